@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+# Probity. `make help` lists the targets. Quiet unless V=1; everything made goes to build/.
+#
+# A new .c under user/ or tests/unit/ is picked up by itself. Sources with a main() are the four
+# in MAINS; all others go into one archive per variant, from which the linker takes what it needs.
+# Variants: rel (hardened, what ships) and san (ASan + UBSan, what the unit tests link).
+
+B := build
+ARCH := $(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/')
+VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
+PREFIX ?= /usr
+DESTDIR ?=
+CC ?= gcc
+CLANG ?= clang
+BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/local/sbin/bpftool) bpftool)
+Q := $(if $(filter 1,$(V)),,@)
+say = $(if $(filter 1,$(V)),,@printf '  %-7s %s\n' '$(1)' '$(2)';)
+
+PKGS := libbpf libcrypto libssl libprotobuf-c libevent libevent_openssl libcurl zlib libbrotlidec \
+	libzstd yaml-0.1 jansson sqlite3 libseccomp libcap-ng libhs
+PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
+PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lZydis -lelf -lm -lpthread
+
+WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 \
+	-Wno-unused-parameter -Wno-format-nonliteral
+BASE := -std=gnu11 -D_GNU_SOURCE -DPROBITY_VERSION='"$(VERSION)"' -g -Iuser -I. -I$(B)/gen $(PKG_CFLAGS) $(WARN)
+CFLAGS_rel := $(BASE) -O2 -fPIE -fstack-protector-strong -fstack-clash-protection -D_FORTIFY_SOURCE=2 \
+	$(if $(filter x86,$(ARCH)),-fcf-protection)
+CFLAGS_san := $(BASE) -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+LDFLAGS_rel := -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed
+LDFLAGS_san := -fsanitize=address,undefined -Wl,--as-needed
+
+MAINS := user/agent/probityd.c user/collector/probity_collector.c user/cli/main.c user/classify/gen_catalog.c
+SRCS := $(filter-out $(MAINS),$(shell find user -name '*.c' | LC_ALL=C sort))
+PROTO := $(wildcard proto/*.proto)
+PROTO_C := $(PROTO:proto/%.proto=$(B)/gen/proto/%.pb-c.c)
+GEN_C := $(PROTO_C) $(B)/gen/catalog_data.c
+GEN_H := $(PROTO_C:.c=.h)
+BPF_SRCS := $(wildcard bpf/*.bpf.c)
+SKEL := $(B)/gen/probity.skel.h
+
+UNIT := $(shell find tests/unit -name 'test_*.c' 2>/dev/null | LC_ALL=C sort)
+FUZZ := $(wildcard tests/fuzz/fuzz_*.c)
+BENCH := $(wildcard tests/bench/bench_*.c)
+PROGS := $(B)/probityd $(B)/probity-collector $(B)/probity
+
+.DELETE_ON_ERROR:
+.SECONDARY:
+.PHONY: help all deps run check unit system vmtest bench fuzz lint format install uninstall clean
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n",$$1,$$2}' Makefile
+
+all: $(PROGS) ## build agent, collector and CLI into build/
+
+deps: ## install what the build and the tests need (Debian packages)
+	$(Q)packaging/deps.sh
+
+run: deps ## install, build, start collector and agent on this host, show its AI calls until Ctrl-C
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)packaging/run.sh $(B)
+
+check: deps ## install, build, run all tests
+	$(Q)$(MAKE) --no-print-directory all tests-built
+	$(Q)tests/run $(B)
+
+unit: all unit-built ## build and run the unit tests only
+	$(Q)tests/run $(B) unit
+
+system: all ## run the system tests only
+	$(Q)tests/run $(B) system
+
+vmtest: deps ## boot the supported kernels in QEMU and run capture and kill in each
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)vmtests/run $(B)
+
+bench: deps ## measure overhead and rates as ratios against a limit or a peer
+	$(Q)$(MAKE) --no-print-directory all bench-built
+	$(Q)tests/bench/run $(B)
+
+fuzz: $(FUZZ:tests/fuzz/%.c=$(B)/fuzz/%) ## run every fuzzer for FUZZ_SECONDS (default 30)
+	$(Q)for f in $^; do n=$$(basename $$f); mkdir -p $(B)/corpus/$$n; \
+		$$f -max_total_time=$${FUZZ_SECONDS:-30} -max_len=65536 -print_final_stats=1 \
+		$(B)/corpus/$$n $$(ls -d tests/fuzz/corpus/$$n 2>/dev/null) || exit 1; done
+
+lint: ## formatting, include direction, shell syntax
+	$(Q)tests/lint
+
+format: ## rewrite sources with clang-format
+	$(Q)find user bpf proto tests vmtests -name '*.[ch]' -not -path 'bpf/vmlinux/*' | xargs clang-format -i
+
+install: all ## install into DESTDIR/PREFIX
+	$(Q)packaging/install.sh $(B) "$(DESTDIR)" "$(PREFIX)"
+
+uninstall: ## remove what install put there (keeps keys and records)
+	$(Q)packaging/install.sh --remove $(B) "$(DESTDIR)" "$(PREFIX)"
+
+clean: ## remove build/
+	$(Q)rm -rf $(B)
+
+# --- generated -------------------------------------------------------------------------------
+
+$(B)/gen/proto/%.pb-c.c $(B)/gen/proto/%.pb-c.h: proto/%.proto
+	$(call say,PROTO,$<)mkdir -p $(@D) && protoc-c -I proto --c_out=$(B)/gen/proto $<
+
+$(B)/gen/gen_catalog: user/classify/gen_catalog.c
+	$(call say,HOSTCC,$<)mkdir -p $(@D) && $(CC) $(BASE) -O1 -o $@ $< -lyaml -lcrypto
+
+$(B)/gen/catalog_data.c: policies/catalog.yaml $(B)/gen/gen_catalog
+	$(call say,GEN,$@)$(B)/gen/gen_catalog $< > $@
+
+$(B)/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h bpf/lib/*.h) proto/event.h
+	$(call say,BPF,$<)mkdir -p $(@D) && $(CLANG) -g -O2 -target bpf -D__TARGET_ARCH_$(ARCH) -D__bpf__ \
+		-Wall -Werror -Wno-missing-declarations -Ibpf/vmlinux/$(ARCH) -Ibpf -I. -c $< -o $@
+
+$(B)/bpf/probity.o: $(BPF_SRCS:bpf/%.bpf.c=$(B)/bpf/%.bpf.o)
+	$(call say,BPFLINK,$@)$(BPFTOOL) gen object $@ $^
+
+$(SKEL): $(B)/bpf/probity.o
+	$(call say,SKEL,$@)$(BPFTOOL) gen skeleton $< name probity_bpf > $@
+
+# --- objects, one set per variant ------------------------------------------------------------
+
+define variant
+OBJS_$(1) := $(SRCS:%.c=$(B)/$(1)/%.o) $(GEN_C:$(B)/gen/%.c=$(B)/$(1)/gen/%.o)
+$(B)/$(1)/%.o: %.c | $(GEN_H) $(SKEL)
+	$$(call say,CC-$(1),$$<)mkdir -p $$(@D) && $(CC) $$(CFLAGS_$(1)) -MMD -MP -c $$< -o $$@
+$(B)/$(1)/gen/%.o: $(B)/gen/%.c | $(GEN_H)
+	$$(call say,CC-$(1),$$<)mkdir -p $$(@D) && $(CC) $$(CFLAGS_$(1)) -Wno-error -w -c $$< -o $$@
+$(B)/$(1)/libprobity.a: $$(OBJS_$(1))
+	$$(call say,AR,$$@)rm -f $$@ && ar rcs $$@ $$^
+endef
+$(eval $(call variant,rel))
+$(eval $(call variant,san))
+
+link = $(call say,LD,$@)mkdir -p $(@D) && $(CC) $(LDFLAGS_$(1)) -o $@ $^ $(PKG_LIBS)
+
+$(B)/probityd: $(B)/rel/user/agent/probityd.o $(B)/rel/libprobity.a
+	$(call link,rel)
+$(B)/probity-collector: $(B)/rel/user/collector/probity_collector.o $(B)/rel/libprobity.a
+	$(call link,rel)
+$(B)/probity: $(B)/rel/user/cli/main.o $(B)/rel/libprobity.a
+	$(call link,rel)
+
+# --- tests -----------------------------------------------------------------------------------
+
+UNIT_BINS := $(UNIT:tests/unit/%.c=$(B)/unit/%)
+FUZZ_BINS := $(FUZZ:tests/fuzz/%.c=$(B)/replay/%)
+BENCH_BINS := $(BENCH:tests/bench/%.c=$(B)/bench/%)
+.PHONY: tests-built unit-built bench-built
+unit-built: $(UNIT_BINS) $(FUZZ_BINS)
+tests-built: unit-built
+bench-built: $(BENCH_BINS)
+
+$(B)/unit/%: $(B)/san/tests/unit/%.o $(B)/san/libprobity.a
+	$(call say,LD,$@)mkdir -p $(@D) && $(CC) $(LDFLAGS_san) -o $@ $^ $(PKG_LIBS) -lcmocka
+# A fuzz target without libFuzzer: replays the files it is given.
+$(B)/replay/%: $(B)/san/tests/fuzz/%.o $(B)/san/tests/fuzz/main.o $(B)/san/libprobity.a
+	$(call link,san)
+$(B)/bench/%: $(B)/rel/tests/bench/%.o $(B)/rel/libprobity.a
+	$(call link,rel)
+
+FUZZ_FLAGS := $(BASE) -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -Wno-gnu-variable-sized-type-not-at-end
+$(B)/fuzz/%: tests/fuzz/%.c $(SRCS) $(GEN_C) | $(GEN_H) $(SKEL)
+	$(call say,FUZZ,$@)mkdir -p $(@D) && $(CLANG) $(FUZZ_FLAGS) -w -o $@ $< \
+		$(filter user/base/% user/flow/% user/classify/% user/policy/% user/record/% $(B)/gen/%,$^) $(PKG_LIBS)
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

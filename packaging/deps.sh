@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Installs what building, running and testing Probity needs on Debian 12. Idempotent: prints what
+# it installs, and does nothing (in well under a second) when all is there.
+set -eu
+packages="
+ build-essential pkg-config git
+ clang llvm bpftool libbpf-dev libelf-dev linux-libc-dev
+ libssl-dev openssl libprotobuf-c-dev protobuf-c-compiler protobuf-compiler
+ libevent-dev libcurl4-openssl-dev zlib1g-dev libbrotli-dev libzstd-dev
+ libvectorscan-dev libzydis-dev libyaml-dev libjansson-dev libsqlite3-dev sqlite3
+ libseccomp-dev libcap-ng-dev libnghttp2-dev
+ libcmocka-dev clang-format curl python3 python3-httpx ca-certificates procps util-linux strace
+ qemu-system-x86 cpio busybox-static xz-utils zstd brotli
+"
+# Node.js carries its own OpenSSL in some builds and Debian's in others; take what is there.
+command -v node >/dev/null || packages="$packages nodejs"
+command -v npm >/dev/null || packages="$packages npm"
+
+missing=
+for p in $packages; do
+	dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null | grep -qx installed || missing="$missing $p"
+done
+[ -z "$missing" ] && exit 0
+if [ "$(id -u)" -ne 0 ]; then
+	echo "deps.sh: these packages are missing and need root to install:$missing" >&2
+	exit 1
+fi
+echo "installing:$missing"
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -qq
+apt-get install -y -qq --no-install-recommends $missing

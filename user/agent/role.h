@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Messages between keeper, worker and recorder, over SOCK_SEQPACKET socketpairs: one message is
+ * one packet `struct role_msg` + body. A packet with another version, an unknown kind, a size out
+ * of the bounds in role.c's table, or a text without its NUL is refused and counted; the sender
+ * is then restarted, because a role that speaks nonsense has been taken over or is broken.
+ */
+#ifndef PROBITY_AGENT_ROLE_H
+#define PROBITY_AGENT_ROLE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define ROLE_VERSION 1
+#define ROLE_BODY_MAX (256 * 1024)
+
+enum role_kind {
+	/* worker → recorder */
+	ROLE_RECORD = 1, /* struct role_record + payload: seal this */
+	ROLE_SYNC,	 /* answer ROLE_ACK when everything before is durable */
+	/* recorder → worker */
+	ROLE_ACK,  /* struct role_ack: durable up to id */
+	ROLE_HELLO, /* struct role_ack: recorder (re)started, durable up to id; resend the rest */
+	/* keeper → worker */
+	ROLE_PROC,   /* struct role_proc: facts about a process */
+	ROLE_PACK,   /* struct role_pack + YAML: judge by this from now on */
+	ROLE_DROPS,  /* struct role_drops: kernel counters, once a second when changed */
+	/* worker → keeper */
+	ROLE_TOOL,    /* struct role_tool: rules that concern this process's tool */
+	ROLE_KILL,    /* struct role_kill: end this process */
+	ROLE_KRULES,  /* struct role_krules: in-kernel rules of the pack in force */
+	ROLE_STATUS,  /* JSON text: worker's or recorder's part of `probity status` */
+	/* keeper → worker, recorder */
+	ROLE_STOP, /* finish what is in flight, flush, exit 0 */
+	ROLE__MAX
+};
+
+struct role_msg {
+	uint16_t version;
+	uint16_t kind;
+	uint32_t len; /* body bytes */
+};
+
+/* id: strictly increasing per host over restarts (wall ns at worker start, then +1). */
+struct role_record {
+	uint64_t id;
+	uint64_t boot_ns;
+	uint32_t schema; /* enum record_schema */
+	uint32_t len;	 /* payload bytes that follow */
+};
+
+struct role_ack {
+	uint64_t id;
+};
+
+/* One line of facts: NUL-terminated texts, each cut to its field. */
+struct role_proc {
+	uint64_t start_ns; /* CLOCK_BOOTTIME */
+	uint64_t cgroup;
+	uint32_t pid, ppid, uid, gid, loginuid;
+	uint32_t argv_len; /* used bytes of argv */
+	char user[64], login_user[64];
+	char groups[256]; /* comma-separated */
+	char exe[512];	  /* resolved path */
+	char exe_sha256[65];
+	char cgroup_path[256];
+	char container[80]; /* container id, empty on the host */
+	char argv[2048];    /* NUL-separated */
+};
+
+struct role_pack {
+	uint64_t generation;
+	char name[128]; /* file it came from */
+	uint32_t enforce; /* 0 monitor, 1 enforce: command line wins over the pack; 2 = as the pack says */
+	uint32_t len;
+};
+
+struct role_drops {
+	uint64_t count[16]; /* enum event_drop */
+	uint64_t late_attach, sites, images;
+};
+
+struct role_tool {
+	uint64_t start_ns;
+	uint64_t rules;
+	uint32_t pid;
+	uint32_t pad;
+};
+
+struct role_kill {
+	uint64_t start_ns;
+	uint64_t conn;
+	uint32_t pid;
+	char rule[124];
+};
+
+/* Variable: `hosts` × role_krule_host, then `users` × role_krule_user. */
+struct role_krules {
+	uint64_t generation;
+	uint64_t any_host, any_tool, any_user, all;
+	uint32_t hosts, users;
+};
+struct role_krule_host {
+	uint64_t rules;
+	char pattern[128]; /* exact name or "*.suffix" */
+};
+struct role_krule_user {
+	uint64_t rules;
+	uint32_t uid;
+	uint32_t pad;
+};
+
+/*
+ * role_send: 0; -EAGAIN when the peer's queue is full (nothing was sent); -EMSGSIZE; -errno.
+ * role_recv: body length ≥ 0 with *ret_msg set; -EAGAIN; -EPROTO for a malformed packet;
+ *            -ECONNRESET at end. `buf` must hold ROLE_BODY_MAX bytes.
+ */
+int role_pair(int ret_fds[static 2]);
+int role_send(int fd, enum role_kind kind, const void *body, size_t n);
+int role_sendv(int fd, enum role_kind kind, const void *head, size_t n, const void *tail, size_t m);
+int role_recv(int fd, struct role_msg *ret_msg, void *buf, size_t cap);
+
+#endif

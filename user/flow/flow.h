@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One connection: chunks of both directions in, interactions out. PURE: no I/O, no log, no clock;
+ * time is whatever the caller passes. Memory per flow is bounded by FLOW_MEM_MAX.
+ *
+ * Order: chunks of one direction arrive by offset; a higher offset than expected is a gap, a lower
+ * one is ignored (already seen). An answer may arrive before the end of its request.
+ */
+#ifndef PROBITY_FLOW_FLOW_H
+#define PROBITY_FLOW_FLOW_H
+
+#include "interaction.h"
+
+#define FLOW_MEM_MAX (256 * 1024) /* bytes per connection, decoders' windows excepted */
+#define FLOW_BODY_MAX (16u << 20) /* decoded bytes per body before a declared truncation */
+#define FLOW_PIPELINE_MAX 16
+
+enum flow_dir { FLOW_REQUEST = 0, FLOW_RESPONSE = 1 };
+
+/* The caller's answer to "is this AI?" */
+enum flow_interest {
+	FLOW_NO = 0, /* not AI: skip this exchange */
+	FLOW_MAYBE,  /* host unknown: look into the body for a known dialect */
+	FLOW_YES,    /* a known AI service or path */
+};
+
+enum flow_state {
+	FLOW_MORE = 0,	/* keep feeding */
+	FLOW_IGNORE,	/* not HTTP/1.x, or its first exchange is not AI, or upgraded: stop feeding */
+};
+
+struct flow;
+struct flow_ops {
+	/* Request head is complete; it->method, host, path, … are set. */
+	enum flow_interest (*head)(void *ctx, const struct interaction *it);
+	/* Decoded body bytes of an exchange of interest, in order; for data classes. Until a MAYBE
+	 * turns into yes the bytes are given too. */
+	void (*text)(void *ctx, const struct interaction *it, enum flow_dir dir, const uint8_t *p,
+		     size_t n);
+	/* The whole request was seen: model, tools offered, sizes are known. */
+	void (*request)(void *ctx, const struct interaction *it);
+	/* The exchange is over, complete or not. Called exactly once for each exchange for which
+	 * the interest was YES, or MAYBE with a dialect found in the body. */
+	void (*done)(void *ctx, const struct interaction *it);
+	/* A MAYBE turned out not to be AI. */
+	void (*dropped)(void *ctx, const struct interaction *it);
+};
+
+/* `late`: bytes before the first chunk are unknown; flow looks for the next request start.
+ * NULL when out of memory. */
+struct flow *flow_new(const struct flow_ops *ops, void *ctx, bool late);
+void flow_free(struct flow *f); /* NULL is fine; ends nothing, calls nothing */
+
+enum flow_state flow_data(struct flow *f, enum flow_dir dir, uint64_t offset, const uint8_t *p,
+			  size_t n, uint64_t ns);
+/* The connection or the process ended: open exchanges become done (truncated, or complete when
+ * the answer is delimited by the close). */
+void flow_close(struct flow *f, uint64_t ns);
+/* Whether an exchange is open (for idle eviction and for loss accounting). */
+bool flow_busy(const struct flow *f);
+
+#endif

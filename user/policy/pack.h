@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A policy pack: YAML in, rules out. Validated whole: one error and nothing is taken. PURE.
+ *
+ *   pack: observe                 # id
+ *   version: 1.0.0
+ *   description: text
+ *   mode: monitor                 # monitor | enforce
+ *   rules:
+ *     - id: no-shadow-ai
+ *       description: text
+ *       severity: high            # info | low | medium | high | critical
+ *       risk: 0.6                 # 0–1, added up over fired rules, capped at 1
+ *       match:                    # all keys must hold; a list = any of
+ *         user: [alice, "svc-*"]  # globs; also group, tool, exe, service, vendor, host, model,
+ *         known: false            #   operation, dialect, tool_call, tool_offered, data_class,
+ *         data_class: [pan, iban] #   cgroup, container, completeness; known: bool
+ *       disposition: alert        # allow | alert | kill
+ *   tests:
+ *     - name: text
+ *       given: {user: alice, service: openai, host: api.openai.com, model: gpt-4o}
+ *       expect: {disposition: alert, rules: [no-shadow-ai], risk: 0.6}
+ *
+ * Precedence: kill > alert > allow. No rule fired = allow. In monitor mode the disposition is
+ * what would have been; only `effect` differs.
+ */
+#ifndef PROBITY_POLICY_PACK_H
+#define PROBITY_POLICY_PACK_H
+
+#include "facts.h"
+
+#define PACK_RULES_MAX 256
+#define PACK_FILE_MAX (192 * 1024)
+
+enum disposition { DISPOSITION_ALLOW = 0, DISPOSITION_ALERT, DISPOSITION_KILL };
+const char *disposition_name(enum disposition d);
+
+struct pack;
+/* file: name used in errors. err: "file:line: what" (one line). 0, -EINVAL, -ENOMEM, -E2BIG. */
+int pack_parse(const char *file, const char *yaml, size_t n, struct pack **ret, char *err,
+	       size_t err_len);
+void pack_free(struct pack *p);
+
+const char *pack_id(const struct pack *p);
+const char *pack_version(const struct pack *p);
+bool pack_enforce(const struct pack *p); /* mode: enforce */
+const uint8_t *pack_sha256(const struct pack *p); /* 32 bytes, of the YAML as read */
+size_t pack_rules(const struct pack *p);
+const char *pack_rule_id(const struct pack *p, size_t i);
+const char *pack_rule_severity(const struct pack *p, size_t i);
+enum disposition pack_rule_disposition(const struct pack *p, size_t i);
+
+enum rule_result { RULE_NO = 0, RULE_FIRED, RULE_UNKNOWN /* asks for facts not known yet */ };
+struct decision {
+	enum disposition disposition;
+	double risk; /* 0–1 */
+	size_t rules;
+	uint8_t result[PACK_RULES_MAX]; /* enum rule_result, by rule index */
+	int deciding;			/* index of the first fired rule of that disposition, or -1 */
+};
+void pack_decide(const struct pack *p, const struct facts *f, struct decision *ret);
+
+/*
+ * In-kernel rules: the kill rules that ask only for host, service, tool and user, at most 64,
+ * bit i = i-th such rule. `index[bit]` is the rule's index in the pack.
+ */
+struct pack_krule {
+	size_t index;
+	bool any_host, any_tool, any_user;
+	struct facts_list hosts;    /* patterns with at most a leading "*." */
+	struct facts_list services; /* ids or globs; the caller expands them into hosts */
+	struct facts_list tools, users; /* globs */
+};
+size_t pack_krules(const struct pack *p, struct pack_krule ret[static 64]);
+/* The tool bits for one tool id ("" = no tool): rules whose tools match it. */
+uint64_t pack_krules_tool(const struct pack_krule *r, size_t n, const char *tool);
+bool glob_match(const char *pattern, const char *s); /* * and ?, case-insensitive */
+
+/* Runs the pack's own tests; each(ctx, name, ok, detail) for every case. Returns failures. */
+size_t pack_test(const struct pack *p,
+		 void (*each)(void *ctx, const char *name, bool ok, const char *detail), void *ctx,
+		 size_t *ret_total);
+
+#endif
