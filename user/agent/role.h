@@ -113,7 +113,9 @@ struct role_krule_user {
 /*
  * role_send: 0; -EAGAIN when the peer's queue is full (nothing was sent); -EMSGSIZE; -errno.
  * role_recv: body length ≥ 0 with *ret_msg set; -EAGAIN; -EPROTO for a malformed packet;
- *            -ECONNRESET at end. `buf` must hold ROLE_BODY_MAX bytes.
+ *            -ECONNRESET at end. `buf` must hold ROLE_BODY_MAX bytes and be 8-aligned.
+ * A ROLE_STATUS text may be sent with or without its NUL; received, the length is without it and
+ * buf[length] is the NUL. Both ends of a pair are non-blocking and closed at exec.
  */
 int role_pair(int ret_fds[static 2]);
 int role_send(int fd, enum role_kind kind, const void *body, size_t n);

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * In: packets of another role, which may have been taken over. Out: packets whose kind, size and
+ * texts hold, or -EPROTO. Invariant: what role_recv hands out can be read as the struct its kind
+ * names, and every text in it ends inside its field. Nothing blocks: a full queue is -EAGAIN and
+ * the caller decides what is dropped and counted. One packet holds at most ROLE_BODY_MAX bytes.
+ */
+#include "role.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "record/record.h"
+
+/* Room for bursts; the kernel counts its own overhead against it as well. */
+#define QUEUE_BYTES (4 << 20)
+
+static bool ends(const char *s, size_t cap)
+{
+	return memchr(s, '\0', cap);
+}
+#define ENDS(field) ends(field, sizeof(field))
+
+static bool record_ok(const void *p, size_t n)
+{
+	const struct role_record *r = p;
+
+	return r->len <= RECORD_PAYLOAD_MAX && r->len == n - sizeof(*r);
+}
+
+static bool proc_ok(const void *p, size_t n)
+{
+	const struct role_proc *r = p;
+
+	return r->argv_len <= sizeof(r->argv) && ENDS(r->user) && ENDS(r->login_user) &&
+	       ENDS(r->groups) && ENDS(r->exe) && ENDS(r->exe_sha256) && ENDS(r->cgroup_path) &&
+	       ENDS(r->container) && (!r->argv_len || r->argv[r->argv_len - 1] == '\0');
+}
+
+static bool pack_ok(const void *p, size_t n)
+{
+	const struct role_pack *r = p;
+
+	return ENDS(r->name) && r->enforce <= 2 && r->len == n - sizeof(*r);
+}
+
+static bool kill_ok(const void *p, size_t n)
+{
+	const struct role_kill *r = p;
+
+	return ENDS(r->rule);
+}
+
+static bool krules_ok(const void *p, size_t n)
+{
+	const struct role_krules *r = p;
+	const struct role_krule_host *h = (const void *)(r + 1);
+	uint64_t want = sizeof(*r) + (uint64_t)r->hosts * sizeof(struct role_krule_host) +
+			(uint64_t)r->users * sizeof(struct role_krule_user);
+
+	if (want != n)
+		return false;
+	for (uint32_t i = 0; i < r->hosts; i++)
+		if (!ENDS(h[i].pattern))
+			return false;
+	return true;
+}
+
+/* A NUL only at its very end, if at all: role_recv ends the text itself. */
+static bool text_ok(const void *p, size_t n)
+{
+	return !memchr(p, '\0', n - 1);
+}
+
+static const struct bound {
+	size_t min, max;
+	bool (*ok)(const void *p, size_t n); /* p is aligned and holds at least min bytes */
+} bounds[ROLE__MAX] = {
+	[ROLE_RECORD] = {sizeof(struct role_record),
+			 sizeof(struct role_record) + RECORD_PAYLOAD_MAX, record_ok},
+	[ROLE_SYNC] = {0, 0, NULL},
+	[ROLE_ACK] = {sizeof(struct role_ack), sizeof(struct role_ack), NULL},
+	[ROLE_HELLO] = {sizeof(struct role_ack), sizeof(struct role_ack), NULL},
+	[ROLE_PROC] = {sizeof(struct role_proc), sizeof(struct role_proc), proc_ok},
+	[ROLE_PACK] = {sizeof(struct role_pack), ROLE_BODY_MAX, pack_ok},
+	[ROLE_DROPS] = {sizeof(struct role_drops), sizeof(struct role_drops), NULL},
+	[ROLE_TOOL] = {sizeof(struct role_tool), sizeof(struct role_tool), NULL},
+	[ROLE_KILL] = {sizeof(struct role_kill), sizeof(struct role_kill), kill_ok},
+	[ROLE_KRULES] = {sizeof(struct role_krules), ROLE_BODY_MAX, krules_ok},
+	[ROLE_STATUS] = {2, ROLE_BODY_MAX - 1, text_ok},
+	[ROLE_STOP] = {0, 0, NULL},
+};
+
+static const struct bound *bound_of(unsigned kind)
+{
+	return kind > 0 && kind < ROLE__MAX ? &bounds[kind] : NULL;
+}
+
+int role_pair(int ret_fds[static 2])
+{
+	int fds[2], size = QUEUE_BYTES;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) < 0)
+		return -errno;
+	/* Without privilege the system's bound holds, which is enough for one whole packet. */
+	for (int i = 0; i < 2; i++)
+		if (setsockopt(fds[i], SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) < 0)
+			setsockopt(fds[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	ret_fds[0] = fds[0];
+	ret_fds[1] = fds[1];
+	return 0;
+}
+
+int role_sendv(int fd, enum role_kind kind, const void *head, size_t n, const void *tail, size_t m)
+{
+	struct role_msg msg = {.version = ROLE_VERSION, .kind = kind, .len = n + m};
+	struct iovec iov[3] = {
+		{&msg, sizeof(msg)},
+		{(void *)head, n},
+		{(void *)tail, m},
+	};
+	struct msghdr h = {.msg_iov = iov, .msg_iovlen = 3};
+	const struct bound *b = bound_of(kind);
+	ssize_t r;
+
+	if (!b)
+		return -EINVAL;
+	if (n > ROLE_BODY_MAX || m > ROLE_BODY_MAX || n + m < b->min || n + m > b->max)
+		return -EMSGSIZE;
+	do
+		r = sendmsg(fd, &h, MSG_DONTWAIT | MSG_NOSIGNAL);
+	while (r < 0 && errno == EINTR);
+	return r < 0 ? -errno : 0;
+}
+
+int role_send(int fd, enum role_kind kind, const void *body, size_t n)
+{
+	return role_sendv(fd, kind, body, n, NULL, 0);
+}
+
+int role_recv(int fd, struct role_msg *ret_msg, void *buf, size_t cap)
+{
+	struct role_msg msg;
+	struct iovec iov[2] = {{&msg, sizeof(msg)}, {buf, cap}};
+	struct msghdr h = {.msg_iov = iov, .msg_iovlen = 2};
+	const struct bound *b;
+	ssize_t r;
+	size_t n;
+
+	do
+		r = recvmsg(fd, &h, MSG_DONTWAIT);
+	while (r < 0 && errno == EINTR);
+	if (r < 0)
+		return -errno;
+	if (r == 0)
+		return -ECONNRESET;
+	if ((size_t)r < sizeof(msg) || (h.msg_flags & (MSG_TRUNC | MSG_CTRUNC)))
+		return -EPROTO;
+	n = r - sizeof(msg);
+	b = bound_of(msg.kind);
+	if (msg.version != ROLE_VERSION || !b || msg.len != n || n < b->min || n > b->max ||
+	    (b->ok && !b->ok(buf, n)))
+		return -EPROTO;
+	if (msg.kind == ROLE_STATUS) {
+		n -= ((const char *)buf)[n - 1] == '\0';
+		msg.len = n;
+		if (n >= cap)
+			return -EPROTO;
+		((char *)buf)[n] = '\0';
+	}
+	*ret_msg = msg;
+	return n;
+}
