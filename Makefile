@@ -71,7 +71,7 @@ system: all ## run the system tests only
 	$(Q)tests/run $(B) system
 
 vmtest: deps ## boot the supported kernels in QEMU and run capture and kill in each
-	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) --no-print-directory all vm-progs
 	$(Q)vmtests/run $(B)
 
 bench: deps ## measure overhead and rates as ratios against a limit or a peer
@@ -117,7 +117,7 @@ $(B)/bpf/probity.o: $(BPF_SRCS:bpf/%.bpf.c=$(B)/bpf/%.bpf.o)
 	$(call say,BPFLINK,$@)$(BPFTOOL) gen object $@ $^
 
 $(SKEL): $(B)/bpf/probity.o
-	$(call say,SKEL,$@)$(BPFTOOL) gen skeleton $< name probity_bpf > $@
+	$(call say,SKEL,$@)mkdir -p $(@D) && $(BPFTOOL) gen skeleton $< name probity_bpf > $@
 
 # --- objects, one set per variant ------------------------------------------------------------
 
@@ -164,5 +164,12 @@ FUZZ_FLAGS := $(BASE) -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-reco
 $(B)/fuzz/%: tests/fuzz/%.c $(SRCS) $(GEN_C) | $(GEN_H) $(SKEL)
 	$(call say,FUZZ,$@)mkdir -p $(@D) && $(CLANG) $(FUZZ_FLAGS) -w -o $@ $< \
 		$(filter user/base/% user/flow/% user/classify/% user/policy/% user/record/% $(B)/gen/%,$^) $(PKG_LIBS)
+
+# Programs that run inside the test guests (vmtests/).
+VM_PROGS := $(patsubst vmtests/progs/%.c,$(B)/vm/progs/%,$(wildcard vmtests/progs/*.c))
+.PHONY: vm-progs
+vm-progs: $(VM_PROGS)
+$(B)/vm/progs/%: vmtests/progs/%.c
+	$(call say,CC,$<)mkdir -p $(@D) && $(CC) $(CFLAGS_rel) $(LDFLAGS_rel) -o $@ $< -lssl -lcrypto -ljansson
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
