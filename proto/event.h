@@ -33,7 +33,6 @@ enum event_kind {
 	EVENT_EXEC,	  /* a process started an image */
 	EVENT_FORK,	  /* a process made another */
 	EVENT_EXIT,	  /* a process ended */
-	EVENT_MAP,	  /* a file was mapped executable */
 	EVENT_KILL,	  /* an in-kernel rule killed the caller before the write */
 	EVENT_CONNECT,	  /* TCP connect begun by a process */
 	EVENT_ACCEPT,	  /* TCP connection accepted by a process */
@@ -44,7 +43,9 @@ enum event_dir { EVENT_WRITE = 0, EVENT_READ = 1 };
 
 /* event.flags */
 #define EVENT_F_LATE 0x1     /* handle seen first after its handshake: earlier bytes unknown */
-#define EVENT_F_ADJACENT 0x2 /* EVENT_CONN: socket found by the syscall after the TLS call */
+#define EVENT_F_ADJACENT 0x2 /* EVENT_CONN: socket found by the send after the TLS call */
+#define EVENT_F_REFUSED 0x4  /* EVENT_DATA: bytes of a write that was killed, they never left */
+#define EVENT_F_SERVER 0x8   /* the handle accepted; it did not connect */
 
 struct event {
 	__event_u16 version; /* EVENT_VERSION */
@@ -76,13 +77,10 @@ struct event_addr {
 	__event_u8 addr[16]; /* network order; IPv4 in the first 4 */
 };
 
-#define EVENT_HELLO_MAX 1024
 struct event_conn { /* EVENT_CONN, EVENT_CONNECT, EVENT_ACCEPT, EVENT_SOCK_CLOSE */
 	struct event h;
 	struct event_addr local, peer;
-	__event_u32 hello_len; /* bytes of hello[]: first TLS records written, EVENT_CONN only */
-	__event_u32 pad;
-	__event_u8 hello[];
+	__event_u64 cookie; /* the socket, unique per boot while it lives */
 };
 
 #define EVENT_HOST_MAX 256
@@ -110,6 +108,8 @@ struct event_kill {
 	__event_u64 policy; /* generation of the kernel rules */
 };
 
+#define EVENT_HELLO_MAX 1024 /* bytes of a first TLS flight a parser can expect to be given */
+
 /* Why the kernel could not do what it should; index of the `drops` array map. */
 enum event_drop {
 	DROP_RING_FULL,	   /* no room in the data ring: a gap */
@@ -122,6 +122,22 @@ enum event_drop {
 	DROP_ARGV,	   /* argv not readable at exec */
 	DROP_SIGNAL,	   /* bpf_send_signal failed: kill not carried out */
 	DROP__MAX
+};
+
+/* What a probed address is; the attach cookie of its uprobe. */
+enum tls_site {
+	TLS_RETURN = 1, /* any RET of the five below */
+	TLS_WRITE,	/* (ssl, buf, int len) → int */
+	TLS_WRITE_EX,	/* (ssl, buf, len, size_t *written) → 1 */
+	TLS_WRITE_EX2,	/* (ssl, buf, len, flags, size_t *written) → 1 */
+	TLS_READ,
+	TLS_READ_EX,
+	TLS_HANDSHAKE, /* (ssl): may send */
+	TLS_ACCEPT,
+	TLS_CLIENT, /* (ssl): says only which side it will be */
+	TLS_SERVER,
+	TLS_FREE, /* (ssl): the handle is, or will be, another connection */
+	TLS_CTRL, /* (ssl, cmd, larg, parg): cmd 55 is the server's name */
 };
 
 #ifndef __bpf__
@@ -155,8 +171,8 @@ struct krule_host_key {		  /* LPM trie: reversed lower-case name */
 	__event_u32 prefixlen;	  /* bits; "x.com" exact ends with '\0', "*.x.com" with '.' */
 	__event_u8 name[KRULE_HOST_MAX];
 };
-struct krule_any { /* rules without a constraint in that dimension */
-	__event_u64 host, tool, user;
+struct krule_any { /* rules without a constraint in that dimension; every rule has a host */
+	__event_u64 tool, user;
 	__event_u64 all;	/* bits in use; 0 = no kernel rules */
 	__event_u64 generation; /* policy generation */
 };

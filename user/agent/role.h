@@ -97,7 +97,7 @@ struct role_kill {
 /* Variable: `hosts` × role_krule_host, then `users` × role_krule_user. */
 struct role_krules {
 	uint64_t generation;
-	uint64_t any_host, any_tool, any_user, all;
+	uint64_t any_tool, any_user, all;
 	uint32_t hosts, users;
 };
 struct role_krule_host {
@@ -106,8 +106,7 @@ struct role_krule_host {
 };
 struct role_krule_user {
 	uint64_t rules;
-	uint32_t uid;
-	uint32_t pad;
+	char pattern[64]; /* glob on the login name, or a number: the keeper knows the users */
 };
 
 /*

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* Making records: identity of the caller, room in the ring or a counted refusal, wake-ups. */
+#ifndef PROBITY_BPF_EMIT_H
+#define PROBITY_BPF_EMIT_H
+
+#include "maps.h"
+
+static __always_inline void drop(__u32 cause)
+{
+	__u64 *n = bpf_map_lookup_elem(&drops, &cause);
+
+	if (n)
+		(*n)++; /* per CPU, and uprobes do not nest on one */
+}
+
+static __always_inline struct shared *shared_of(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&shared, &zero);
+}
+
+static __always_inline __u64 task_start(struct task_struct *t)
+{
+	return BPF_CORE_READ(t, group_leader, start_boottime);
+}
+
+static __always_inline void head(struct event *h, __u16 kind, __u32 len)
+{
+	__u64 id = bpf_get_current_pid_tgid();
+
+	h->version = EVENT_VERSION;
+	h->kind = kind;
+	h->len = len;
+	h->boot_ns = bpf_ktime_get_boot_ns();
+	h->conn = 0;
+	h->cgroup = bpf_get_current_cgroup_id();
+	h->pid = id >> 32;
+	h->tid = (__u32)id;
+	h->uid = (__u32)bpf_get_current_uid_gid();
+	h->flags = 0;
+}
+
+/*
+ * A worker that is awake polls; only one that went to sleep needs the (dear) wake-up, once. The
+ * record was reserved before `asleep` is read, and the worker looks at the ring's producer
+ * position after setting it, so one of the two always sees the other.
+ */
+static __always_inline void commit(void *record)
+{
+	struct shared *s = shared_of();
+
+	if (s && s->asleep) {
+		s->asleep = 0;
+		bpf_ringbuf_submit(record, BPF_RB_FORCE_WAKEUP);
+	} else {
+		bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
+	}
+}
+
+static __always_inline void *reserve(__u64 size)
+{
+	void *p = bpf_ringbuf_reserve(&events, size, 0);
+
+	if (!p)
+		drop(DROP_RING_FULL);
+	return p;
+}
+
+#endif

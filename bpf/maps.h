@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* Every map, with the reason for its size. __weak: each hook family includes this header and the
+ * linker keeps one. */
+#ifndef PROBITY_BPF_MAPS_H
+#define PROBITY_BPF_MAPS_H
+
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_tracing.h>
+#include <bpf/bpf_endian.h>
+#include "proto/event.h"
+
+/* events ↑ worker. 16 MiB holds four calls of the largest size (4 MiB). The keeper may enlarge it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 16 << 20);
+} events SEC(".maps") __weak;
+
+/* exec and exit ↑ keeper: 256 KiB is about 600 execs not yet looked at. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 256 << 10);
+} control SEC(".maps") __weak;
+
+/* Refusals by cause. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, DROP__MAX);
+	__type(key, __u32);
+	__type(value, __u64);
+} drops SEC(".maps") __weak;
+
+/* One TLS handle of one process instance. The start time is in the key, so that a reused pid with
+ * a handle at the same address is another connection. */
+struct conn_key {
+	__u64 ssl;
+	__u32 tgid;
+	__u32 start; /* start_boottime >> 20, about a millisecond */
+};
+struct conn {
+	__u64 id;
+	__u64 start_ns;
+	__u64 offset[2]; /* next byte, by event_dir */
+	__u64 host_rules;
+	__u64 host_generation; /* of host_rules */
+	__u32 ignored;
+	__u32 flags; /* EVENT_F_LATE, EVENT_F_SERVER, CONN_BOUND */
+};
+#define CONN_BOUND 0x10000
+#define CONN_SHAKEN 0x20000 /* handshake was seen */
+
+/* 32,768 live TLS handles; least recently used go first, and are seen as late again. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 32768);
+	__type(key, struct conn_key);
+	__type(value, struct conn);
+} conns SEC(".maps") __weak;
+
+/* The call a thread is in. Entries go when the thread ends. */
+struct call {
+	struct conn_key key;
+	__u64 buf, out; /* out: address of the size_t result of the _ex forms, or 0 */
+	__u64 sp;	/* at entry; at the RET of the same call it is the same */
+	__u32 active;
+	__u32 dir;
+	__u32 pending; /* key has no socket yet: the next TCP send of this thread shows it */
+	__u32 pad;
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 32768);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32);
+	__type(value, struct call);
+} calls SEC(".maps") __weak;
+
+/* Verdicts ↓ worker, written through mmap. 1 MiB. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, VERDICT_SLOTS);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct verdict_slot);
+} verdicts SEC(".maps") __weak;
+
+/* Sockets whose connect or accept was told, so that their end is told too. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 32768);
+	__type(key, __u64); /* struct sock * */
+	__type(value, __u64); /* pid << 32 */
+} socks SEC(".maps") __weak;
+
+/* Kill rules ↓ keeper: host names, users, processes by tool. 16,384 covers the catalog (about 840
+ * patterns) for packs that name everything in it, with room. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, 16384);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct krule_host_key);
+	__type(value, __u64);
+} krule_hosts SEC(".maps") __weak;
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32); /* uid */
+	__type(value, __u64);
+} krule_users SEC(".maps") __weak;
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, __u32); /* tgid */
+	__type(value, __u64);
+} krule_procs SEC(".maps") __weak;
+
+/* The image's memory, mapped by the keeper (krule) and the worker (asleep). */
+struct shared {
+	__u32 asleep;	   /* worker: wake me at the next record */
+	__u32 self[7];	   /* tgids of the agent: never captured */
+	struct krule_any krule;
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct shared);
+} shared SEC(".maps") __weak;
+
+#endif

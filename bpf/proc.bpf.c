@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+/*
+ * Who: processes begin, start images, and end. Raw tracepoints, because they exist on every
+ * kernel we support and need neither kprobes nor fentry.
+ *
+ * exec goes to the worker (in order before any byte of the new image, so that a process which is
+ * gone before anyone reads /proc is still known by path, argv and user) and to the keeper (which
+ * adds what only /proc and the user database tell). The arguments were just written to the new
+ * stack, so reading them does not fault; where it does the record has none and says so.
+ */
+#include "lib/bound.h"
+#include "lib/emit.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+static __always_inline void fill(struct event_exec *e, struct task_struct *t)
+{
+	e->ppid = BPF_CORE_READ(t, real_parent, tgid);
+	e->loginuid = (__u32)-1;
+	if (bpf_core_field_exists(t->loginuid))
+		e->loginuid = BPF_CORE_READ(t, loginuid.val);
+	e->gid = bpf_get_current_uid_gid() >> 32;
+	e->argv_len = 0;
+	e->filename[0] = 0;
+	bpf_get_current_comm(e->comm, sizeof(e->comm));
+}
+
+static __always_inline void read_argv(struct event_exec *e, struct task_struct *t)
+{
+	__u64 from = BPF_CORE_READ(t, mm, arg_start), to = BPF_CORE_READ(t, mm, arg_end);
+	__u64 n = to - from;
+
+	if (to <= from)
+		return;
+	BOUND(n, EVENT_ARGV_MAX);
+	if (bpf_probe_read_user(e->text, n, (void *)from))
+		drop(DROP_ARGV);
+	else
+		e->argv_len = n;
+}
+
+static __always_inline void exec_to(void *map, bool to_keeper, struct task_struct *t,
+				    const char *filename)
+{
+	const __u32 size = sizeof(struct event_exec) + EVENT_ARGV_MAX;
+	struct event_exec *e = bpf_ringbuf_reserve(map, size, 0);
+
+	if (!e) {
+		drop(to_keeper ? DROP_CTL_FULL : DROP_RING_FULL);
+		return;
+	}
+	head(&e->h, EVENT_EXEC, size);
+	e->h.start_ns = task_start(t);
+	fill(e, t);
+	bpf_probe_read_kernel_str(e->filename, sizeof(e->filename), filename);
+	read_argv(e, t);
+	if (to_keeper)
+		bpf_ringbuf_submit(e, 0);
+	else
+		commit(e);
+}
+
+SEC("raw_tp/sched_process_exec")
+int proc_exec(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct task_struct *t = (void *)ctx->args[0];
+	struct linux_binprm *bprm = (void *)ctx->args[2];
+	const char *filename = BPF_CORE_READ(bprm, filename);
+
+	exec_to(&events, false, t, filename);
+	exec_to(&control, true, t, filename);
+	return 0;
+}
+
+SEC("raw_tp/sched_process_fork")
+int proc_fork(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct task_struct *parent = (void *)ctx->args[0], *child = (void *)ctx->args[1];
+	__u32 pid = BPF_CORE_READ(child, tgid), ptgid = BPF_CORE_READ(parent, tgid);
+	struct event_exec *e;
+	__u64 *rules;
+
+	if (pid != BPF_CORE_READ(child, pid))
+		return 0; /* a thread */
+	rules = bpf_map_lookup_elem(&krule_procs, &ptgid);
+	if (rules)
+		bpf_map_update_elem(&krule_procs, &pid, rules, BPF_ANY);
+	e = reserve(sizeof(*e));
+	if (!e)
+		return 0;
+	head(&e->h, EVENT_FORK, sizeof(*e));
+	fill(e, child);
+	e->h.pid = pid;
+	e->h.tid = pid;
+	e->h.start_ns = BPF_CORE_READ(child, start_boottime);
+	e->ppid = ptgid;
+	commit(e);
+	return 0;
+}
+
+SEC("raw_tp/sched_process_exit")
+int proc_exit(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct task_struct *t = (void *)ctx->args[0];
+	__u32 tid = (__u32)bpf_get_current_pid_tgid();
+	struct event *e;
+
+	bpf_map_delete_elem(&calls, &tid);
+	if (BPF_CORE_READ(t, signal, live.counter) != 0)
+		return 0; /* other threads go on */
+	tid = bpf_get_current_pid_tgid() >> 32;
+	bpf_map_delete_elem(&krule_procs, &tid);
+	e = reserve(sizeof(*e));
+	if (e) {
+		head(e, EVENT_EXIT, sizeof(*e));
+		e->start_ns = task_start(t);
+		commit(e);
+	}
+	e = bpf_ringbuf_reserve(&control, sizeof(*e), 0);
+	if (!e) {
+		drop(DROP_CTL_FULL);
+		return 0;
+	}
+	head(e, EVENT_EXIT, sizeof(*e));
+	e->start_ns = task_start(t);
+	bpf_ringbuf_submit(e, 0);
+	return 0;
+}

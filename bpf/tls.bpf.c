@@ -1,0 +1,446 @@
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+/*
+ * What: plaintext of TLS reads and writes, and the kill before a write.
+ *
+ * Each function is probed at its entry and at each of its RET instructions (no uretprobes: from
+ * 6.11 on they make the target run a system call its own seccomp filter may kill it for). Entry
+ * keeps the arguments by thread; the RET whose stack pointer equals the entry's belongs to the
+ * same call, so nested calls (SSL_write_ex → SSL_write_ex2) and tail calls need no table of who
+ * calls whom. Bytes go up at return, with the length that was really moved: partial writes and
+ * retries are never counted twice.
+ *
+ * A connection the worker does not want costs the probe and one look-up (conns). Everything the
+ * kernel refuses is counted in `drops`, and shows as a gap because offsets go on.
+ */
+#include "lib/bound.h"
+#include "lib/emit.h"
+
+#define SSL_CTRL_SET_TLSEXT_HOSTNAME 55
+#define NEST_WINDOW (256 << 10) /* a live outer call's frame is this near above us */
+#define SIGKILL 9
+
+#define CHUNK (64 << 10)
+#define CHUNKS_MAX 64 /* × 64 KiB = 4 MiB a call */
+_Static_assert((CHUNK & (CHUNK - 1)) == 0, "CHUNK is a power of two");
+
+__u64 next_conn __attribute__((weak)); /* last id given out */
+
+static __always_inline void key_of(struct conn_key *k, __u64 ssl, __u64 *start_ns)
+{
+	struct task_struct *t = bpf_get_current_task_btf();
+
+	*start_ns = t->group_leader->start_boottime;
+	k->ssl = ssl;
+	k->tgid = bpf_get_current_pid_tgid() >> 32;
+	k->start = *start_ns >> 20;
+}
+
+static __always_inline bool is_self(void)
+{
+	struct shared *s = shared_of();
+	__u32 me = bpf_get_current_pid_tgid() >> 32;
+
+	for (int i = 0; s && i < 7; i++)
+		if (s->self[i] == me)
+			return true;
+	return false;
+}
+
+static __noinline struct conn *conn_new(struct conn_key *k, __u64 start_ns, __u32 flags)
+{
+	struct conn c = {};
+
+	c.id = __sync_fetch_and_add(&next_conn, 1) + 1;
+	c.start_ns = start_ns;
+	c.flags = flags;
+	c.ignored = is_self();
+	if (bpf_map_update_elem(&conns, k, &c, BPF_ANY))
+		drop(DROP_CONN_FULL);
+	return bpf_map_lookup_elem(&conns, k);
+}
+
+static __always_inline struct call *call_of(bool make)
+{
+	__u32 tid = (__u32)bpf_get_current_pid_tgid();
+	struct call *c = bpf_map_lookup_elem(&calls, &tid);
+
+	if (!c && make) {
+		struct call zero = {};
+
+		if (bpf_map_update_elem(&calls, &tid, &zero, BPF_ANY))
+			drop(DROP_CONN_FULL);
+		c = bpf_map_lookup_elem(&calls, &tid);
+	}
+	return c;
+}
+
+/* --- data ------------------------------------------------------------------------------------ */
+
+struct flight { /* one call's bytes on their way up, a chunk at a time */
+	struct conn *conn;
+	__u64 conn_id, start_ns, buf, offset;
+	__u32 left, dir, flags;
+};
+
+#define EMIT_TIER(cap)                                                                             \
+	do {                                                                                       \
+		struct event_data *e = reserve(sizeof(*e) + (cap));                                \
+		__u64 m = n;                                                                       \
+		if (!e)                                                                            \
+			return;                                                                    \
+		head(&e->h, EVENT_DATA, sizeof(*e) + (cap));                                       \
+		e->h.conn = f->conn_id;                                                            \
+		e->h.start_ns = f->start_ns;                                                       \
+		e->h.flags = f->flags;                                                             \
+		e->offset = f->offset;                                                             \
+		e->dir = f->dir;                                                                   \
+		BOUND(m, cap);                                                                      \
+		e->size = m;                                                                       \
+		if (bpf_probe_read_user(e->bytes, m, (void *)f->buf)) {                            \
+			drop(DROP_READ_FAULT);                                                     \
+			bpf_ringbuf_discard(e, BPF_RB_NO_WAKEUP);                                  \
+			return;                                                                    \
+		}                                                                                  \
+		commit(e);                                                                         \
+	} while (0)
+
+/* Records are sized to the data: a reservation at the maximum would lose the ring to air. */
+static __always_inline void emit_small(struct flight *f, __u32 n)
+{
+	if (n <= 512)
+		EMIT_TIER(512);
+	else
+		EMIT_TIER(4096);
+}
+static __always_inline void emit_large(struct flight *f, __u32 n)
+{
+	if (n <= 4096)
+		emit_small(f, n);
+	else if (n <= 16384)
+		EMIT_TIER(16384);
+	else
+		EMIT_TIER(CHUNK);
+}
+
+static long emit_chunk(__u32 i, void *p)
+{
+	struct flight *f = p;
+	__u32 n = f->left;
+
+	if (!n)
+		return 1;
+	if (n > CHUNK)
+		n = CHUNK;
+	emit_large(f, n);
+	f->buf += n;
+	f->offset += n;
+	f->left -= n;
+	return 0;
+}
+
+static __always_inline void emit(struct conn *conn, __u32 dir, __u64 buf, __u64 len, __u32 flags)
+{
+	struct flight f = {
+		.conn_id = conn->id, .start_ns = conn->start_ns, .buf = buf, .dir = dir,
+		.flags = (conn->flags & 0xffff) | flags, .left = len,
+	};
+
+	f.offset = __sync_fetch_and_add(&conn->offset[dir & 1], len);
+	if (len <= 4096) {
+		emit_small(&f, len);
+		return;
+	}
+	if (len > (__u64)CHUNK * CHUNKS_MAX) {
+		drop(DROP_TOO_LARGE);
+		f.left = CHUNK * CHUNKS_MAX;
+	}
+	bpf_loop(CHUNKS_MAX, emit_chunk, &f, 0);
+}
+
+/* --- verdicts -------------------------------------------------------------------------------- */
+
+static __always_inline bool unwanted(struct conn *conn)
+{
+	__u32 slot = conn->id & (VERDICT_SLOTS - 1);
+	struct verdict_slot *v;
+
+	if (conn->ignored)
+		return true;
+	v = bpf_map_lookup_elem(&verdicts, &slot);
+	if (v && v->conn == conn->id && v->verdict == VERDICT_IGNORE && !conn->host_rules)
+		conn->ignored = 1;
+	return conn->ignored;
+}
+
+static __noinline bool killed(struct conn *conn, __u64 buf, __u64 len)
+{
+	__u32 tgid = bpf_get_current_pid_tgid() >> 32, uid = (__u32)bpf_get_current_uid_gid();
+	struct shared *s = shared_of();
+	__u64 *tool, *user, rules;
+	struct event_kill *e;
+
+	if (!conn || !s || !s->krule.all || conn->host_generation != s->krule.generation)
+		return false;
+	tool = bpf_map_lookup_elem(&krule_procs, &tgid);
+	user = bpf_map_lookup_elem(&krule_users, &uid);
+	rules = conn->host_rules & s->krule.all & (s->krule.tool | (tool ? *tool : 0)) &
+		(s->krule.user | (user ? *user : 0));
+	if (!rules)
+		return false;
+	if (bpf_send_signal(SIGKILL)) {
+		drop(DROP_SIGNAL);
+		return false;
+	}
+	emit(conn, EVENT_WRITE, buf, len, EVENT_F_REFUSED);
+	e = reserve(sizeof(*e));
+	if (e) {
+		head(&e->h, EVENT_KILL, sizeof(*e));
+		e->h.conn = conn->id;
+		e->h.start_ns = conn->start_ns;
+		e->rules = rules;
+		e->bytes = len;
+		e->policy = s->krule.generation;
+		commit(e);
+	}
+	conn->ignored = 1;
+	return true;
+}
+
+/* --- entries and returns --------------------------------------------------------------------- */
+
+static __always_inline int enter(struct pt_regs *ctx, __u64 ssl, __u64 buf, __u64 len, __u64 out,
+				 __u32 dir)
+{
+	__u64 sp = PT_REGS_SP(ctx), start_ns;
+	struct conn_key k = {};
+	struct conn *conn;
+	struct call *c;
+
+	key_of(&k, ssl, &start_ns);
+	conn = bpf_map_lookup_elem(&conns, &k);
+	if (conn && unwanted(conn))
+		return 0;
+	if (!conn)
+		conn = conn_new(&k, start_ns, EVENT_F_LATE);
+	if (!conn || conn->ignored)
+		return 0;
+	if (dir == EVENT_WRITE && conn->host_rules && killed(conn, buf, len))
+		return 0;
+	c = call_of(true);
+	if (!c)
+		return 0;
+	if (c->active && c->key.ssl == ssl && c->sp > sp && c->sp - sp < NEST_WINDOW)
+		return 0; /* inside a probed function already: the outer return will tell */
+	c->key = k;
+	c->buf = buf;
+	c->out = out;
+	c->sp = sp;
+	c->dir = dir;
+	c->active = 1;
+	if (!(conn->flags & CONN_BOUND))
+		c->pending = 1;
+	return 0;
+}
+
+static __always_inline int leave(struct pt_regs *ctx)
+{
+	struct call *c = call_of(false);
+	__s64 moved = (int)PT_REGS_RC(ctx);
+	struct conn *conn;
+
+	if (!c || !c->active || c->sp != PT_REGS_SP(ctx))
+		return 0; /* of an ignored or nested call */
+	c->active = 0;
+	if (moved <= 0)
+		return 0;
+	if (c->out) {
+		__u64 n = 0;
+
+		if (bpf_probe_read_user(&n, sizeof(n), (void *)c->out)) {
+			drop(DROP_READ_FAULT);
+			return 0;
+		}
+		moved = n;
+	}
+	conn = bpf_map_lookup_elem(&conns, &c->key);
+	if (!conn) {
+		drop(DROP_STASH_MISS);
+		return 0;
+	}
+	if (moved > 0)
+		emit(conn, c->dir, c->buf, moved, 0);
+	return 0;
+}
+
+static __always_inline int shake(struct pt_regs *ctx, __u64 ssl, __u32 flags, bool sends)
+{
+	struct conn_key k = {};
+	__u64 start_ns;
+	struct conn *conn;
+	struct call *c;
+
+	key_of(&k, ssl, &start_ns);
+	conn = bpf_map_lookup_elem(&conns, &k);
+	if (!conn)
+		conn = conn_new(&k, start_ns, flags);
+	if (!conn || conn->ignored)
+		return 0;
+	conn->flags |= CONN_SHAKEN | flags;
+	if (!sends || conn->flags & CONN_BOUND)
+		return 0;
+	c = call_of(true);
+	if (!c || (c->active && c->sp > PT_REGS_SP(ctx) && c->sp - PT_REGS_SP(ctx) < NEST_WINDOW))
+		return 0; /* a handshake inside a read or write: its entry did the same */
+	c->key = k;
+	c->active = 0;
+	c->pending = 1;
+	return 0;
+}
+
+/* The address may come back as another connection. */
+static __always_inline int gone(__u64 ssl)
+{
+	struct conn_key k = {};
+	__u64 start_ns;
+	struct conn *conn;
+	struct event *e;
+
+	key_of(&k, ssl, &start_ns);
+	conn = bpf_map_lookup_elem(&conns, &k);
+	if (!conn)
+		return 0;
+	if (!conn->ignored) {
+		e = reserve(sizeof(*e));
+		if (e) {
+			head(e, EVENT_CLOSE, sizeof(*e));
+			e->conn = conn->id;
+			e->start_ns = start_ns;
+			commit(e);
+		}
+	}
+	bpf_map_delete_elem(&conns, &k);
+	return 0;
+}
+
+/* --- the server's name ----------------------------------------------------------------------- */
+
+struct name_scratch {
+	struct krule_host_key key;
+	char host[EVENT_HOST_MAX];
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct name_scratch);
+} name_scratch SEC(".maps");
+
+/* Reversed, lower case, with a NUL in place of what would come before the first label. */
+static __noinline __u64 rules_for(struct name_scratch *s, __u32 len)
+{
+	__u64 *rules;
+
+	if (!s || len == 0 || len >= KRULE_HOST_MAX)
+		return 0;
+	for (__u32 i = 0; i < KRULE_HOST_MAX - 1; i++) {
+		char c;
+
+		if (i >= len)
+			break;
+		c = s->host[(len - 1 - i) & (EVENT_HOST_MAX - 1)];
+		if (c >= 'A' && c <= 'Z')
+			c += 'a' - 'A';
+		s->key.name[i & (KRULE_HOST_MAX - 1)] = c;
+	}
+	s->key.name[len & (KRULE_HOST_MAX - 1)] = 0;
+	s->key.prefixlen = (len + 1) * 8;
+	rules = bpf_map_lookup_elem(&krule_hosts, &s->key);
+	return rules ? *rules : 0;
+}
+
+static __always_inline int named(__u64 ssl, int cmd, __u64 parg)
+{
+	struct shared *sh = shared_of();
+	struct conn_key k = {};
+	struct name_scratch *s;
+	struct event_host *e;
+	struct conn *conn;
+	__u64 start_ns;
+	__u32 zero = 0;
+	long n;
+
+	if (cmd != SSL_CTRL_SET_TLSEXT_HOSTNAME || !parg || !sh)
+		return 0;
+	s = bpf_map_lookup_elem(&name_scratch, &zero);
+	if (!s)
+		return 0;
+	n = bpf_probe_read_user_str(s->host, sizeof(s->host), (void *)parg);
+	if (n <= 1) {
+		drop(DROP_READ_FAULT);
+		return 0;
+	}
+	key_of(&k, ssl, &start_ns);
+	conn = bpf_map_lookup_elem(&conns, &k);
+	if (!conn)
+		conn = conn_new(&k, start_ns, 0);
+	if (!conn || conn->ignored)
+		return 0;
+	conn->host_generation = sh->krule.generation;
+	conn->host_rules = sh->krule.all ? rules_for(s, n - 1) : 0;
+	e = reserve(sizeof(*e));
+	if (!e)
+		return 0;
+	head(&e->h, EVENT_HOST, sizeof(*e));
+	e->h.conn = conn->id;
+	e->h.start_ns = start_ns;
+	__builtin_memcpy(e->host, s->host, sizeof(e->host));
+	commit(e);
+	return 0;
+}
+
+/*
+ * One program for all sites, told by the attach cookie what it stands on: an image then costs one
+ * link, and one wait at detach.
+ */
+SEC("uprobe")
+int tls(struct pt_regs *ctx)
+{
+	__u64 ssl = PT_REGS_PARM1(ctx), buf = PT_REGS_PARM2(ctx), len = PT_REGS_PARM3(ctx), out = 0;
+	__u32 dir = EVENT_WRITE;
+
+	switch (bpf_get_attach_cookie(ctx)) {
+	case TLS_RETURN:
+		return leave(ctx);
+	case TLS_HANDSHAKE:
+		return shake(ctx, ssl, 0, true);
+	case TLS_ACCEPT:
+		return shake(ctx, ssl, EVENT_F_SERVER, true);
+	case TLS_CLIENT:
+		return shake(ctx, ssl, 0, false);
+	case TLS_SERVER:
+		return shake(ctx, ssl, EVENT_F_SERVER, false);
+	case TLS_FREE:
+		return gone(ssl);
+	case TLS_CTRL:
+		return named(ssl, (int)buf, PT_REGS_PARM4(ctx));
+	case TLS_WRITE_EX:
+		out = PT_REGS_PARM4(ctx);
+		break;
+	case TLS_WRITE_EX2:
+		out = PT_REGS_PARM5(ctx);
+		break;
+	case TLS_READ_EX:
+		out = PT_REGS_PARM4(ctx);
+		dir = EVENT_READ;
+		break;
+	case TLS_READ:
+		dir = EVENT_READ;
+		/* fallthrough */
+	case TLS_WRITE:
+		len = (int)len < 0 ? 0 : (int)len;
+		break;
+	default:
+		return 0;
+	}
+	return enter(ctx, ssl, buf, len, out, dir);
+}
