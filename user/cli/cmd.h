@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The verbs; each in its cmd_*.c. argv[0] is the verb; the answer is the exit code (cli.h). */
+#ifndef PROBITY_CLI_CMD_H
+#define PROBITY_CLI_CMD_H
+
+int cmd_status(int argc, char **argv);
+int cmd_watch(int argc, char **argv);
+int cmd_ls(int argc, char **argv);
+int cmd_show(int argc, char **argv);
+int cmd_cert(int argc, char **argv);
+int cmd_verify(int argc, char **argv);
+int cmd_policy(int argc, char **argv);
+
+#endif
