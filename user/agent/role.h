@@ -20,7 +20,10 @@ enum role_kind {
 	ROLE_SYNC,	 /* answer ROLE_ACK when everything before is durable */
 	/* recorder → worker */
 	ROLE_ACK,  /* struct role_ack: durable up to id */
-	ROLE_HELLO, /* struct role_ack: recorder (re)started, durable up to id; resend the rest */
+	ROLE_HELLO, /* struct role_ack: recorder (re)started, durable up to id; resend the rest.
+		     * The worker answers with a ROLE_HELLO of its own before it resends: id = the
+		     * last id it will resend, 0 = none. Without it the recorder waits a second:
+		     * what was queued before must not overtake what is resent. */
 	/* keeper → worker */
 	ROLE_PROC,   /* struct role_proc: facts about a process */
 	ROLE_PACK,   /* struct role_pack + YAML: judge by this from now on */
@@ -41,7 +44,7 @@ struct role_msg {
 	uint32_t len; /* body bytes */
 };
 
-/* id: strictly increasing per host over restarts (wall ns at worker start, then +1). */
+/* id: strictly increasing per host over restarts (wall ns at worker start, then +1), never 0. */
 struct role_record {
 	uint64_t id;
 	uint64_t boot_ns;

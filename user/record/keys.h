@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The host's signing key: Ed25519, PKCS#8 PEM, mode 0600; its public half beside it as .pub. */
+/* The host's signing key: Ed25519, PKCS#8 PEM, mode 0600; its public half beside it
+ * as PATH.pub. */
 #ifndef PROBITY_RECORD_KEYS_H
 #define PROBITY_RECORD_KEYS_H
 

@@ -38,7 +38,9 @@ struct record {
 	uint32_t epoch;
 	uint8_t alg;
 	uint64_t seq; /* from 0, no holes */
-	uint64_t id;  /* strictly increasing; lets a restarted recorder refuse what it has */
+	uint64_t id;  /* the worker's id, strictly increasing over the records where it is not 0: lets
+		       * a restarted recorder refuse what it has. 0: made by the recorder itself
+		       * (START, STOP, LOSS, REPAIR), so no id of the worker is ever taken by it */
 	uint64_t wall_ns, boot_ns;
 	uint8_t boot_id[16];
 	uint32_t schema, payload_len;

@@ -6,8 +6,9 @@
  * segment) is cut by the recorder and logged; damage elsewhere is a finding.
  *
  * `head` beside the segments: signed checkpoint of the last durable record, written after the
- * segment's fdatasync: context[24] "probity/head/v1" · chain[16] · seq u64 · wall ns u64 ·
- * leaf[32] · public key[32] · signature[64] over all before. It lets verify see a cut tail.
+ * segment's fdatasync: context[24] "probity/head/v1" · chain[16] · seq u64 · first_seq u64 (oldest kept) · wall ns u64 ·
+ * leaf[32] · public key[32] · signature[64] over all before. It lets verify see a cut tail, and
+ * by first_seq a removed first segment.
  */
 #ifndef PROBITY_RECORD_SEGMENT_H
 #define PROBITY_RECORD_SEGMENT_H
@@ -17,7 +18,7 @@
 
 #define SEGMENT_MAGIC 0x50425231u
 #define SEGMENT_FRAME_LEN 12
-#define HEAD_LEN (24 + 16 + 8 + 8 + 32 + 32 + 64)
+#define HEAD_LEN (24 + 16 + 8 + 8 + 8 + 32 + 32 + 64)
 
 enum frame_answer { FRAME_BAD = -1, FRAME_MORE = 0 /* > 0: bytes consumed */ };
 struct frame {
@@ -33,16 +34,21 @@ uint32_t crc32c(uint32_t crc, const void *p, size_t n);
 
 struct head {
 	uint8_t chain[16];
-	uint64_t seq, wall_ns;
+	uint64_t seq, first_seq, wall_ns;
 	uint8_t leaf[32], public[32];
 };
 int head_encode(const struct head *h, struct signer *s, uint8_t out[static HEAD_LEN]);
 int head_decode(const uint8_t *p, size_t n, struct head *ret, const char **ret_why); /* checks the signature */
 
-/* One pass over a chain, a record at a time, in order. Used by verify, collector and recorder. */
+/*
+ * One pass over a chain, a record at a time, in order. Used by verify, collector and recorder.
+ * Start from zeros. To continue a known chain set chain, public, prev, next_seq, last_id and
+ * started. Not started, the first record fixes chain, seq and prev; its key is `public` when that
+ * is not zero, else the one a START record names.
+ */
 struct chain_state {
 	uint8_t chain[16], public[32], prev[32];
-	uint64_t next_seq, last_id;
+	uint64_t next_seq, last_id; /* last_id: newest id that is not 0 */
 	bool started; /* chain, key and prev are known */
 	struct verifier *verifier;
 };

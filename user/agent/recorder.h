@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The recorder: finished records in from the worker, sealed records out to disk and, when there
+ * is a collector, to it. The only role that holds the signing key.
+ */
+#ifndef PROBITY_AGENT_RECORDER_H
+#define PROBITY_AGENT_RECORDER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define RECORDER_SPOOL_MAX (1ull << 30)
+#define RECORDER_SEGMENT (8u << 20)
+#define RECORDER_SYNC_MS 50
+#define RECORDER_SYNC_RECORDS 256
+
+/* Texts never NULL; a number of 0 takes the default above. */
+struct recorder_config {
+	const char *state_dir;	    /* has spool/ and keys/host.key; both are made when absent */
+	const char *collector_host; /* "" = do not forward */
+	uint16_t collector_port;
+	const char *ca_file, *cert_file, *key_file; /* of the mTLS client, PEM */
+	uint64_t spool_max_bytes;
+	uint32_t segment_bytes, sync_ms, sync_records;
+	const char *user; /* to drop to; "" = probity if it exists, else nobody */
+	const char *host, *agent_version, *kernel, *config_sha256; /* for START */
+	bool no_seccomp; /* only for sanitizer builds */
+};
+
+/*
+ * Entered in a fresh process, still root. Returns the exit status: 0 after ROLE_STOP, SIGTERM or
+ * the keeper's end, with everything received before sealed and durable; 1 when it could not start
+ * (one line says why). worker_fd and keeper_fd are ends of role_pair; worker_fd should be the same
+ * socket over restarts of the recorder, so that nothing queued in it is lost.
+ */
+int recorder_main(const struct recorder_config *cfg, int worker_fd, int keeper_fd);
+
+#endif
