@@ -14,15 +14,17 @@
  *       match:                    # all keys must hold; a list = any of
  *         user: [alice, "svc-*"]  # globs; also group, tool, exe, service, vendor, host, model,
  *         known: false            #   operation, dialect, tool_call, tool_offered, data_class,
- *         data_class: [pan, iban] #   cgroup, container, completeness; known: bool
- *       disposition: alert        # allow | alert | kill
+ *         data_class: [pan, iban] #   cgroup, container, completeness, evidence; known: bool
+ *         not: {tool: claude_code} # a sub-match or a list of them: none may hold;
+ *       disposition: alert        # allow | alert | kill   (any: a list, one must hold)
  *   tests:
  *     - name: text
- *       given: {user: alice, service: openai, host: api.openai.com, model: gpt-4o}
+ *       given: {user: alice, known: false, host: llm.example.com, data_class: pan}
  *       expect: {disposition: alert, rules: [no-shadow-ai], risk: 0.6}
  *
  * Precedence: kill > alert > allow. No rule fired = allow. In monitor mode the disposition is
- * what would have been; only `effect` differs.
+ * what would have been; only `effect` differs. Rules are about AI calls: the caller decides
+ * nothing for other traffic. The whole language: docs/POLICY.md.
  */
 #ifndef PROBITY_POLICY_PACK_H
 #define PROBITY_POLICY_PACK_H
@@ -43,12 +45,19 @@ void pack_free(struct pack *p);
 
 const char *pack_id(const struct pack *p);
 const char *pack_version(const struct pack *p);
-bool pack_enforce(const struct pack *p); /* mode: enforce */
+bool pack_enforce(const struct pack *p);	  /* mode: enforce */
 const uint8_t *pack_sha256(const struct pack *p); /* 32 bytes, of the YAML as read */
 size_t pack_rules(const struct pack *p);
+size_t pack_tests(const struct pack *p);
 const char *pack_rule_id(const struct pack *p, size_t i);
 const char *pack_rule_severity(const struct pack *p, size_t i);
+double pack_rule_risk(const struct pack *p, size_t i);
 enum disposition pack_rule_disposition(const struct pack *p, size_t i);
+/* Every pattern of every rule, lower case, with its line and its word ("service"). */
+void pack_values(const struct pack *p,
+		 void (*each)(void *ctx, size_t rule, unsigned line, const char *key,
+			      const char *value),
+		 void *ctx);
 
 enum rule_result { RULE_NO = 0, RULE_FIRED, RULE_UNKNOWN /* asks for facts not known yet */ };
 struct decision {
@@ -56,7 +65,7 @@ struct decision {
 	double risk; /* 0–1 */
 	size_t rules;
 	uint8_t result[PACK_RULES_MAX]; /* enum rule_result, by rule index */
-	int deciding;			/* index of the first fired rule of that disposition, or -1 */
+	int deciding; /* index of the first fired rule of that disposition, or -1 */
 };
 void pack_decide(const struct pack *p, const struct facts *f, struct decision *ret);
 
@@ -66,13 +75,16 @@ void pack_decide(const struct pack *p, const struct facts *f, struct decision *r
  */
 struct pack_krule {
 	size_t index;
-	bool any_host, any_tool, any_user;
-	struct facts_list hosts;    /* patterns with at most a leading "*." */
-	struct facts_list services; /* ids or globs; the caller expands them into hosts */
+	bool any_host; /* neither hosts nor services: every AI host, never every host */
+	bool any_tool, any_user;
+	struct facts_list hosts;	/* patterns with at most a leading "*." */
+	struct facts_list services;	/* ids or globs; the caller expands them into hosts */
 	struct facts_list tools, users; /* globs */
 };
 size_t pack_krules(const struct pack *p, struct pack_krule ret[static 64]);
-/* The tool bits for one tool id ("" = no tool): rules whose tools match it. */
+/* Why the kernel cannot decide rule i, as half a sentence; NULL: it can, before the bytes leave. */
+const char *pack_krule_reason(const struct pack *p, size_t i);
+/* The tool bits for one tool id ("" = no tool): rules whose tools match it, any_tool included. */
 uint64_t pack_krules_tool(const struct pack_krule *r, size_t n, const char *tool);
 bool glob_match(const char *pattern, const char *s); /* * and ?, case-insensitive */
 

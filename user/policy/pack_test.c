@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Runs the cases of a pack: given facts through pack_decide, the decision against what is expected.
+ * `rules` is the exact set of fired rules in any order, `unknown` the exact set of undecided ones;
+ * what is not expected is not looked at. The detail names every difference, cut at its buffer.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "pack_case.h"
+
+struct diff {
+	char text[1024];
+	size_t n;
+};
+
+static void __attribute__((format(printf, 2, 3))) say(struct diff *d, const char *fmt, ...)
+{
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(d->text + d->n, sizeof(d->text) - d->n, fmt, ap);
+	va_end(ap);
+	if (n > 0)
+		d->n += n;
+	if (d->n >= sizeof(d->text))
+		d->n = sizeof(d->text) - 1;
+}
+
+static const char *sep(const struct diff *d)
+{
+	return d->n ? "; " : "";
+}
+
+static void diff_set(struct diff *d, const struct pack *p, const char *what, const uint8_t *want,
+		     const struct decision *got, enum rule_result result)
+{
+	bool said = false;
+
+	for (size_t i = 0; i < p->n_rules; i++) {
+		bool is = got->result[i] == result;
+
+		if (is == want[i])
+			continue;
+		if (!said)
+			say(d, "%s%s:", sep(d), what);
+		said = true;
+		say(d, " %s %s", is ? "not expected" : "missing", p->rules[i].id);
+	}
+}
+
+static const char *rule_name(const struct pack *p, int i)
+{
+	return i < 0 ? "no rule" : p->rules[i].id;
+}
+
+static void compare(const struct pack *p, const struct expectation *e, const struct decision *got,
+		    struct diff *d)
+{
+	if (e->disposition >= 0 && (int)got->disposition != e->disposition)
+		say(d, "disposition: expected %s, got %s", disposition_name(e->disposition),
+		    disposition_name(got->disposition));
+	if (e->has_rules)
+		diff_set(d, p, "rules", e->fired, got, RULE_FIRED);
+	if (e->has_unknown)
+		diff_set(d, p, "unknown", e->unknown, got, RULE_UNKNOWN);
+	if (e->has_risk && (double)e->risk / RISK_ONE != got->risk)
+		say(d, "%srisk: expected %g, got %g", sep(d), (double)e->risk / RISK_ONE,
+		    got->risk);
+	if (e->deciding >= 0 && e->deciding != got->deciding)
+		say(d, "%sdeciding: expected %s, got %s", sep(d), rule_name(p, e->deciding),
+		    rule_name(p, got->deciding));
+}
+
+static void run_case(const struct pack *p, const struct pack_case *c, struct diff *d)
+{
+	/* Read once already, when the pack was: it cannot be refused now. */
+	struct reading rd = {.pack = (struct pack *)p, .file = ""};
+	struct decision got;
+	struct expectation e;
+	struct facts f;
+
+	if (pack_case_facts(&rd, c->given, &f) || pack_case_expect(&rd, c->expect, &e)) {
+		say(d, "the case cannot be read");
+		return;
+	}
+	pack_decide(p, &f, &got);
+	compare(p, &e, &got, d);
+}
+
+size_t pack_test(const struct pack *p,
+		 void (*each)(void *ctx, const char *name, bool ok, const char *detail), void *ctx,
+		 size_t *ret_total)
+{
+	size_t failures = 0;
+
+	for (size_t i = 0; i < p->n_cases; i++) {
+		struct diff d = {};
+
+		run_case(p, &p->cases[i], &d);
+		failures += d.n > 0;
+		each(ctx, p->cases[i].name, !d.n, d.text);
+	}
+	*ret_total = p->n_cases;
+	return failures;
+}
