@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Sourced by every case: TAP, and what all need. A case runs in a folder of its own, prints
 # "ok"/"not ok" lines and leaves no process behind; what it writes to stderr lands between them.
-n=0
+n=0 failed=0
 pids=
 
 ok() { # description
@@ -10,9 +10,14 @@ ok() { # description
 }
 
 not_ok() { # description [why]
-	n=$((n + 1))
+	n=$((n + 1)) failed=$((failed + 1))
 	echo "not ok $n - $case: $1"
 	[ -z "${2:-}" ] || echo "$2" | sed 's/^/#   /'
+}
+
+bail() { # description: the rest of the case makes no sense without it
+	not_ok "$1"
+	exit 1
 }
 
 check() { # description command...
@@ -25,12 +30,18 @@ is() { # description got wanted
 	if [ "$2" = "$3" ]; then ok "$1"; else not_ok "$1" "got '$2', wanted '$3'"; fi
 }
 
+now() { # whole seconds since boot, in $up, without a process
+	read -r up _ </proc/uptime
+	up=${up%.*}
+}
+
 wait_for() { # seconds command...: 0 as soon as the command holds
-	tries=$(($1 * 20))
+	now
+	until=$((up + $1))
 	shift
 	until "$@" >/dev/null 2>&1; do
-		tries=$((tries - 1))
-		[ "$tries" -gt 0 ] || return 1
+		now
+		[ "$up" -lt "$until" ] || return 1
 		usleep 50000
 	done
 }
@@ -39,25 +50,57 @@ lines_in() { # file count: at least so many lines
 	[ "$(wc -l <"$1")" -ge "$2" ]
 }
 
+as_alice() { # command with arguments that hold no blanks
+	su -s /bin/sh alice -c "$*"
+}
+
 start_server() {
 	: >server.log
 	tlsserver 443 /vm/server.pem /vm/server.key server.log >server.out 2>&1 &
 	pids="$pids $!"
-	wait_for 10 grep -q ready server.out
+	wait_for 10 grep -q ready server.out || bail "the server starts"
 }
 
-# The one request all cases make. The name resolves to our own server, the certificate is checked.
-request='{"model":"gpt-4o","messages":[{"role":"user","content":"weather in Bern?"}],
-"tools":[{"type":"function","function":{"name":"get_weather","parameters":{"type":"object"}}}]}'
-ask() { # [extra curl options]
-	curl -sS --max-time 20 --resolve api.openai.com:443:127.0.0.1 \
-		-H 'Content-Type: application/json' -H 'Authorization: Bearer sk-test' \
-		-d "$request" "$@" https://api.openai.com/v1/chat/completions
+ready_or_dead() {
+	[ -s ready ] || ! kill -0 "$agent"
 }
 
-finish() {
+start_agent() { # mode; the policy is policy.yaml. Returns once the probes are attached.
+	: >ready
+	probityd --state-dir state --run-dir run --policy policy.yaml --mode "$1" --ready-fd 3 \
+		3>ready >agent.log 2>&1 &
+	agent=$!
+	pids="$pids $agent"
+	read -r began _ </proc/uptime
+	wait_for 60 ready_or_dead
+	[ -s ready ] || bail "the agent gets ready"
+	read -r ready _ </proc/uptime
+	ok "the agent is ready (mode $1)"
+	echo "# ready after $(awk "BEGIN {print $ready - $began}") s"
+}
+
+stop_agent() {
+	kill -TERM "$agent"
+	wait "$agent"
+	is "the agent ends cleanly" "$?" 0
+}
+
+records() { # all AI calls whose process is curl
+	probity ls --state-dir state --json | jget -w 'process.exe=*/curl' "$@"
+}
+
+field() { # description path wanted; in record.json
+	is "$1" "$(jget "$2" <record.json)" "$3"
+}
+
+finish() { # exit status
 	for p in $pids; do kill "$p" 2>/dev/null; done
-	[ "$n" -gt 0 ]
-	exit
+	if [ "$1" -ne 0 ] || [ "$failed" -gt 0 ]; then
+		for f in *.log *.err *.out; do
+			[ ! -s "$f" ] || { echo "# -- $f"; tail -n 30 "$f" | sed 's/^/#   /'; }
+		done
+	fi
+	exit "$1"
 }
-trap finish EXIT
+trap 'finish $?' EXIT
+trap 'exit 143' TERM
