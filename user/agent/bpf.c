@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Flows in: the linked BPF image. Flows out: programs and maps in the kernel, and the fixed hooks
+ * (process and socket tracepoints) attached. The uprobes are attach.c's.
+ *
+ * Features are probed by trying, never by version: a hook that cannot be attached turns to its
+ * next backend, is named in one log line, and shows in `probity status`. What has no other backend
+ * and cannot be done without (ring buffers, the TLS program, exec) is an error that says so.
+ *
+ * Kernel rules change in this order: all = 0 (none in force), maps, then generation and all. A
+ * connection whose name was looked up under another generation matches nothing in the kernel and
+ * is left to the agent's own decision.
+ */
+#include "bpf.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <pwd.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "policy/pack.h"
+#include "probity.skel.h"
+
+/* Layout of the map value `shared` in bpf/maps.h. */
+struct shared {
+	uint32_t asleep, self[7];
+	struct krule_any krule;
+};
+
+#define ATTACH_UPROBE_MULTI 48
+
+struct bpf {
+	struct probity_bpf *skel;
+	struct shared *shared;
+	struct bpf_link *exec, *fork, *exit, *state, *send;
+	const char *send_backend;
+};
+
+static char libbpf_last[256];
+
+/* libbpf's last complaint goes into our one line; its log is for debugging only. */
+static int libbpf_log(enum libbpf_print_level l, const char *fmt, va_list ap)
+{
+	if (l == LIBBPF_WARN) {
+		vsnprintf(libbpf_last, sizeof(libbpf_last), fmt, ap);
+		libbpf_last[strcspn(libbpf_last, "\n")] = '\0';
+		log_debug("%s", libbpf_last);
+	}
+	return 0;
+}
+
+static struct bpf_link *hook(struct bpf_program *p, const char *what)
+{
+	struct bpf_link *l = bpf_program__attach(p);
+
+	if (!l)
+		log_debug("%s cannot be attached: %s", what, strerror(errno));
+	return l;
+}
+
+static void attach_send(struct bpf *b)
+{
+	b->send = hook(b->skel->progs.sock_send, "raw tracepoint sock_send_length");
+	if (b->send) {
+		b->send_backend = "raw_tp/sock_send_length";
+		return;
+	}
+	b->send = hook(b->skel->progs.sock_send_kprobe, "kprobe tcp_sendmsg");
+	b->send_backend = b->send ? "kprobe/tcp_sendmsg" : "none";
+	if (!b->send)
+		log_warn("kernel offers neither sock_send_length nor kprobes: peer addresses of TLS "
+			 "connections are not recorded");
+}
+
+static int attach_fixed(struct bpf *b)
+{
+	b->exec = hook(b->skel->progs.proc_exec, "sched_process_exec");
+	b->fork = hook(b->skel->progs.proc_fork, "sched_process_fork");
+	b->exit = hook(b->skel->progs.proc_exit, "sched_process_exit");
+	b->state = hook(b->skel->progs.sock_state, "inet_sock_set_state");
+	attach_send(b);
+	if (!b->exec || !b->fork || !b->exit) {
+		log_err("kernel refuses process tracepoints (%s): cannot tell who makes a call",
+			strerror(errno));
+		return -EOPNOTSUPP;
+	}
+	if (!b->state)
+		log_warn("kernel lacks tracepoint inet_sock_set_state: TCP connects are not recorded");
+	return 0;
+}
+
+static int load(struct bpf *b, size_t ring_bytes)
+{
+	int r;
+
+	b->skel = probity_bpf__open();
+	if (!b->skel)
+		return -errno;
+	if (ring_bytes)
+		bpf_map__set_max_entries(b->skel->maps.events, ring_bytes);
+	/* Kernels that do not know uprobe_multi ignore the type and take perf events. */
+	bpf_program__set_expected_attach_type(b->skel->progs.tls, ATTACH_UPROBE_MULTI);
+	r = probity_bpf__load(b->skel);
+	if (r) {
+		log_err("kernel refuses the BPF programs: %s (%s)", strerror(-r),
+			libbpf_last[0] ? libbpf_last : "no further word");
+		return r;
+	}
+	b->shared = mmap(NULL, getpagesize(), PROT_READ | PROT_WRITE, MAP_SHARED,
+			 bpf_map__fd(b->skel->maps.shared), 0);
+	if (b->shared == MAP_FAILED) {
+		b->shared = NULL;
+		return -errno;
+	}
+	return 0;
+}
+
+int bpf_open(size_t ring_bytes, struct bpf **ret)
+{
+	struct bpf *b = calloc(1, sizeof(*b));
+	int r;
+
+	if (!b)
+		return -ENOMEM;
+	libbpf_set_print(libbpf_log);
+	r = load(b, ring_bytes);
+	if (!r)
+		r = attach_fixed(b);
+	if (r) {
+		bpf_close(b);
+		return r;
+	}
+	*ret = b;
+	return 0;
+}
+
+void bpf_close(struct bpf *b)
+{
+	if (!b)
+		return;
+	bpf_link__destroy(b->exec);
+	bpf_link__destroy(b->fork);
+	bpf_link__destroy(b->exit);
+	bpf_link__destroy(b->state);
+	bpf_link__destroy(b->send);
+	if (b->shared)
+		munmap(b->shared, getpagesize());
+	probity_bpf__destroy(b->skel);
+	free(b);
+}
+
+struct bpf_program *bpf_tls_program(const struct bpf *b) { return b->skel->progs.tls; }
+int bpf_events_fd(const struct bpf *b) { return bpf_map__fd(b->skel->maps.events); }
+size_t bpf_events_size(const struct bpf *b) { return bpf_map__max_entries(b->skel->maps.events); }
+int bpf_control_fd(const struct bpf *b) { return bpf_map__fd(b->skel->maps.control); }
+size_t bpf_control_size(const struct bpf *b) { return bpf_map__max_entries(b->skel->maps.control); }
+int bpf_verdicts_fd(const struct bpf *b) { return bpf_map__fd(b->skel->maps.verdicts); }
+int bpf_shared_fd(const struct bpf *b) { return bpf_map__fd(b->skel->maps.shared); }
+
+void bpf_set_self(struct bpf *b, unsigned slot, uint32_t pid)
+{
+	if (slot < ARRAY_SIZE(b->shared->self))
+		b->shared->self[slot] = pid;
+}
+
+/* --- kernel rules ---------------------------------------------------------------------------- */
+
+static void empty(int fd, void *key, size_t key_size)
+{
+	while (!bpf_map_get_next_key(fd, NULL, key) && !bpf_map_delete_elem(fd, key))
+		;
+}
+
+static int put_host(int fd, const struct role_krule_host *h)
+{
+	struct krule_host_key k = {};
+	const char *p = h->pattern;
+	size_t n = strnlen(p, sizeof(h->pattern));
+	bool suffix = n > 2 && p[0] == '*' && p[1] == '.';
+
+	if (suffix) { /* "*.x.com": reversed "moc.x." and anything after */
+		p++;
+		n--;
+	}
+	if (!n || n >= KRULE_HOST_MAX)
+		return -EINVAL;
+	for (size_t i = 0; i < n; i++) {
+		char c = p[n - 1 - i];
+
+		k.name[i] = c >= 'A' && c <= 'Z' ? c + 'a' - 'A' : c;
+	}
+	k.prefixlen = 8 * (suffix ? n : n + 1);
+	return bpf_map_update_elem(fd, &k, &h->rules, BPF_ANY);
+}
+
+static void put_user(int fd, uint32_t uid, uint64_t rules)
+{
+	uint64_t have = 0;
+
+	bpf_map_lookup_elem(fd, &uid, &have);
+	have |= rules;
+	bpf_map_update_elem(fd, &uid, &have, BPF_ANY);
+}
+
+static void put_users(int fd, const struct role_krule_user *u, size_t n)
+{
+	struct passwd *pw;
+
+	setpwent();
+	while ((pw = getpwent()))
+		for (size_t i = 0; i < n; i++)
+			if (glob_match(u[i].pattern, pw->pw_name))
+				put_user(fd, pw->pw_uid, u[i].rules);
+	endpwent();
+	for (size_t i = 0; i < n; i++) {
+		char *end;
+		unsigned long uid = strtoul(u[i].pattern, &end, 10);
+
+		if (end != u[i].pattern && !*end)
+			put_user(fd, uid, u[i].rules);
+	}
+}
+
+int bpf_set_krules(struct bpf *b, const struct role_krules *k, const struct role_krule_host *h,
+		   const struct role_krule_user *u)
+{
+	int hosts = bpf_map__fd(b->skel->maps.krule_hosts);
+	int users = bpf_map__fd(b->skel->maps.krule_users);
+	int procs = bpf_map__fd(b->skel->maps.krule_procs);
+	struct krule_host_key host_key;
+	uint32_t key;
+	int r = 0;
+
+	__atomic_store_n(&b->shared->krule.all, 0, __ATOMIC_SEQ_CST);
+	empty(hosts, &host_key, sizeof(host_key));
+	empty(users, &key, sizeof(key));
+	empty(procs, &key, sizeof(key));
+	for (uint32_t i = 0; i < k->hosts && !r; i++)
+		r = put_host(hosts, &h[i]);
+	if (r) {
+		log_err("kernel rules cannot be put in force (%s): kill rules are decided by the agent, "
+			"after the request was seen",
+			strerror(-r));
+		return r;
+	}
+	put_users(users, u, k->users);
+	b->shared->krule.tool = k->any_tool;
+	b->shared->krule.user = k->any_user;
+	__atomic_store_n(&b->shared->krule.generation, k->generation, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&b->shared->krule.all, k->all, __ATOMIC_SEQ_CST);
+	return 0;
+}
+
+void bpf_set_tool(struct bpf *b, uint32_t pid, uint64_t rules)
+{
+	int fd = bpf_map__fd(b->skel->maps.krule_procs);
+
+	if (rules)
+		bpf_map_update_elem(fd, &pid, &rules, BPF_ANY);
+	else
+		bpf_map_delete_elem(fd, &pid);
+}
+
+/* --- counters and status --------------------------------------------------------------------- */
+
+void bpf_drops(const struct bpf *b, uint64_t ret[static DROP__MAX])
+{
+	int cpus = libbpf_num_possible_cpus();
+	uint64_t v[cpus > 0 ? cpus : 1];
+
+	for (uint32_t i = 0; i < DROP__MAX; i++) {
+		ret[i] = 0;
+		if (bpf_map_lookup_elem(bpf_map__fd(b->skel->maps.drops), &i, v))
+			continue;
+		for (int c = 0; c < cpus; c++)
+			ret[i] += v[c];
+	}
+}
+
+const char *bpf_drop_name(unsigned cause)
+{
+	static const char *const names[DROP__MAX] = {
+		[DROP_RING_FULL] = "ring_full",	  [DROP_CTL_FULL] = "control_full",
+		[DROP_READ_FAULT] = "read_fault", [DROP_TOO_LARGE] = "too_large",
+		[DROP_CONN_FULL] = "conn_full",	  [DROP_STASH_MISS] = "entry_missed",
+		[DROP_NO_SOCKET] = "no_socket",	  [DROP_ARGV] = "argv_unreadable",
+		[DROP_SIGNAL] = "signal_failed",
+	};
+
+	return cause < DROP__MAX ? names[cause] : "";
+}
+
+static void row(json_t *a, const char *k1, const char *v1, const char *k2, const char *v2,
+		const char *note)
+{
+	json_array_append_new(a, json_pack("{s:s, s:s, s:s}", k1, v1, k2, v2, "note", note));
+}
+
+json_t *bpf_features(const struct bpf *b)
+{
+	static const struct {
+		const char *name;
+		enum bpf_prog_type type;
+		enum bpf_func_id id;
+	} helpers[] = {
+		{"bpf_send_signal", BPF_PROG_TYPE_KPROBE, BPF_FUNC_send_signal},
+		{"bpf_loop", BPF_PROG_TYPE_KPROBE, BPF_FUNC_loop},
+		{"attach cookies", BPF_PROG_TYPE_KPROBE, BPF_FUNC_get_attach_cookie},
+	};
+	static const struct {
+		const char *name, *note;
+		enum bpf_prog_type type;
+	} progs[] = {
+		{"BPF LSM", "exec and connect deny (not used by this version)", BPF_PROG_TYPE_LSM},
+		{"cgroup sock_addr", "connect deny (not used by this version)",
+		 BPF_PROG_TYPE_CGROUP_SOCK_ADDR},
+	};
+	json_t *a = json_array();
+
+	for (size_t i = 0; i < ARRAY_SIZE(helpers); i++)
+		row(a, "name", helpers[i].name, "state",
+		    libbpf_probe_bpf_helper(helpers[i].type, helpers[i].id, NULL) == 1 ? "yes" : "no",
+		    "");
+	for (size_t i = 0; i < ARRAY_SIZE(progs); i++)
+		row(a, "name", progs[i].name, "state",
+		    libbpf_probe_bpf_prog_type(progs[i].type, NULL) == 1 ? "yes" : "no",
+		    progs[i].note);
+	row(a, "name", "tracepoint inet_sock_set_state", "state", b->state ? "yes" : "no", "");
+	return a;
+}
+
+json_t *bpf_backends(const struct bpf *b, const char *tls_backend)
+{
+	json_t *a = json_array();
+
+	row(a, "for", "TLS plaintext", "backend", tls_backend, "entry and RET sites, no uretprobes");
+	row(a, "for", "processes", "backend", "raw tracepoints", "exec, fork, exit");
+	row(a, "for", "peer of a TLS connection", "backend", b->send_backend, "");
+	row(a, "for", "new libraries", "backend", "perf mmap records", "");
+	row(a, "for", "kill before the write", "backend", "uprobe + bpf_send_signal",
+	    "host, tool and user rules");
+	row(a, "for", "kill after the request", "backend", "pidfd_send_signal",
+	    "rules on content; late by nature");
+	return a;
+}

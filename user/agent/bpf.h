@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The kernel half: load, probe what this kernel offers, attach the fixed hooks, rules, counters. */
+#ifndef PROBITY_AGENT_BPF_H
+#define PROBITY_AGENT_BPF_H
+
+#include <jansson.h>
+#include <stdint.h>
+
+#include "agent/role.h"
+#include "proto/event.h"
+
+struct bpf;
+struct bpf_program;
+
+/* ring_bytes: power of two, 0 = default. One clear log line names what this kernel lacks.
+ * 0 or -errno. */
+int bpf_open(size_t ring_bytes, struct bpf **ret);
+void bpf_close(struct bpf *b);
+
+struct bpf_program *bpf_tls_program(const struct bpf *b);
+int bpf_events_fd(const struct bpf *b);
+size_t bpf_events_size(const struct bpf *b);
+int bpf_control_fd(const struct bpf *b);
+size_t bpf_control_size(const struct bpf *b);
+int bpf_verdicts_fd(const struct bpf *b);
+int bpf_shared_fd(const struct bpf *b);
+
+/* Processes whose TLS is never captured: the agent's own. slot 0..6. */
+void bpf_set_self(struct bpf *b, unsigned slot, uint32_t pid);
+/* Puts the rules of a pack in force; replaces all. 0 or -errno (nothing changed). */
+int bpf_set_krules(struct bpf *b, const struct role_krules *k, const struct role_krule_host *h,
+		   const struct role_krule_user *u);
+void bpf_set_tool(struct bpf *b, uint32_t pid, uint64_t rules);
+void bpf_drops(const struct bpf *b, uint64_t ret[static DROP__MAX]);
+const char *bpf_drop_name(unsigned cause);
+
+json_t *bpf_features(const struct bpf *b); /* [{name, state, note}] */
+json_t *bpf_backends(const struct bpf *b, const char *tls_backend); /* [{for, backend, note}] */
+
+#endif

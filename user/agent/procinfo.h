@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What /proc and the user database tell about a process, as one message for the worker. */
+#ifndef PROBITY_AGENT_PROCINFO_H
+#define PROBITY_AGENT_PROCINFO_H
+
+#include "agent/role.h"
+#include "proto/event.h"
+
+/* Fills from /proc/PID. 0; -ESRCH when it is gone. */
+int procinfo_read(uint32_t pid, struct role_proc *ret);
+/* Fills from the exec event what /proc no longer tells. */
+void procinfo_from_exec(const struct event_exec *e, size_t n, struct role_proc *p);
+/* user, login_user and groups from the ids; answers are remembered for a minute. */
+void procinfo_names(struct role_proc *p);
+/* Container id in a cgroup path: 64 hex digits of docker, containerd, cri-o, podman; "" if none. */
+void procinfo_container(const char *cgroup_path, char *ret, size_t n);
+
+#endif
