@@ -31,6 +31,8 @@ long frame_parse(const uint8_t *p, size_t n, struct frame *ret, const char **ret
 void frame_head(const uint8_t *record, size_t n, const uint8_t sig[static RECORD_SIG_LEN],
 		uint8_t out[static SEGMENT_FRAME_LEN]);
 uint32_t crc32c(uint32_t crc, const void *p, size_t n);
+uint32_t crc32c_portable(uint32_t crc, const void *p,
+			 size_t n); /* the same, without the instruction */
 
 struct head {
 	uint8_t chain[16];
@@ -38,7 +40,8 @@ struct head {
 	uint8_t leaf[32], public[32];
 };
 int head_encode(const struct head *h, struct signer *s, uint8_t out[static HEAD_LEN]);
-int head_decode(const uint8_t *p, size_t n, struct head *ret, const char **ret_why); /* checks the signature */
+int head_decode(const uint8_t *p, size_t n, struct head *ret,
+		const char **ret_why); /* checks the signature */
 
 /*
  * One pass over a chain, a record at a time, in order. Used by verify, collector and recorder.
@@ -49,13 +52,14 @@ int head_decode(const uint8_t *p, size_t n, struct head *ret, const char **ret_w
 struct chain_state {
 	uint8_t chain[16], public[32], prev[32];
 	uint64_t next_seq, last_id; /* last_id: newest id that is not 0 */
-	bool started; /* chain, key and prev are known */
+	bool started;		    /* chain, key and prev are known */
 	struct verifier *verifier;
 };
 /* 0, or -EBADMSG with *ret_why naming the kind: "sequence", "previous hash", "signature",
  * "chain id", "key id", "id order", or record_decode's. Nothing changes on failure. */
 int chain_append(struct chain_state *c, const uint8_t *record, size_t n,
-		 const uint8_t sig[static RECORD_SIG_LEN], struct record *ret, const char **ret_why);
+		 const uint8_t sig[static RECORD_SIG_LEN], struct record *ret,
+		 const char **ret_why);
 void chain_state_done(struct chain_state *c);
 
 #endif
