@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * JSON in, a page out. Invariant: any JSON object gives a page; what is missing is left out and what
+ * has another type is ignored, for agent and CLI may be of two versions. All texts are made
+ * printable: paths of libraries come from the observed programs.
+ */
+#include "status_page.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "columns.h"
+#include "record/printable.h"
+
+#define LABEL "  %-14s "
+
+struct page {
+	FILE *f;
+	bool colour;
+};
+
+const json_t *status_get(const json_t *o, const char *path)
+{
+	char key[48];
+
+	for (const char *p = path; o && *p;) {
+		size_t n = strcspn(p, ".");
+
+		snprintf(key, sizeof(key), "%.*s", (int)n, p);
+		o = json_object_get(o, key);
+		p += n + (p[n] == '.');
+	}
+	return o;
+}
+
+const char *status_text(const json_t *o, const char *path)
+{
+	const char *s = json_string_value(status_get(o, path));
+
+	return s ?: "";
+}
+
+int64_t status_number(const json_t *o, const char *path, int64_t otherwise)
+{
+	const json_t *v = status_get(o, path);
+
+	return json_is_integer(v) ? json_integer_value(v) : otherwise;
+}
+
+uint64_t status_sum(const json_t *o)
+{
+	const char *key;
+	json_t *v;
+	uint64_t sum = 0;
+
+	json_object_foreach((json_t *)o, key,
+			    v) if (json_is_integer(v) && json_integer_value(v) > 0) sum +=
+		json_integer_value(v);
+	return sum;
+}
+
+static void put(FILE *f, const char *s)
+{
+	char b[1024];
+
+	printable_copy(b, sizeof(b), s);
+	fputs(b, f);
+}
+
+static void group(const struct page *p, const char *name)
+{
+	fputc('\n', p->f);
+	style_on(p->f, BOLD, p->colour);
+	fputs(name, p->f);
+	style_off(p->f, BOLD, p->colour);
+	fputc('\n', p->f);
+}
+
+static void line(const struct page *p, const char *label, const char *text)
+{
+	if (!*text)
+		return;
+	fprintf(p->f, LABEL, label);
+	put(p->f, text);
+	fputc('\n', p->f);
+}
+
+static void top(const struct page *p, const json_t *s, uint64_t now_ns)
+{
+	int64_t since = status_number(s, "since_unix_ns", 0);
+	char up[24], when[32];
+
+	style_on(p->f, BOLD, p->colour);
+	fputs("probityd ", p->f);
+	put(p->f, status_text(s, "version"));
+	style_off(p->f, BOLD, p->colour);
+	fputs(" is running\n", p->f);
+	line(p, "host", status_text(s, "host"));
+	line(p, "kernel", status_text(s, "kernel"));
+	line(p, "mode", status_text(s, "mode"));
+	if (status_number(s, "pid", 0))
+		fprintf(p->f, LABEL "%" PRId64 "\n", "pid", status_number(s, "pid", 0));
+	if (since > 0) {
+		time_local(since, TIME_DATE, when);
+		text_duration((uint64_t)since < now_ns ? (now_ns - since) / 1000000000 : 0, up);
+		fprintf(p->f, LABEL "%s (%s)\n", "since", when, up);
+	}
+}
+
+static void policy(const struct page *p, const json_t *s)
+{
+	const json_t *o = status_get(s, "policy");
+	const char *err = status_text(o, "last_error");
+
+	if (!json_is_object(o))
+		return;
+	group(p, "Policy");
+	fprintf(p->f, LABEL, "pack");
+	put(p->f, status_text(o, "set"));
+	fputc(' ', p->f);
+	put(p->f, status_text(o, "version"));
+	fprintf(p->f, ", generation %" PRId64 "\n", status_number(o, "generation", 0));
+	line(p, "sha256", status_text(o, "sha256"));
+	line(p, "mode", status_text(o, "mode"));
+	fprintf(p->f, LABEL "%" PRId64 ", %" PRId64 " of them decided in the kernel\n", "rules",
+		status_number(o, "rules", 0), status_number(o, "kernel_rules", 0));
+	style_on(p->f, BAD, p->colour && *err);
+	line(p, "refused", err);
+	style_off(p->f, BAD, p->colour && *err);
+}
+
+static void spool(const struct page *p, const json_t *o)
+{
+	char used[16], most[16];
+
+	text_size(status_number(o, "bytes", 0), used);
+	text_size(status_number(o, "max_bytes", 0), most);
+	line(p, "spool", status_text(o, "dir"));
+	fprintf(p->f, LABEL "%s of %s, %" PRId64 " segments, seq %" PRId64 " to %" PRId64 "\n", "",
+		used, most, status_number(o, "segments", 0), status_number(o, "first_seq", 0),
+		status_number(o, "last_seq", 0));
+}
+
+static void forward(const struct page *p, const json_t *o)
+{
+	int64_t lag = status_number(o, "lag_records", 0);
+	const char *err = status_text(o, "last_error");
+
+	fprintf(p->f, LABEL, "forward");
+	put(p->f, status_text(o, "state"));
+	if (*status_text(o, "target")) {
+		fputs(" to ", p->f);
+		put(p->f, status_text(o, "target"));
+	}
+	if (status_get(o, "acked_seq"))
+		fprintf(p->f, ", acked %" PRId64, status_number(o, "acked_seq", 0));
+	style_on(p->f, WARN, p->colour && lag);
+	fprintf(p->f, ", %" PRId64 " behind", lag);
+	style_off(p->f, WARN, p->colour && lag);
+	fputc('\n', p->f);
+	style_on(p->f, WARN, p->colour && *err);
+	line(p, "", err);
+	style_off(p->f, WARN, p->colour && *err);
+}
+
+/* "cause 12, cause 3" of the non-zero ones; "none" when there is none. */
+static void counts(const struct page *p, const char *label, const json_t *o)
+{
+	const char *key;
+	json_t *v;
+	size_t k = 0;
+
+	if (!json_is_object(o))
+		return;
+	fprintf(p->f, LABEL, label);
+	style_on(p->f, status_sum(o) ? WARN : GOOD, p->colour);
+	json_object_foreach((json_t *)o, key, v)
+	{
+		if (!json_is_integer(v) || !json_integer_value(v))
+			continue;
+		fputs(k++ ? ", " : "", p->f);
+		put(p->f, key);
+		fprintf(p->f, " %" JSON_INTEGER_FORMAT, json_integer_value(v));
+	}
+	fputs(k ? "" : "none", p->f);
+	style_off(p->f, status_sum(o) ? WARN : GOOD, p->colour);
+	fputc('\n', p->f);
+}
+
+static void recorder(const struct page *p, const json_t *s)
+{
+	const json_t *o = status_get(s, "recorder");
+
+	if (!json_is_object(o))
+		return;
+	group(p, "Evidence");
+	line(p, "chain", status_text(o, "chain"));
+	line(p, "key id", status_text(o, "key_id"));
+	fprintf(p->f, LABEL "%" PRId64 ", durable up to %" PRId64 "\n", "seq",
+		status_number(o, "seq", -1), status_number(o, "synced_seq", -1));
+	if (json_is_object(status_get(o, "spool")))
+		spool(p, status_get(o, "spool"));
+	if (json_is_object(status_get(o, "forward")))
+		forward(p, status_get(o, "forward"));
+	counts(p, "lost", status_get(o, "lost"));
+}
+
+/* Scalars of an object of which this version knows no layout: "key value". */
+static void worker(const struct page *p, const json_t *s)
+{
+	const json_t *o = status_get(s, "worker");
+	const char *key;
+	json_t *v;
+
+	if (json_object_size(o))
+		group(p, "Worker");
+	json_object_foreach((json_t *)o, key, v)
+	{
+		_cleanup_free_ char *text = json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY);
+		char name[40];
+
+		printable_copy(name, sizeof(name), key);
+		line(p, name, json_string_value(v) ?: text ?: "");
+	}
+}
+
+/* A row per object of an array, the columns named by keys; a cell may be text or number. */
+static void rows(const struct page *p, const json_t *list, const struct column *c,
+		 const char *const *keys, size_t n)
+{
+	_cleanup_(table_freep) struct table *t = table_new(c, n, 0, p->colour, p->f);
+	json_t *o;
+	size_t i;
+
+	json_array_foreach((json_t *)list, i, o)
+	{
+		char cell[COLUMNS_MAX][512];
+		const char *cells[COLUMNS_MAX];
+		enum style styles[COLUMNS_MAX] = {PLAIN};
+
+		for (size_t k = 0; k < n; k++) {
+			const json_t *v = json_object_get(o, keys[k]);
+
+			cells[k] = cell[k];
+			printable_copy(cell[k], sizeof(cell[k]), json_string_value(v));
+			if (json_is_integer(v))
+				snprintf(cell[k], sizeof(cell[k]), "%" JSON_INTEGER_FORMAT,
+					 json_integer_value(v));
+			if (json_is_boolean(v))
+				snprintf(cell[k], sizeof(cell[k]), json_is_true(v) ? "yes" : "no");
+			if (!strcmp(keys[k], "state"))
+				styles[k] = !strcmp(cell[k], "yes") ? GOOD : WARN;
+		}
+		if (t)
+			table_row(t, cells, n, styles, NULL);
+	}
+	if (t)
+		table_flush(t);
+}
+
+static void lists(const struct page *p, const json_t *s)
+{
+	static const struct column feature[] = {{"  FEATURE", 9, 40, 0, false},
+						{"STATE", 5, 12, 0, false},
+						{"NOTE", 4, 200, 0, false}};
+	static const struct column backend[] = {{"  FOR", 5, 40, 0, false},
+						{"BACKEND", 7, 40, 0, false},
+						{"NOTE", 4, 200, 0, false}};
+	static const struct column library[] = {{"  LIBRARY", 9, 120, 0, false},
+						{"DEVICE", 6, 20, 0, false},
+						{"INODE", 5, 20, 0, true},
+						{"STACK", 5, 20, 0, false},
+						{"SITES", 5, 8, 0, true},
+						{"LATE", 4, 8, 0, true}};
+	static const char *const feature_keys[] = {"name", "state", "note"};
+	static const char *const backend_keys[] = {"for", "backend", "note"};
+	static const char *const library_keys[] = {"path",  "dev",   "inode",
+						   "stack", "sites", "late"};
+
+	if (json_array_size(status_get(s, "backends"))) {
+		group(p, "Backends in force");
+		rows(p, status_get(s, "backends"), backend, backend_keys, 3);
+	}
+	if (json_array_size(status_get(s, "features"))) {
+		group(p, "Kernel features");
+		rows(p, status_get(s, "features"), feature, feature_keys, 3);
+	}
+	if (json_is_array(status_get(s, "libraries"))) {
+		group(p, "TLS libraries attached");
+		rows(p, status_get(s, "libraries"), library, library_keys, 6);
+	}
+}
+
+void status_page(const json_t *status, uint64_t now_ns, bool colour, FILE *f)
+{
+	const struct page p = {f, colour};
+
+	top(&p, status, now_ns);
+	policy(&p, status);
+	recorder(&p, status);
+	if (json_is_object(status_get(status, "drops"))) {
+		group(&p, "Capture");
+		counts(&p, "drops", status_get(status, "drops"));
+	}
+	worker(&p, status);
+	lists(&p, status);
+}
