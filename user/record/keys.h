@@ -14,7 +14,8 @@ struct verifier;
 int signer_open(const char *path, bool create, struct signer **ret, char *err, size_t err_len);
 void signer_free(struct signer *s);
 const uint8_t *signer_public(const struct signer *s); /* RECORD_PUBKEY_LEN bytes */
-int signer_sign(struct signer *s, const uint8_t *p, size_t n, uint8_t ret_sig[static RECORD_SIG_LEN]);
+int signer_sign(struct signer *s, const uint8_t *p, size_t n,
+		uint8_t ret_sig[static RECORD_SIG_LEN]);
 
 int verifier_new(const uint8_t pub[static RECORD_PUBKEY_LEN], struct verifier **ret);
 void verifier_free(struct verifier *v);

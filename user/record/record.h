@@ -38,13 +38,14 @@ struct record {
 	uint32_t epoch;
 	uint8_t alg;
 	uint64_t seq; /* from 0, no holes */
-	uint64_t id;  /* the worker's id, strictly increasing over the records where it is not 0: lets
+	uint64_t
+		id; /* the worker's id, strictly increasing over the records where it is not 0: lets
 		       * a restarted recorder refuse what it has. 0: made by the recorder itself
 		       * (START, STOP, LOSS, REPAIR), so no id of the worker is ever taken by it */
 	uint64_t wall_ns, boot_ns;
 	uint8_t boot_id[16];
 	uint32_t schema, payload_len;
-	uint8_t key_id[8]; /* first 8 bytes of SHA-256(public key) */
+	uint8_t key_id[8];	       /* first 8 bytes of SHA-256(public key) */
 	uint8_t prev[RECORD_HASH_LEN]; /* leaf hash of seq-1; zero for seq 0 */
 	const uint8_t *payload;
 };

@@ -12,7 +12,7 @@ struct verify_finding {
 	char file[256];
 	uint64_t offset; /* in that file */
 	uint64_t seq;	 /* expected there */
-	char kind[32];	 /* frame, crc, record, sequence, previous hash, signature, chain id, key id,
+	char kind[32]; /* frame, crc, record, sequence, previous hash, signature, chain id, key id,
 			    id order, torn tail, tail cut, head, missing segment, io, empty */
 	char detail[160];
 };
