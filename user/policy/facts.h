@@ -29,8 +29,8 @@ struct facts {
 	struct facts_list groups;
 	const char *host, *service, *vendor, *evidence;
 	bool service_known;
-	const char *operation, *model,
-		*dialect; /* model: answering model if known, else requested */
+	const char *operation, *dialect;
+	const char *model; /* answering model if known, else requested */
 	struct facts_list tools_offered, tool_calls;
 	struct facts_list data_classes; /* ids, of request and answer */
 	const char *completeness;

@@ -264,7 +264,7 @@ int yaml_doc_parse(struct arena *a, const char *yaml, size_t n, struct doc_node 
 	if (!yaml_parser_initialize(&y))
 		return -ENOMEM;
 	yaml_parser_set_encoding(&y, YAML_UTF8_ENCODING);
-	yaml_parser_set_input_string(&y, (const unsigned char *)yaml, n);
+	yaml_parser_set_input_string(&y, (const unsigned char *)(n ? yaml : ""), n);
 	while (!r && !end) {
 		yaml_event_t ev;
 
