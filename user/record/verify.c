@@ -2,7 +2,7 @@
 /*
  * In: a directory of segments and its head, written by someone who may have had reasons. Out: what
  * does not hold, named by file, offset and expected sequence number. Invariant: reads only, in
- * chain order, with one window of WINDOW bytes whatever the size of the files.
+ * chain order, with one bounded window whatever the size of the files.
  *
  * One finding per segment: behind a broken frame nothing has a proven predecessor, so reading goes
  * on with the next segment, whose first record's `prev` is then taken as given. Limits: a head and
@@ -11,19 +11,16 @@
  */
 #include "verify.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <time.h>
 
 #include "base/cleanup.h"
+#include "segment_io.h"
 
-#define WINDOW (256 * 1024) /* more than three of the largest frames */
-#define NAME_LEN 24	    /* 20 digits and ".seg" */
 #define LIVE_TRIES 3
 
 struct walk {
@@ -36,18 +33,10 @@ struct walk {
 	struct head head;
 	bool have_head, based, stop;
 	struct chain_state c;
-	/* the segment being read */
-	char file[NAME_LEN + 1];
-	uint64_t at; /* offset of window[0] in it */
-	size_t len;
-	int fd;
-	uint8_t window[WINDOW];
+	char file[SEGMENT_NAME_LEN + 1]; /* the segment being read */
+	uint64_t done;			 /* bytes of the segments before it */
+	struct segment_reader in;
 };
-
-static void name_of(uint64_t seq, char ret[static NAME_LEN + 1])
-{
-	snprintf(ret, NAME_LEN + 1, "%020llu.seg", (unsigned long long)seq);
-}
 
 __attribute__((format(printf, 6, 7))) static void found(struct walk *w, const char *file,
 							uint64_t offset, uint64_t seq,
@@ -104,84 +93,6 @@ static void head_load(struct walk *w)
 		found(w, "head", 0, 0, "io", "%s", strerror(-r));
 }
 
-static int by_seq(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-static bool name_parse(const char *s, uint64_t *ret)
-{
-	char again[NAME_LEN + 1];
-	uint64_t v = 0;
-
-	if (strlen(s) != NAME_LEN)
-		return false;
-	for (int i = 0; i < 20; i++)
-		v = v * 10 + (unsigned char)(s[i] - '0');
-	name_of(v, again);
-	*ret = v;
-	return !strcmp(s, again);
-}
-
-DEFINE_CLEANUP(DIR, closedir)
-
-static int names_load(struct walk *w)
-{
-	_cleanup_(closedirp) DIR *d = NULL;
-	int fd = openat(w->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct dirent *e;
-	size_t cap = 0;
-
-	if (fd < 0 || !(d = fdopendir(fd)))
-		return -errno;
-	while (errno = 0, (e = readdir(d))) {
-		struct stat st;
-		uint64_t seq;
-
-		if (!name_parse(e->d_name, &seq))
-			continue;
-		if (w->n == cap) {
-			uint64_t *more =
-				realloc(w->names, (cap = cap ? 2 * cap : 64) * sizeof(*more));
-
-			if (!more)
-				return -ENOMEM;
-			w->names = more;
-		}
-		w->names[w->n++] = seq;
-		if (fstatat(w->dir, e->d_name, &st, 0) == 0)
-			w->all_bytes += st.st_size;
-	}
-	if (errno)
-		return -errno;
-	if (w->n)
-		qsort(w->names, w->n, sizeof(*w->names), by_seq);
-	return 0;
-}
-
-/* Moves the unread rest to the front and reads behind it. > 0, 0 at the end, -errno. */
-static ssize_t refill(struct walk *w, size_t *pos)
-{
-	ssize_t k;
-
-	memmove(w->window, w->window + *pos, w->len - *pos);
-	w->at += *pos;
-	w->len -= *pos;
-	*pos = 0;
-	do
-		k = pread(w->fd, w->window + w->len, sizeof(w->window) - w->len, w->at + w->len);
-	while (k < 0 && errno == EINTR);
-	if (k < 0)
-		return -errno;
-	w->len += k;
-	w->r->bytes += k;
-	if (k && w->o->progress)
-		w->o->progress(w->o->ctx, w->r->bytes, w->all_bytes);
-	return k;
-}
-
 /*
  * The state from which a segment is read when nothing before it is proven: its own name, and the
  * first record's word for its predecessor.
@@ -208,25 +119,6 @@ static void base(struct walk *w, uint64_t name, const struct frame *f)
 		memset(w->c.prev, 0, sizeof(w->c.prev));
 	w->c.next_seq = name;
 	w->c.started = w->based = true;
-}
-
-static bool zeros(const uint8_t *p, size_t n)
-{
-	while (n--)
-		if (*p++)
-			return false;
-	return true;
-}
-
-/* All to the end of the file, not only what is in the window. */
-static bool zeros_to_end(struct walk *w, size_t pos)
-{
-	while (zeros(w->window + pos, w->len - pos)) {
-		pos = w->len;
-		if (refill(w, &pos) <= 0)
-			return true;
-	}
-	return false;
 }
 
 /* An end that is no end of a frame, in the last segment. */
@@ -281,62 +173,56 @@ static bool one_record(struct walk *w, const struct frame *f, uint64_t offset)
 	return true;
 }
 
-/* Frames of the open file until its end, a finding, or the caller's stop. True: whole. */
-static bool frames(struct walk *w, uint64_t name, bool last)
+/* What stopped the reading of a segment, other than its end. */
+static void stopped(struct walk *w, enum segment_answer a, bool last)
+{
+	uint64_t offset = w->in.offset, seq = w->c.next_seq;
+	bool crc = a == SEGMENT_BAD && !strcmp(w->in.why, "crc");
+
+	if (a == SEGMENT_IO)
+		found(w, w->file, offset, seq, "io", "%s", strerror(w->in.error));
+	else if (a == SEGMENT_TORN && last)
+		tail(w, offset);
+	else if (a == SEGMENT_TORN)
+		found(w, w->file, offset, seq, "frame",
+		      "incomplete frame, and this is not the last segment");
+	else if (crc)
+		found(w, w->file, offset, seq, "crc", "the bytes are not the ones written");
+	else
+		found(w, w->file, offset, seq, "frame", "wrong %s", w->in.why);
+}
+
+/* Frames of a file until its end, a finding, or the caller's stop. True: whole. */
+static bool frames(struct walk *w, int fd, uint64_t name, bool last)
 {
 	bool rebase = !w->based || !w->c.started;
-	size_t pos = 0;
+	enum segment_answer a;
 
-	while (!w->stop) {
-		const char *why = NULL;
-		struct frame f;
-		long k = frame_parse(w->window + pos, w->len - pos, &f, &why);
-		uint64_t offset = w->at + pos;
-
-		if (k == FRAME_MORE) {
-			ssize_t got = refill(w, &pos);
-
-			if (got > 0)
-				continue;
-			if (got < 0)
-				found(w, w->file, offset, w->c.next_seq, "io", "%s",
-				      strerror(-got));
-			else if (w->len > pos && last)
-				tail(w, offset);
-			else if (w->len > pos)
-				found(w, w->file, offset, w->c.next_seq, "frame",
-				      "incomplete frame, and this is not the last segment");
-			return got == 0 && w->len == pos;
-		}
-		if (k == FRAME_BAD) {
-			bool crc = !strcmp(why, "crc");
-
-			if (last && zeros_to_end(w, pos))
-				tail(w, offset);
-			else
-				found(w, w->file, offset, w->c.next_seq, crc ? "crc" : "frame",
-				      crc ? "the bytes are not the ones written" : "wrong %s", why);
-			return false;
-		}
+	segment_read(&w->in, fd, 0);
+	while (!w->stop && (a = segment_next(&w->in)) == SEGMENT_FRAME) {
 		if (rebase)
-			base(w, name, &f);
+			base(w, name, &w->in.frame);
 		rebase = false;
-		if (!one_record(w, &f, offset))
+		if (!one_record(w, &w->in.frame, w->in.offset))
 			return false;
-		pos += k;
+		if (w->o->progress && w->r->bytes != w->done + w->in.bytes)
+			w->o->progress(w->o->ctx, w->done + w->in.bytes, w->all_bytes);
+		w->r->bytes = w->done + w->in.bytes;
 	}
-	return true;
+	if (!w->stop && a != SEGMENT_END)
+		stopped(w, a, last);
+	return w->stop || a == SEGMENT_END;
 }
 
 /* Whether the segment follows what was read: its name says where it begins. */
 static bool follows(struct walk *w, uint64_t name, const char *before, uint64_t before_end)
 {
 	uint64_t want = w->c.next_seq;
-	char gone[NAME_LEN + 1];
+	char gone[SEGMENT_NAME_LEN + 1];
 
 	if (!w->based || !w->c.started || name == want)
 		return true;
-	name_of(want, gone);
+	segment_name(want, gone);
 	if (name > want)
 		found(w, before, before_end, want, "missing segment",
 		      "records %llu to %llu are missing: this file was cut here, or %s is gone",
@@ -358,14 +244,14 @@ static bool pruned_meanwhile(const struct walk *w, uint64_t name)
 
 static void segments(struct walk *w)
 {
-	char before[NAME_LEN + 1] = "";
+	char before[SEGMENT_NAME_LEN + 1] = "";
 	uint64_t end = 0;
 	bool whole = true;
 
 	for (size_t i = 0; i < w->n && !w->stop; i++) {
 		_cleanup_close_ int fd = -1;
 
-		name_of(w->names[i], w->file);
+		segment_name(w->names[i], w->file);
 		fd = openat(w->dir, w->file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 		if (fd < 0 && errno == ENOENT && pruned_meanwhile(w, w->names[i])) {
 			whole = false;
@@ -382,11 +268,12 @@ static void segments(struct walk *w)
 			whole = false;
 			continue;
 		}
-		w->fd = fd, w->at = 0, w->len = 0;
-		whole = frames(w, w->names[i], i + 1 == w->n);
+		whole = frames(w, fd, w->names[i], i + 1 == w->n);
+		w->done += w->in.bytes;
+		w->r->bytes = w->done;
 		w->r->segments++;
 		memcpy(before, w->file, sizeof(before));
-		end = w->at + w->len;
+		end = w->in.offset;
 	}
 	if (whole && !w->stop && w->n && w->have_head && w->c.next_seq <= w->head.seq)
 		found(w, w->file, end, w->c.next_seq, "tail cut",
@@ -397,13 +284,13 @@ static void segments(struct walk *w)
 /* What the head promises about the beginning, before any segment is read. */
 static void beginning(struct walk *w)
 {
-	char file[NAME_LEN + 1];
+	char file[SEGMENT_NAME_LEN + 1];
 
 	if (!w->n && !w->have_head && !w->r->findings)
 		found(w, "", 0, 0, "empty", "no segment and no head here");
 	if (!w->have_head || (w->n && w->names[0] <= w->head.first_seq))
 		return;
-	name_of(w->head.first_seq, file);
+	segment_name(w->head.first_seq, file);
 	found(w, file, 0, w->head.first_seq, "missing segment",
 	      "the signed head says that records from %llu on are kept",
 	      (unsigned long long)w->head.first_seq);
@@ -433,10 +320,10 @@ int verify_dir(const char *dir, const struct verify_options *o, struct verify_re
 		return -errno;
 	if (!w)
 		return -ENOMEM;
-	w->o = o ? o : &none, w->r = &r, w->dir = fd, w->fd = -1;
+	w->o = o ? o : &none, w->r = &r, w->dir = fd;
 	/* The head first: whatever it names is in the segments from then on. */
 	head_load(w);
-	e = names_load(w);
+	e = segment_list(w->dir, &w->names, &w->n, &w->all_bytes);
 	if (!e) {
 		beginning(w);
 		segments(w);
