@@ -224,8 +224,8 @@ static void test_without_match(void **state)
 	assert_int_equal(d.disposition, DISPOSITION_ALERT);
 }
 
-/* The bound is an order of magnitude above what an optimised build needs: it finds an accident
- * (an allocation, a quadratic match), not a slow day. */
+/* Every rule needs all its comparisons. The bound is an order of magnitude above what this build
+ * needs: it finds an accident (an allocation, a quadratic match), not a slow day. */
 static void test_cost(void **state)
 {
 	_cleanup_(pack_freep) struct pack *p = NULL;
@@ -237,17 +237,19 @@ static void test_cost(void **state)
 
 	for (int i = 0; i < 20; i++)
 		o += snprintf(rules + o, sizeof(rules) - o,
-			      "  - {id: r%d, disposition: alert, match: {user: [u%d, \"v%d-*\"], "
-			      "host: \"*.h%d.com\", model: \"gpt*%d\", data_class: [iban, pan]}}\n",
-			      i, i, i, i, i);
+			      "  - {id: r%d, disposition: alert, match: {user: [u%d, \"al*\"], "
+			      "host: \"*.anthropic.com\", model: \"*sonnet*\", "
+			      "data_class: [iban, pan], not: {service: [a, b, c]}}}\n",
+			      i, i);
 	p = pack_of(rules);
 	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &a);
 	for (int i = 0; i < 20000; i++)
 		pack_decide(p, &call, &d);
 	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &b);
+	assert_int_equal(d.result[19], RULE_FIRED);
 	us = ((b.tv_sec - a.tv_sec) * 1e9 + (b.tv_nsec - a.tv_nsec)) / 20000 / 1000;
 	print_message("20 rules: %.2f us per decision in this build\n", us);
-	assert_true(us < 100);
+	assert_true(us < 200);
 }
 
 int main(void)
