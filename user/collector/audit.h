@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The whole store verified again from its stored bytes, trusting none of its columns. */
+#ifndef PROBITY_COLLECTOR_AUDIT_H
+#define PROBITY_COLLECTOR_AUDIT_H
+
+#include "store/store.h"
+
+struct audit_finding {
+	uint8_t chain[16];
+	bool has_chain;
+	uint64_t seq;
+	char kind
+		[32]; /* chain_append's, or: file, column, row, count, gap, chain row, late, orphan */
+	char detail[STORE_LINE_LEN];
+};
+struct audit_result {
+	uint64_t chains, records, findings;
+};
+/* At most AUDIT_PER_CHAIN findings are called back per chain; all are counted. 0 when the store
+ * could be read; -errno with store_error. */
+#define AUDIT_PER_CHAIN 20
+int audit_store(struct store *s, void (*cb)(void *ctx, const struct audit_finding *f), void *ctx,
+		struct audit_result *ret);
+
+#endif

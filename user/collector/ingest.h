@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One batch as received, and who sent it → what is stored and the answer. No network and no log:
+ * the server carries bytes in and out and prints `alarm`.
+ *
+ * Trust. A chain's first record is a START at seq 0 that carries the key which signs it; the
+ * chain then belongs to that key and to the certificate name (CN) that brought it. A spool that
+ * no longer has seq 0 says so by setting Batch.public_key: the chain is taken from where it
+ * begins, and a finding says what that means. An unknown chain that begins later without
+ * public_key is answered GAP + empty, "send from your first record".
+ *
+ * Answers: `last_seq` and `last_leaf` always name what is committed, also beside a fault; records
+ * before the faulty one are kept. With STORE, `empty` = nothing can be said about what is held.
+ *
+ *   fault        HTTP  when                                              finding
+ *   NONE         200   all records are committed, or were before
+ *   GAP          200   a record is missing before fault_seq              before_first
+ *   FORK         200   fault_seq signed twice with different content     fork (critical)
+ *   BAD_RECORD   200   malformed, unsigned, out of its chain             bad_record (high)
+ *   WRONG_KEY    200   another key, or another certificate name          wrong_key, foreign_cn
+ *   BAD_REQUEST  400   not a Batch                                       (413 when too large)
+ *   STORE        503   the store could not commit; send again later
+ */
+#ifndef PROBITY_COLLECTOR_INGEST_H
+#define PROBITY_COLLECTOR_INGEST_H
+
+#include "proto/forward.pb-c.h"
+#include "store/store.h"
+
+#define INGEST_BODY_MAX (4u << 20)
+#define INGEST_ACK_MAX 512
+
+struct ingest_peer {
+	const char *cn; /* of the certificate the CA has verified; pki_peer */
+	uint8_t cert_sha256[32];
+};
+
+struct ingest_result {
+	int http; /* status code of the answer */
+	Probity__V1__Ack__Fault fault;
+	uint64_t added, held; /* records committed now; records that were held before */
+	char alarm[512];      /* one line for the log; "" when all is well */
+	uint8_t ack[INGEST_ACK_MAX];
+	size_t ack_len;
+};
+
+/* Always gives an answer. 0, or -errno of the store (then http is 503). */
+int ingest_batch(struct store *st, const struct ingest_peer *peer, const uint8_t *body, size_t n,
+		 int64_t now_ns, struct ingest_result *ret);
+
+#endif

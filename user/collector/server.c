@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Requests in, answers out; what a batch means is ingest.c's.
+ *
+ * Invariants: no request is looked at whose connection has no verified client certificate; an
+ * answer leaves after its commit; a signal is taken between two requests, never inside one, so a
+ * transaction is always finished.
+ *
+ * Limits: SERVER_CONNECTIONS at once, each with one body of at most INGEST_BODY_MAX in memory.
+ * When full, the listener rests until one closes and further peers wait in the kernel's queue.
+ * libevent's plain connections are never used: if TLS cannot be set up for one, it is cut.
+ */
+#include "server.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <netdb.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include <event2/buffer.h>
+#include <event2/bufferevent_ssl.h>
+#include <event2/event.h>
+#include <event2/http.h>
+#include <event2/listener.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "ingest.h"
+#include "pki.h"
+
+#define HEADERS_MAX 8192
+#define BACKLOG 128
+
+struct server {
+	struct event_base *base;
+	struct evhttp *http;
+	struct evconnlistener *listener;
+	bool http_owns; /* the listener */
+	struct event *term, *intr;
+	SSL_CTX *tls; /* borrowed */
+	struct store *store;
+	unsigned connections;
+	int slot; /* of SSL ex_data: tells when a connection is gone */
+	uint16_t port;
+	bool store_ok; /* the last batch could be committed */
+};
+DEFINE_CLEANUP(struct server, server_free)
+
+static void reply(struct evhttp_request *req, int code, const char *type, const void *body,
+		  size_t n)
+{
+	struct evbuffer *out = evhttp_request_get_output_buffer(req);
+
+	evhttp_add_header(evhttp_request_get_output_headers(req), "Content-Type", type);
+	evbuffer_add(out, body, n);
+	evhttp_send_reply(req, code, NULL, NULL);
+}
+
+static void reply_text(struct evhttp_request *req, int code, const char *text)
+{
+	reply(req, code, "text/plain; charset=utf-8", text, strlen(text));
+}
+
+static SSL *ssl_of(struct evhttp_request *req)
+{
+	struct evhttp_connection *c = evhttp_request_get_connection(req);
+	struct bufferevent *b = c ? evhttp_connection_get_bufferevent(c) : NULL;
+
+	return b ? bufferevent_openssl_get_ssl(b) : NULL;
+}
+
+/* Who is asking; answers the request itself when that is nobody. */
+static bool peer_of(struct evhttp_request *req, char cn[static PKI_NAME_MAX + 1],
+		    struct ingest_peer *ret)
+{
+	SSL *ssl = ssl_of(req);
+
+	if (!ssl || pki_peer(ssl, cn, ret->cert_sha256)) {
+		log_warn("request refused: client certificate without a usable common name");
+		reply_text(req, 403, "client certificate without a usable common name\n");
+		return false;
+	}
+	ret->cn = cn;
+	return true;
+}
+
+static int64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
+}
+
+static bool is_protobuf(struct evhttp_request *req)
+{
+	const char *type =
+		evhttp_find_header(evhttp_request_get_input_headers(req), "Content-Type");
+
+	return type && !strncasecmp(type, "application/x-protobuf", 22) &&
+	       (type[22] == '\0' || type[22] == ';' || type[22] == ' ');
+}
+
+static void on_records(struct evhttp_request *req, void *ctx)
+{
+	struct server *s = ctx;
+	struct evbuffer *in = evhttp_request_get_input_buffer(req);
+	size_t n = evbuffer_get_length(in);
+	char cn[PKI_NAME_MAX + 1];
+	struct ingest_result res;
+	struct ingest_peer peer;
+	const uint8_t *body;
+
+	if (!peer_of(req, cn, &peer))
+		return;
+	if (evhttp_request_get_command(req) != EVHTTP_REQ_POST) {
+		evhttp_add_header(evhttp_request_get_output_headers(req), "Allow", "POST");
+		reply_text(req, 405, "POST only\n");
+		return;
+	}
+	if (!is_protobuf(req)) {
+		reply_text(req, 415, "expected application/x-protobuf\n");
+		return;
+	}
+	body = n ? evbuffer_pullup(in, -1) : (const uint8_t *)"";
+	if (!body) {
+		reply_text(req, 503, "out of memory\n");
+		return;
+	}
+	s->store_ok = ingest_batch(s->store, &peer, body, n, now_ns(), &res) == 0;
+	if (res.alarm[0])
+		log_line(res.http == 503 || res.fault == PROBITY__V1__ACK__FAULT__FORK ? LOG_L_ERR
+										       : LOG_L_WARN,
+			 "%s", res.alarm);
+	if (res.http == 503)
+		evhttp_add_header(evhttp_request_get_output_headers(req), "Retry-After", "5");
+	reply(req, res.http, "application/x-protobuf", res.ack, res.ack_len);
+}
+
+static void on_health(struct evhttp_request *req, void *ctx)
+{
+	struct server *s = ctx;
+	char cn[PKI_NAME_MAX + 1];
+	struct ingest_peer peer;
+
+	if (!peer_of(req, cn, &peer))
+		return;
+	if (s->store_ok)
+		reply_text(req, 200, "ok\n");
+	else
+		reply_text(req, 503, "the store could not commit the last batch\n");
+}
+
+static void on_other(struct evhttp_request *req, void *ctx)
+{
+	reply_text(req, 404, "no such page\n");
+}
+
+/* OpenSSL calls this from SSL_free: the one place every connection passes at its end. */
+static void on_ssl_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp)
+{
+	struct server *s = ptr;
+
+	if (!s)
+		return;
+	if (s->connections-- == SERVER_CONNECTIONS && s->listener)
+		evconnlistener_enable(s->listener);
+}
+
+static struct bufferevent *on_accept(struct event_base *base, void *ctx)
+{
+	struct server *s = ctx;
+	SSL *ssl = SSL_new(s->tls);
+	struct bufferevent *b;
+
+	if (ssl && SSL_set_ex_data(ssl, s->slot, s) && ++s->connections == SERVER_CONNECTIONS) {
+		log_warn("%d connections: further ones wait", SERVER_CONNECTIONS);
+		evconnlistener_disable(s->listener);
+	}
+	b = ssl ? bufferevent_openssl_socket_new(base, -1, ssl, BUFFEREVENT_SSL_ACCEPTING,
+						 BEV_OPT_CLOSE_ON_FREE)
+		: NULL;
+	if (!b) {
+		/* NULL would make libevent serve this peer in the clear. */
+		log_err("out of memory for a TLS connection: ending, to be started again");
+		abort();
+	}
+	bufferevent_openssl_set_allow_dirty_shutdown(b, 1);
+	return b;
+}
+
+static void on_signal(evutil_socket_t sig, short what, void *ctx)
+{
+	struct server *s = ctx;
+
+	log_info("signal %d: ending", (int)sig);
+	event_base_loopexit(s->base, NULL);
+}
+
+static int listen_on(struct server *s, const char *address, uint16_t port, char *err,
+		     size_t err_len)
+{
+	struct addrinfo hint = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV,
+				.ai_socktype = SOCK_STREAM};
+	struct addrinfo *a = NULL;
+	char text[8];
+	int r = 0;
+
+	snprintf(text, sizeof(text), "%u", port);
+	if (getaddrinfo(address, text, &hint, &a)) {
+		snprintf(err, err_len, "%s: not an address to listen on", address);
+		return -EINVAL;
+	}
+	s->listener = evconnlistener_new_bind(s->base, NULL, NULL,
+					      LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC |
+						      LEV_OPT_REUSEABLE,
+					      BACKLOG, a->ai_addr, a->ai_addrlen);
+	if (!s->listener) {
+		r = errno ? -errno : -EIO;
+		snprintf(err, err_len, "%s:%u: cannot listen: %s", address, port, strerror(-r));
+	}
+	freeaddrinfo(a);
+	return r;
+}
+
+static void bound_port(struct server *s)
+{
+	struct sockaddr_storage a;
+	socklen_t n = sizeof(a);
+	char text[8];
+
+	if (!getsockname(evconnlistener_get_fd(s->listener), (struct sockaddr *)&a, &n) &&
+	    !getnameinfo((struct sockaddr *)&a, n, NULL, 0, text, sizeof(text), NI_NUMERICSERV))
+		s->port = strtoul(text, NULL, 10);
+}
+
+static int set_up_http(struct server *s)
+{
+	s->http = evhttp_new(s->base);
+	s->term = evsignal_new(s->base, SIGTERM, on_signal, s);
+	s->intr = evsignal_new(s->base, SIGINT, on_signal, s);
+	if (!s->http || !s->term || !s->intr || event_add(s->term, NULL) ||
+	    event_add(s->intr, NULL))
+		return -ENOMEM;
+	s->http_owns = evhttp_bind_listener(s->http, s->listener) != NULL;
+	if (!s->http_owns)
+		return -ENOMEM;
+	evhttp_set_bevcb(s->http, on_accept, s);
+	evhttp_set_max_headers_size(s->http, HEADERS_MAX);
+	evhttp_set_max_body_size(s->http, INGEST_BODY_MAX);
+	evhttp_set_allowed_methods(s->http, EVHTTP_REQ_GET | EVHTTP_REQ_POST);
+	evhttp_set_timeout(s->http, SERVER_TIMEOUT);
+	/* So that a peer that sends too much reads its 413 instead of a reset. */
+	evhttp_set_flags(s->http, EVHTTP_SERVER_LINGERING_CLOSE);
+	evhttp_set_cb(s->http, "/v1/records", on_records, s);
+	evhttp_set_cb(s->http, "/healthz", on_health, s);
+	evhttp_set_gencb(s->http, on_other, s);
+	return 0;
+}
+
+int server_open(const char *address, uint16_t port, SSL_CTX *tls, struct store *store,
+		struct server **ret, char *err, size_t err_len)
+{
+	_cleanup_(server_freep) struct server *s = calloc(1, sizeof(*s));
+	int r;
+
+	snprintf(err, err_len, "out of memory");
+	if (!s || !(s->base = event_base_new()))
+		return -ENOMEM;
+	s->tls = tls;
+	s->store = store;
+	s->store_ok = true;
+	s->slot = SSL_get_ex_new_index(0, NULL, NULL, NULL, on_ssl_free);
+	if (s->slot < 0)
+		return -ENOMEM;
+	signal(SIGPIPE, SIG_IGN);
+	r = listen_on(s, address, port, err, err_len);
+	if (!r)
+		r = set_up_http(s);
+	if (r)
+		return r;
+	bound_port(s);
+	*ret = TAKE_PTR(s);
+	return 0;
+}
+
+uint16_t server_port(const struct server *s)
+{
+	return s->port;
+}
+
+int server_run(struct server *s)
+{
+	return event_base_dispatch(s->base) < 0 ? -EIO : 0;
+}
+
+void server_free(struct server *s)
+{
+	if (!s)
+		return;
+	if (s->term)
+		event_free(s->term);
+	if (s->intr)
+		event_free(s->intr);
+	/* Once bound the listener is evhttp's; its connections still count down while they end. */
+	if (s->listener && !s->http_owns)
+		evconnlistener_free(s->listener);
+	s->listener = NULL;
+	if (s->http)
+		evhttp_free(s->http);
+	if (s->base)
+		event_base_free(s->base);
+	free(s);
+}
