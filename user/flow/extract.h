@@ -19,6 +19,9 @@ void extract_free(struct extract *x);
 
 /* `event`: SSE event name or NULL. `ns`: time of the bytes, for first_token_ns. */
 void extract_begin(struct extract *x, enum extract_side side, const char *event);
+/* Each side may have a document open at the same time (an answer may overtake its request):
+ * which one data and end are for. begin selects its side; end goes back to the other if open. */
+void extract_select(struct extract *x, enum extract_side side);
 /* 0, or -EBADMSG once the document is not JSON (further bytes of it are ignored). */
 int extract_data(struct extract *x, const uint8_t *p, size_t n, uint64_t ns);
 /* cut: the document did not reach its end. */
