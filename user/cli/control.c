@@ -11,9 +11,9 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 
 #include "base/cleanup.h"
+#include "text.h"
 
 int control_ask(struct control *c, const char *run_dir, const char *request)
 {
@@ -87,23 +87,15 @@ void control_done(struct control *c)
 	*c = (struct control)CONTROL_INIT;
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000ll + t.tv_nsec / 1000000;
-}
-
 int control_call(const char *run_dir, const char *request, int timeout_ms, json_t **ret)
 {
 	_cleanup_(control_done) struct control c = CONTROL_INIT;
-	int64_t end = now_ms() + timeout_ms;
+	int64_t end = time_steady_ms() + timeout_ms;
 	int r = control_ask(&c, run_dir, request);
 
 	while (!r) {
 		struct pollfd p = {.fd = c.fd, .events = POLLIN};
-		int64_t left = end - now_ms();
+		int64_t left = end - time_steady_ms();
 
 		if (left <= 0)
 			return -ETIMEDOUT;

@@ -224,6 +224,20 @@ static void worker(const struct page *p, const json_t *s)
 	}
 }
 
+static void cell_text(char *dst, size_t cap, const json_t *v, bool indent)
+{
+	if (indent) {
+		memcpy(dst, "  ", 3);
+		dst += 2;
+		cap -= 2;
+	}
+	printable_copy(dst, cap, json_string_value(v));
+	if (json_is_integer(v))
+		snprintf(dst, cap, "%" JSON_INTEGER_FORMAT, json_integer_value(v));
+	if (json_is_boolean(v))
+		snprintf(dst, cap, json_is_true(v) ? "yes" : "no");
+}
+
 /* A row per object of an array, the columns named by keys; a cell may be text or number. */
 static void rows(const struct page *p, const json_t *list, const struct column *c,
 		 const char *const *keys, size_t n)
@@ -239,15 +253,8 @@ static void rows(const struct page *p, const json_t *list, const struct column *
 		enum style styles[COLUMNS_MAX] = {PLAIN};
 
 		for (size_t k = 0; k < n; k++) {
-			const json_t *v = json_object_get(o, keys[k]);
-
 			cells[k] = cell[k];
-			printable_copy(cell[k], sizeof(cell[k]), json_string_value(v));
-			if (json_is_integer(v))
-				snprintf(cell[k], sizeof(cell[k]), "%" JSON_INTEGER_FORMAT,
-					 json_integer_value(v));
-			if (json_is_boolean(v))
-				snprintf(cell[k], sizeof(cell[k]), json_is_true(v) ? "yes" : "no");
+			cell_text(cell[k], sizeof(cell[k]), json_object_get(o, keys[k]), !k);
 			if (!strcmp(keys[k], "state"))
 				styles[k] = !strcmp(cell[k], "yes") ? GOOD : WARN;
 		}

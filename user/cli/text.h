@@ -30,5 +30,6 @@ void time_local(uint64_t unix_ns, enum time_form form, char ret[static 32]);
  * "2026-11-21 08:56[:01[.5]]" (local time), RFC 3339 with Z or an offset. */
 bool time_parse(const char *s, uint64_t now_ns, uint64_t *ret_ns);
 uint64_t time_now(void);
+int64_t time_steady_ms(void); /* monotonic, for intervals */
 
 #endif

@@ -19,6 +19,14 @@ uint64_t time_now(void)
 	return t.tv_sec * NS + t.tv_nsec;
 }
 
+int64_t time_steady_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000ll + t.tv_nsec / 1000000;
+}
+
 void time_local(uint64_t unix_ns, enum time_form form, char ret[static 32])
 {
 	time_t t = unix_ns / NS;
