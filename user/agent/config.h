@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What probityd was told on its command line; the same for all three roles. */
+#ifndef PROBITY_AGENT_CONFIG_H
+#define PROBITY_AGENT_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct config {
+	const char *state_dir, *run_dir, *policy, *user;
+	const char *collector_host; /* "" = none */
+	uint16_t collector_port;
+	const char *tls_dir;
+	uint32_t enforce; /* 0 monitor, 1 enforce, 2 as the pack says */
+	uint32_t ring_mib;
+	uint64_t spool_max;
+	int ready_fd; /* or -1 */
+	bool no_seccomp, debug;
+
+	char **argv; /* to start the roles with */
+	int argc;
+};
+
+/* The descriptors a role is started with, in the order of --fds. */
+struct worker_fds {
+	int keeper, recorder, events, verdicts, shared, inflight;
+};
+struct recorder_fds {
+	int keeper, worker;
+};
+
+int keeper_main(const struct config *c);
+int worker_main(const struct config *c, const struct worker_fds *fds, uint32_t ring_bytes);
+
+#endif

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Shared memory of one page-aligned struct. Orders that matter (x86 and the atomics keep them):
+ *   inflight_id: kind[id], slot.id = id, next = id + 1, slot.conn = 0. A death before `next` moved
+ *   leaves slot.id == next: the slot still counts, the id does not. A death after it leaves a slot
+ *   with an id < next: the id counts (if it is not durable), the slot does not.
+ *   inflight_open: offset and id first, conn last; conn != 0 makes the slot count.
+ * Limits: with all slots taken a request is still captured, only its loss at a death would be
+ * uncounted; such requests are counted in `refused`.
+ */
+#include "inflight.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+struct slot {
+	uint64_t conn, offset, id;
+	uint64_t inherited; /* left by a worker that died */
+};
+struct inflight {
+	uint64_t next; /* id to give out */
+	uint64_t refused;
+	uint32_t hint;
+	uint8_t kind[INFLIGHT_KINDS]; /* by id: 1 = call */
+	struct slot slot[INFLIGHT_SLOTS];
+};
+
+#define STORE(p, v) __atomic_store_n(&(p), (v), __ATOMIC_SEQ_CST)
+
+int inflight_make(void)
+{
+	int fd = memfd_create("probity-inflight", MFD_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	if (ftruncate(fd, sizeof(struct inflight)) < 0) {
+		int r = -errno;
+
+		close(fd);
+		return r;
+	}
+	return fd;
+}
+
+int inflight_map(int fd, struct inflight **ret)
+{
+	void *p = mmap(NULL, sizeof(struct inflight), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	if (p == MAP_FAILED)
+		return -errno;
+	*ret = p;
+	return 0;
+}
+
+int inflight_open(struct inflight *f, uint64_t conn, uint64_t offset)
+{
+	for (uint32_t n = 0; n < INFLIGHT_SLOTS; n++) {
+		uint32_t i = (f->hint + n) % INFLIGHT_SLOTS;
+		struct slot *s = &f->slot[i];
+
+		if (s->conn)
+			continue;
+		STORE(s->offset, offset);
+		STORE(s->id, 0);
+		STORE(s->inherited, 0);
+		STORE(s->conn, conn);
+		f->hint = i + 1;
+		return i;
+	}
+	f->refused++;
+	return -1;
+}
+
+void inflight_drop(struct inflight *f, int slot)
+{
+	if (slot >= 0)
+		STORE(f->slot[slot].conn, 0);
+}
+
+uint64_t inflight_id(struct inflight *f, int slot, bool is_call)
+{
+	uint64_t id = f->next;
+
+	STORE(f->kind[id % INFLIGHT_KINDS], is_call);
+	if (slot >= 0)
+		STORE(f->slot[slot].id, id);
+	STORE(f->next, id + 1);
+	inflight_drop(f, slot);
+	return id;
+}
+
+uint64_t inflight_last_id(const struct inflight *f)
+{
+	return f->next ? f->next - 1 : 0;
+}
+
+void inflight_start_ids(struct inflight *f, uint64_t first)
+{
+	if (first > f->next)
+		STORE(f->next, first);
+}
+
+unsigned inflight_inherit(struct inflight *f)
+{
+	unsigned n = 0;
+
+	for (struct slot *s = f->slot; s < f->slot + INFLIGHT_SLOTS; s++) {
+		if (!s->conn)
+			continue;
+		if (s->id && s->id < f->next) { /* its record has an id: counted there */
+			STORE(s->conn, 0);
+			continue;
+		}
+		STORE(s->id, 0);
+		STORE(s->inherited, 1);
+		n++;
+	}
+	return n;
+}
+
+void inflight_again(struct inflight *f, uint64_t conn, uint64_t offset)
+{
+	for (struct slot *s = f->slot; s < f->slot + INFLIGHT_SLOTS; s++)
+		if (s->conn == conn && s->offset == offset && s->inherited)
+			STORE(s->conn, 0);
+}
+
+unsigned inflight_lost(struct inflight *f, uint64_t durable, uint64_t up_to)
+{
+	unsigned n = 0;
+
+	for (struct slot *s = f->slot; s < f->slot + INFLIGHT_SLOTS; s++)
+		if (s->conn && s->inherited) {
+			STORE(s->conn, 0);
+			n++;
+		}
+	if (up_to > durable + INFLIGHT_KINDS)
+		durable = up_to - INFLIGHT_KINDS;
+	for (uint64_t id = durable + 1; id <= up_to; id++)
+		n += f->kind[id % INFLIGHT_KINDS];
+	return n;
+}
+
+uint64_t inflight_refused(const struct inflight *f) { return f->refused; }

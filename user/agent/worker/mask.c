@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * An argument is masked when the one before it is an option whose name says secret, after its "="
+ * or ":" when its own name says so, wholly when the data-class scan finds a credential in it, and
+ * between "//" and "@" in a URL. Wrongly masking costs a reader a little; wrongly showing cannot be
+ * undone, because records are for ever.
+ */
+#include "mask.h"
+
+#include <stdbool.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/cleanup.h"
+
+#define MASK "[masked]"
+
+static bool names_secret(const char *s, size_t n)
+{
+	static const char *const words[] = {"key",    "token",	"secret",	 "passw",
+					    "passwd", "auth",	"credential", "cookie",
+					    "bearer", "session"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+		size_t w = strlen(words[i]);
+
+		for (size_t k = 0; k + w <= n; k++)
+			if (!strncasecmp(s + k, words[i], w))
+				return true;
+	}
+	return false;
+}
+
+static bool has_credential(const struct dataclass_db *db, const char *s, size_t n)
+{
+	struct dataclass_scan scan;
+
+	dataclass_begin(&scan);
+	dataclass_feed(db, &scan, (const uint8_t *)s, n);
+	dataclass_end(db, &scan);
+	for (size_t i = 0; i < dataclass_count(); i++)
+		if (scan.count[i] && dataclass_kind(i) == DATACLASS_CREDENTIAL)
+			return true;
+	return false;
+}
+
+struct out {
+	char *p;
+	size_t n, cap;
+};
+
+static void put(struct out *o, const char *s, size_t n)
+{
+	if (n > o->cap - o->n)
+		n = o->cap - o->n;
+	memcpy(o->p + o->n, s, n);
+	o->n += n;
+}
+
+/* One argument. True when the next one is the value of a secret option. */
+static bool mask_one(const struct dataclass_db *db, struct out *o, const char *s, size_t n,
+		     bool value_of_secret)
+{
+	const char *eq = memchr(s, '=', n), *colon = memchr(s, ':', n), *at, *url, *cut;
+
+	if (value_of_secret && n && s[0] != '-') {
+		put(o, MASK, strlen(MASK));
+		return false;
+	}
+	cut = eq && (!colon || eq < colon) ? eq : colon;
+	if (cut && names_secret(s, cut - s)) { /* --token=X, KEY=X, Authorization: X */
+		put(o, s, cut + 1 - s);
+		put(o, MASK, strlen(MASK));
+		return false;
+	}
+	if (n && has_credential(db, s, n)) {
+		put(o, MASK, strlen(MASK));
+		return false;
+	}
+	url = memmem(s, n, "://", 3);
+	at = url ? memchr(url, '@', n - (url - s)) : NULL;
+	if (at) {
+		put(o, s, url + 3 - s);
+		put(o, MASK, strlen(MASK));
+		put(o, at, n - (at - s));
+		return false;
+	}
+	put(o, s, n);
+	return n > 1 && s[0] == '-' && !cut && names_secret(s, n);
+}
+
+size_t mask_argv(const struct dataclass_db *db, const char *argv, size_t n, char *out, size_t cap)
+{
+	struct out o = {.p = out, .cap = cap};
+	bool secret = false;
+	size_t at = 0;
+
+	while (at < n) {
+		size_t len = strnlen(argv + at, n - at);
+
+		secret = mask_one(db, &o, argv + at, len, secret);
+		put(&o, "", 1);
+		at += len + 1;
+	}
+	return o.n;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Who is who: processes by pid and start time, with what the kernel and the keeper told. */
+#ifndef PROBITY_AGENT_WORKER_PROCS_H
+#define PROBITY_AGENT_WORKER_PROCS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "agent/role.h"
+#include "classify/catalog.h"
+#include "proto/event.h"
+
+#define PROCS_MAX 16384
+#define ANCESTORS_MAX 16
+
+/* Texts never NULL. argv and groups are NUL-separated lists, their lengths beside them. */
+struct proc {
+	struct proc *next;
+	uint64_t start_ns, cgroup, dead_ns; /* dead_ns: CLOCK_BOOTTIME, 0 = alive */
+	uint32_t pid, ppid, uid, loginuid;
+	uint32_t argv_len, groups_len;
+	bool full; /* the keeper has told its part */
+	uint64_t rules; /* in-kernel tool rules told to the keeper */
+	const char *exe, *comm, *argv, *user, *login_user, *groups, *cgroup_path, *container;
+	char text[];
+};
+
+struct procs;
+struct procs *procs_new(void);
+void procs_free(struct procs *p);
+
+/* All give the entry, or NULL when out of memory. */
+const struct proc *procs_exec(struct procs *p, const struct event_exec *e, size_t n);
+const struct proc *procs_fork(struct procs *p, const struct event_exec *e);
+struct proc *procs_told(struct procs *p, const struct role_proc *r);
+void procs_exit(struct procs *p, const struct event *e);
+
+/* start_ns 0 = whatever lives under that pid. */
+struct proc *procs_find(const struct procs *p, uint32_t pid, uint64_t start_ns);
+/* Itself and its parents, nearest first. */
+size_t procs_ancestry(const struct procs *p, const struct proc *of,
+		      const struct proc *ret[static ANCESTORS_MAX]);
+void procs_tool(const struct procs *p, const struct catalog *c, const struct proc *of,
+		struct catalog_tool *ret);
+/* Forgets the dead of more than 30 s ago. */
+void procs_sweep(struct procs *p, uint64_t now_ns);
+unsigned procs_count(const struct procs *p);
+
+#endif
