@@ -12,13 +12,14 @@
 #define CONFINE_USER "probity" /* else "nobody" */
 
 struct confine {
-	const char *name;	     /* of the role, for the log */
-	uid_t uid;		     /* from confine_user */
+	const char *name; /* of the role, for the log */
+	uid_t uid;	  /* from confine_user */
 	gid_t gid;
-	const char *const *syscalls; /* NULL-terminated allow-list; names unknown here are skipped */
-	bool unshare_net;	     /* an empty network namespace of its own */
-	const char *chroot;	     /* or NULL */
-	bool no_seccomp;	     /* only for sanitizer builds, whose runtime needs more calls */
+	const char *const
+		*syscalls;  /* NULL-terminated allow-list; names unknown here are skipped */
+	bool unshare_net;   /* an empty network namespace of its own */
+	const char *chroot; /* or NULL */
+	bool no_seccomp;    /* only for sanitizer builds, whose runtime needs more calls */
 };
 
 /* The user to run as: `wanted` if not NULL or "", else CONFINE_USER if it exists, else nobody.

@@ -1,0 +1,463 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * In: a spool directory as a crash, a full disk or someone's hand left it. Out: the chain's end,
+ * from which sealing goes on, and a list of what had to be done, for signed REPAIR records.
+ *
+ * Invariant: no byte of evidence is overwritten. Behind the record the signed head names, an
+ * unreadable end was never reported durable: it is cut. At or before it, it is damage: the file is
+ * kept as NAME.seg.bad, its good beginning stays as NAME.seg, and the chain goes on behind the last
+ * record known from the head or from the damaged file, so that it never forks. A spool of another
+ * key is moved into a folder of its own and a new chain begins.
+ *
+ * Only the last segment is read in full; `verify` reads all. Memory is one window.
+ */
+#include "spool_int.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <openssl/rand.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+
+struct recovery {
+	struct spool *s;
+	uint64_t *names;
+	size_t n;
+	struct head head;
+	bool have_head;
+	struct chain_state c; /* after the last good record of the last segment */
+	/* The furthest record seen behind damage. */
+	bool ahead;
+	uint64_t ahead_seq, ahead_id;
+	uint8_t ahead_leaf[RECORD_HASH_LEN];
+};
+
+__attribute__((format(printf, 5, 6))) static struct spool_repair *
+repair(struct recovery *v, const char *file, uint64_t offset, uint64_t bytes, const char *fmt, ...)
+{
+	struct spool_state *st = &v->s->st;
+	struct spool_repair *r;
+	va_list ap;
+
+	/* More than a few means a wrecked directory; the last slot then speaks for the rest. */
+	if (st->repairs_count < SPOOL_REPAIRS_MAX)
+		st->repairs_count++;
+	r = &st->repairs[st->repairs_count - 1];
+	*r = (struct spool_repair){.offset = offset, .bytes = bytes};
+	snprintf(r->file, sizeof(r->file), "%s", file);
+	va_start(ap, fmt);
+	vsnprintf(r->reason, sizeof(r->reason), fmt, ap);
+	va_end(ap);
+	log_warn("spool %s: %s: %s", v->s->path, file, r->reason);
+	return r;
+}
+
+static int head_load(struct recovery *v, bool *ret_foreign)
+{
+	struct spool *s = v->s;
+	uint8_t b[HEAD_LEN + 1];
+	const char *why;
+	ssize_t n;
+
+	s->head = openat(s->dir, "head", O_RDWR | O_CLOEXEC);
+	if (s->head < 0)
+		return errno == ENOENT ? 0 : -errno;
+	n = pread(s->head, b, sizeof(b), 0);
+	if (n < 0 || head_decode(b, n, &v->head, &why)) {
+		log_warn("spool %s: head is not valid and will be made anew", s->path);
+		close(TAKE_FD(s->head));
+		return 0;
+	}
+	v->have_head = !memcmp(v->head.public, signer_public(s->signer), RECORD_PUBKEY_LEN);
+	*ret_foreign = !v->have_head;
+	return 0;
+}
+
+/* The first record of a segment, for its chain, key and predecessor; false if not readable. */
+static bool first_record(struct recovery *v, uint64_t name, struct record *ret)
+{
+	char file[SEGMENT_NAME_LEN + 1];
+	_cleanup_close_ int fd = -1;
+	const char *why;
+
+	segment_name(name, file);
+	fd = openat(v->s->dir, file, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	segment_read(v->s->in, fd, 0);
+	return segment_next(v->s->in) == SEGMENT_FRAME &&
+	       !record_decode(v->s->in->frame.record, v->s->in->frame.record_len, ret, &why);
+}
+
+/* Everything of a chain under another key goes into a folder of its own, for verify. */
+static int set_aside(struct recovery *v)
+{
+	struct spool *s = v->s;
+	char dir[64], file[SEGMENT_NAME_LEN + 1];
+	_cleanup_close_ int to = -1;
+	int k = 0;
+
+	do
+		snprintf(dir, sizeof(dir), "other-key.%d", k);
+	while (mkdirat(s->dir, dir, 0700) < 0 && errno == EEXIST && ++k < 1000);
+	to = openat(s->dir, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (to < 0)
+		return -errno;
+	for (size_t i = 0; i < v->n; i++) {
+		segment_name(v->names[i], file);
+		if (renameat(s->dir, file, to, file) < 0)
+			return -errno;
+	}
+	renameat(s->dir, "head", to, "head");
+	unlinkat(s->dir, "acked", 0);
+	if (fsync(to) < 0 || fsync(s->dir) < 0)
+		return -errno;
+	if (s->head >= 0)
+		close(TAKE_FD(s->head));
+	v->n = 0;
+	v->have_head = false;
+	repair(v, dir, 0, 0, "sealed with another key; kept here, a new chain begins");
+	return 0;
+}
+
+/* Behind damage: the furthest record of this chain that our key signed. */
+static void look_ahead(struct recovery *v)
+{
+	struct segment_reader *in = v->s->in;
+	struct verifier *key = NULL;
+	enum segment_answer a;
+	struct record r;
+	const char *why;
+
+	if (verifier_new(signer_public(v->s->signer), &key))
+		return;
+	segment_resync(in);
+	while ((a = segment_next(in)) == SEGMENT_FRAME || a == SEGMENT_BAD) {
+		const struct frame *f = &in->frame;
+
+		if (a == SEGMENT_BAD) {
+			segment_resync(in);
+			continue;
+		}
+		if (record_decode(f->record, f->record_len, &r, &why) ||
+		    (v->c.started && memcmp(r.chain, v->c.chain, sizeof(r.chain))) ||
+		    r.seq < v->c.next_seq || (v->ahead && r.seq <= v->ahead_seq) ||
+		    !verifier_ok(key, f->record, f->record_len, f->sig))
+			continue;
+		v->ahead = v->c.started = true;
+		memcpy(v->c.chain, r.chain, sizeof(r.chain));
+		v->ahead_seq = r.seq;
+		if (r.id > v->ahead_id)
+			v->ahead_id = r.id;
+		record_leaf(f->record, f->record_len, v->ahead_leaf);
+	}
+	verifier_free(key);
+}
+
+static int copy_beginning(struct recovery *v, int from, const char *file, uint64_t n)
+{
+	_cleanup_close_ int to = -1;
+	uint8_t b[65536];
+
+	to = openat(v->s->dir, "salvage.tmp", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (to < 0)
+		return -errno;
+	for (uint64_t at = 0; at < n;) {
+		ssize_t k = pread(from, b, n - at < sizeof(b) ? n - at : sizeof(b), at);
+
+		if (k <= 0 || pwrite(to, b, k, at) != k)
+			return errno ? -errno : -EIO;
+		at += k;
+	}
+	if (fsync(to) < 0 || renameat(v->s->dir, "salvage.tmp", v->s->dir, file) < 0)
+		return -errno;
+	return 0;
+}
+
+static int quarantine(struct recovery *v, int fd, const char *file, uint64_t good, const char *why)
+{
+	char bad[64];
+	struct stat st;
+	int k = 0, r;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	snprintf(bad, sizeof(bad), "%s.bad", file);
+	while (faccessat(v->s->dir, bad, F_OK, 0) == 0 && ++k < 1000)
+		snprintf(bad, sizeof(bad), "%s.%d.bad", file, k);
+	repair(v, bad, good, st.st_size - good,
+	       "damaged (%s); kept under this name, its good beginning as %s", why, file);
+	look_ahead(v);
+	if (renameat(v->s->dir, file, v->s->dir, bad) < 0)
+		return -errno;
+	r = good ? copy_beginning(v, fd, file, good) : 0;
+	return r ? r : fsync(v->s->dir) < 0 ? -errno : 0;
+}
+
+static int cut(struct recovery *v, int fd, const char *file, uint64_t good)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0 || ftruncate(fd, good) < 0 || fsync(fd) < 0)
+		return -errno;
+	repair(v, file, good, st.st_size - good, "torn tail cut: %" PRIu64 " bytes",
+	       (uint64_t)st.st_size - good);
+	return 0;
+}
+
+static void walk_base(struct recovery *v, uint64_t name)
+{
+	struct record r;
+
+	chain_state_done(&v->c);
+	v->c = (struct chain_state){.next_seq = name};
+	memcpy(v->c.public, signer_public(v->s->signer), RECORD_PUBKEY_LEN);
+	if (!first_record(v, name, &r))
+		return;
+	memcpy(v->c.chain, r.chain, sizeof(r.chain));
+	if (name)
+		memcpy(v->c.prev, r.prev, sizeof(r.prev));
+	v->c.started = true;
+	/* A head of another chain says nothing about this one. */
+	if (v->have_head && memcmp(v->head.chain, r.chain, sizeof(r.chain)))
+		v->have_head = false;
+}
+
+/* Reads the segment up to its end or to what is wrong, which is cut or kept apart. */
+static int walk(struct recovery *v, uint64_t name, uint64_t *ret_good)
+{
+	struct segment_reader *in = v->s->in;
+	char file[SEGMENT_NAME_LEN + 1];
+	_cleanup_close_ int fd = -1;
+	enum segment_answer a;
+	struct record rec;
+	const char *why = "";
+	uint64_t first, last, count;
+
+	walk_base(v, name);
+	segment_name(name, file);
+	fd = openat(v->s->dir, file, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	segment_read(in, fd, 0);
+	while ((a = segment_next(in)) == SEGMENT_FRAME) {
+		if (chain_append(&v->c, in->frame.record, in->frame.record_len, in->frame.sig, &rec,
+				 &why))
+			break;
+		if (spool_loss_of(&rec, &first, &last, &count))
+			spool_note_hole(v->s, first, last, rec.seq);
+	}
+	*ret_good = in->offset;
+	if (a == SEGMENT_END)
+		return 0;
+	if (a == SEGMENT_IO)
+		return -in->error;
+	if (a != SEGMENT_FRAME && (v->have_head ? v->c.next_seq > v->head.seq : a == SEGMENT_TORN))
+		return cut(v, fd, file, *ret_good);
+	return quarantine(v, fd, file, *ret_good,
+			  a == SEGMENT_FRAME ? why
+			  : a == SEGMENT_BAD ? in->why
+					     : "cut short");
+}
+
+/* A failed fsync may have left records behind that were then written again into the next one. */
+static int overlap_cut(struct recovery *v, uint64_t name, uint64_t next)
+{
+	struct segment_reader *in = v->s->in;
+	char file[SEGMENT_NAME_LEN + 1];
+	_cleanup_close_ int fd = -1;
+	struct record r;
+	const char *why;
+
+	segment_name(name, file);
+	fd = openat(v->s->dir, file, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	segment_read(in, fd, 0);
+	while (segment_next(in) == SEGMENT_FRAME)
+		if (record_decode(in->frame.record, in->frame.record_len, &r, &why) == 0 &&
+		    r.seq >= next)
+			return cut(v, fd, file, in->offset);
+	return 0;
+}
+
+static void drop_declared(struct recovery *v, uint64_t below)
+{
+	char file[SEGMENT_NAME_LEN + 1];
+	size_t k = 0;
+
+	while (k + 1 < v->n && v->names[k + 1] <= below) {
+		segment_name(v->names[k++], file);
+		unlinkat(v->s->dir, file, 0);
+	}
+	v->n -= k;
+	memmove(v->names, v->names + k, v->n * sizeof(*v->names));
+}
+
+static int index_make(struct recovery *v, uint64_t last_bytes)
+{
+	for (size_t i = 0; i < v->n; i++) {
+		bool last = i + 1 == v->n;
+		char file[SEGMENT_NAME_LEN + 1];
+		struct stat st;
+		int r;
+
+		segment_name(v->names[i], file);
+		if (fstatat(v->s->dir, file, &st, 0) < 0)
+			return -errno;
+		r = spool_segment_add(v->s, v->names[i], last ? v->c.next_seq : v->names[i + 1],
+				      last ? last_bytes : (uint64_t)st.st_size);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+/* The newest id in the segments before the last, which had none. */
+static uint64_t older_id(struct recovery *v)
+{
+	uint64_t id = 0;
+
+	for (size_t i = v->n - 1; !id && i-- > 0;) {
+		char file[SEGMENT_NAME_LEN + 1];
+		_cleanup_close_ int fd = -1;
+		struct record r;
+		const char *why;
+
+		segment_name(v->names[i], file);
+		fd = openat(v->s->dir, file, O_RDONLY | O_CLOEXEC);
+		segment_read(v->s->in, fd, 0);
+		while (fd >= 0 && segment_next(v->s->in) == SEGMENT_FRAME)
+			if (!record_decode(v->s->in->frame.record, v->s->in->frame.record_len, &r,
+					   &why) &&
+			    r.id)
+				id = r.id;
+	}
+	return id;
+}
+
+static int chain_begin(struct spool *s)
+{
+	return RAND_bytes(s->st.chain, sizeof(s->st.chain)) == 1 ? 0 : -EIO;
+}
+
+/* Where sealing goes on, and what is known to have been there and is not readable any more. */
+static int resume(struct recovery *v)
+{
+	struct spool *s = v->s;
+	uint64_t next = v->n ? v->c.next_seq : 0, readable = next;
+
+	if (v->n || v->ahead) {
+		memcpy(s->st.chain, v->c.chain, sizeof(s->st.chain));
+		if (v->n)
+			memcpy(s->prev, v->c.prev, sizeof(s->prev));
+	} else if (v->have_head) {
+		memcpy(s->st.chain, v->head.chain, sizeof(s->st.chain));
+		readable = v->head.first_seq;
+	} else {
+		return chain_begin(s);
+	}
+	if (v->ahead && v->ahead_seq >= next) {
+		next = v->ahead_seq + 1;
+		memcpy(s->prev, v->ahead_leaf, sizeof(s->prev));
+	}
+	if (v->have_head && v->head.seq >= next) {
+		next = v->head.seq + 1;
+		memcpy(s->prev, v->head.leaf, sizeof(s->prev));
+	}
+	if (next > readable) {
+		struct spool_repair *r = repair(v, "head", 0, 0,
+						"records %" PRIu64 " to %" PRIu64
+						" were sealed and are not readable",
+						readable, next - 1);
+		r->lost = true;
+		r->lost_first = readable;
+		r->lost_last = next - 1;
+	}
+	s->st.next_seq = next;
+	s->st.last_id = v->c.last_id > v->ahead_id ? v->c.last_id : v->ahead_id;
+	if (!s->st.last_id && v->n)
+		s->st.last_id = older_id(v);
+	return 0;
+}
+
+/* The last segment is written on when the chain continues right behind it. */
+static int reopen(struct spool *s)
+{
+	const struct segment *g = s->segs_n ? &s->segs[s->segs_n - 1] : NULL;
+	char file[SEGMENT_NAME_LEN + 1];
+
+	if (!g || g->next != s->st.next_seq || g->bytes >= s->segment_bytes)
+		return 0;
+	segment_name(g->first, file);
+	s->fd = openat(s->dir, file, O_WRONLY | O_CLOEXEC);
+	return s->fd < 0 ? -errno : 0;
+}
+
+static int last_segment(struct recovery *v, uint64_t *ret_bytes)
+{
+	while (v->n) {
+		char file[SEGMENT_NAME_LEN + 1];
+		int r = walk(v, v->names[v->n - 1], ret_bytes);
+
+		if (r || *ret_bytes)
+			return r;
+		segment_name(v->names[--v->n], file);
+		unlinkat(v->s->dir, file,
+			 0); /* empty: no record of it was ever durable or is left */
+	}
+	return 0;
+}
+
+static int recover(struct recovery *v)
+{
+	struct spool *s = v->s;
+	bool foreign = false;
+	struct record rec;
+	uint64_t bytes = 0;
+	int r = segment_list(s->dir, &v->names, &v->n, NULL);
+
+	if (!r)
+		r = head_load(v, &foreign);
+	if (!r && (foreign || (v->n && first_record(v, v->names[v->n - 1], &rec) &&
+			       memcmp(rec.key_id, s->key_id, sizeof(s->key_id)))))
+		r = set_aside(v);
+	if (!r)
+		r = last_segment(v, &bytes);
+	if (!r && v->n > 1)
+		r = overlap_cut(v, v->names[v->n - 2], v->names[v->n - 1]);
+	if (r)
+		return r;
+	if (v->have_head)
+		drop_declared(v, v->head.first_seq);
+	if (s->st.hole.valid)
+		drop_declared(v, s->st.hole.last + 1);
+	r = resume(v);
+	if (!r)
+		r = index_make(v, bytes);
+	if (r)
+		return r;
+	s->st.first_seq = v->n ? v->names[0] : s->st.next_seq;
+	s->st.durable_seq = s->st.next_seq;
+	s->st.durable_id = s->st.last_id;
+	memcpy(s->durable_leaf, s->prev, sizeof(s->prev));
+	return reopen(s);
+}
+
+int spool_recover(struct spool *s, char *err, size_t err_len)
+{
+	struct recovery v = {.s = s};
+	int r = recover(&v);
+
+	if (r)
+		snprintf(err, err_len, "spool %s: recovery: %s", s->path, strerror(-r));
+	chain_state_done(&v.c);
+	free(v.names);
+	return r;
+}
