@@ -16,23 +16,24 @@
 struct catalog; /* compiled argv and user-agent patterns; the tables themselves are static */
 struct catalog *catalog_new(void); /* NULL: out of memory or a broken pattern (build defect) */
 void catalog_free(struct catalog *c);
-const char *catalog_version(void); /* meta.compiled and the first 12 hex digits of the file's SHA-256 */
+const char *
+catalog_version(void); /* meta.compiled and the first 12 hex digits of the file's SHA-256 */
 
 /* Texts are static, never NULL ("" = unknown). */
 struct catalog_service {
-	const char *id;		/* "openai"; "unknown" for an unknown host speaking a known dialect */
-	const char *name;	/* "OpenAI API" */
-	const char *vendor;	/* "OpenAI" */
-	const char *provider;	/* OpenTelemetry gen_ai.provider.name, or the id */
-	const char *kind;	/* llm_api, local_runtime, … */
-	const char *hq;		/* ISO 3166-1 alpha-2 */
-	const char *role;	/* of the host: api, web, auth, cdn, … */
-	const char *evidence;	/* dedicated, vendor, shared */
-	const char *operation;	/* own enum of the catalog: chat, embeddings, … */
+	const char *id;	      /* "openai"; "unknown" for an unknown host speaking a known dialect */
+	const char *name;     /* "OpenAI API" */
+	const char *vendor;   /* "OpenAI" */
+	const char *provider; /* OpenTelemetry gen_ai.provider.name, or the id */
+	const char *kind;     /* llm_api, local_runtime, … */
+	const char *hq;	      /* ISO 3166-1 alpha-2 */
+	const char *role;     /* of the host: api, web, auth, cdn, … */
+	const char *evidence; /* dedicated, vendor, shared */
+	const char *operation;	    /* own enum of the catalog: chat, embeddings, … */
 	const char *otel_operation; /* gen_ai.operation.name or "" */
-	const char *dialect;	/* catalog key the path implies, or "" */
-	bool known;		/* the host (or a local runtime's port) is in the catalog */
-	bool ai;		/* a call: role api/web/realtime, and not shared evidence without a
+	const char *dialect;	    /* catalog key the path implies, or "" */
+	bool known;		    /* the host (or a local runtime's port) is in the catalog */
+	bool ai; /* a call: role api/web/realtime, and not shared evidence without a
 				   matching path */
 };
 
@@ -52,16 +53,16 @@ size_t catalog_service_hosts(const struct catalog *c, const char *service_id,
 
 /* One process: its own view first, then its ancestors, nearest first. */
 struct catalog_process {
-	const char *exe;  /* resolved path */
+	const char *exe; /* resolved path */
 	const char *comm;
 	const char *argv; /* NUL-separated */
 	size_t argv_len;
 };
 struct catalog_tool {
-	const char *id;	  /* "claude_code"; "" = none */
+	const char *id; /* "claude_code"; "" = none */
 	const char *name, *vendor, *kind;
-	const char *via;  /* "exe", "argv", "package", "ancestor" */
-	unsigned depth;	  /* 0 = the process itself, 1 = parent … */
+	const char *via; /* "exe", "argv", "package", "ancestor" */
+	unsigned depth;	 /* 0 = the process itself, 1 = parent … */
 };
 /* Never by comm alone and never by User-Agent: both are chosen by the client. Generic names
  * (catalog comm_note, notes §8) need a second signal. */

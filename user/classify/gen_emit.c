@@ -87,8 +87,8 @@ static struct host_row host_row(struct emit *e, const struct src_host *h, size_t
 {
 	const char *star = strrchr(h->pattern, '*');
 	struct host_row r = {.pattern = h->pattern, .order = order};
-	bool calls = !strcmp(h->role, "api") || !strcmp(h->role, "web") ||
-		     !strcmp(h->role, "realtime");
+	bool calls =
+		!strcmp(h->role, "api") || !strcmp(h->role, "web") || !strcmp(h->role, "realtime");
 
 	r.key = star ? strchr(star, '.') + 1 : h->pattern;
 	r.h = (struct cat_host){
@@ -97,11 +97,10 @@ static struct host_row host_row(struct emit *e, const struct src_host *h, size_t
 		.role = pool(e, h->role),
 		.evidence = pool(e, h->evidence),
 		.key_len = strlen(r.key),
-		.class = !star			       ? CAT_EXACT
+		.class = !star				? CAT_EXACT
 			 : strncmp(h->pattern, "*.", 2) ? CAT_GLOB
 							: CAT_SUFFIX,
-		.flags = (calls ? CAT_CALL : 0) |
-			 (!strcmp(h->evidence, "shared") ? CAT_SHARED : 0),
+		.flags = (calls ? CAT_CALL : 0) | (!strcmp(h->evidence, "shared") ? CAT_SHARED : 0),
 	};
 	for (const char *p = h->pattern; *p; p++)
 		r.h.literal += *p != '*';
@@ -350,8 +349,8 @@ static int emit_texts(struct emit *e, const char *name, enum src_text_kind kind)
 		const struct src_text *t = &s->texts[i];
 		bool library = !strcmp(s->tools[t->tool].kind, "sdk");
 		/* A Python tool's command is nearly always its import name as well. */
-		bool module = kind == SRC_PYPI && t->kind == SRC_EXE &&
-			      has_kind(s, t->tool, SRC_PYPI);
+		bool module =
+			kind == SRC_PYPI && t->kind == SRC_EXE && has_kind(s, t->tool, SRC_PYPI);
 		bool generic = kind == SRC_EXE && t->kind == SRC_EXE_GENERIC;
 
 		if (library || !(t->kind == kind || module || generic))

@@ -116,8 +116,8 @@ static int take(struct load *l, const yaml_node_t *map, const char *what, const 
 	if (!map || map->type != YAML_MAPPING_NODE)
 		return fail(l, map, "%s: not a mapping", what);
 	memset(ret, 0, n * sizeof(*ret));
-	for (yaml_node_pair_t *p = map->data.mapping.pairs.start;
-	     p < map->data.mapping.pairs.top; p++) {
+	for (yaml_node_pair_t *p = map->data.mapping.pairs.start; p < map->data.mapping.pairs.top;
+	     p++) {
 		yaml_node_t *k = yaml_document_get_node(&l->doc, p->key);
 		yaml_node_t *v = yaml_document_get_node(&l->doc, p->value);
 		size_t i = 0;
@@ -142,8 +142,8 @@ static int take(struct load *l, const yaml_node_t *map, const char *what, const 
 
 static yaml_node_t *lookup(struct load *l, const yaml_node_t *map, const char *key)
 {
-	for (yaml_node_pair_t *p = map->data.mapping.pairs.start;
-	     p < map->data.mapping.pairs.top; p++) {
+	for (yaml_node_pair_t *p = map->data.mapping.pairs.start; p < map->data.mapping.pairs.top;
+	     p++) {
 		if (!strcmp(text_of(yaml_document_get_node(&l->doc, p->key)), key))
 			return yaml_document_get_node(&l->doc, p->value);
 	}
@@ -155,8 +155,8 @@ static int check_names(struct load *l, const yaml_node_t *map, const char *what,
 {
 	int r;
 
-	for (yaml_node_pair_t *p = map->data.mapping.pairs.start;
-	     p < map->data.mapping.pairs.top; p++) {
+	for (yaml_node_pair_t *p = map->data.mapping.pairs.start; p < map->data.mapping.pairs.top;
+	     p++) {
 		yaml_node_t *k = yaml_document_get_node(&l->doc, p->key);
 		yaml_node_t *v = yaml_document_get_node(&l->doc, p->value);
 
@@ -218,7 +218,7 @@ static int check_host_pattern(struct load *l, const yaml_node_t *n)
 static int add_host(struct load *l, const yaml_node_t *map, size_t service)
 {
 	static const struct key keys[] = {
-		{"pattern", TEXT, true}, {"role", TEXT, true},	{"evidence", TEXT, true},
+		{"pattern", TEXT, true}, {"role", TEXT, true},	 {"evidence", TEXT, true},
 		{"note", TEXT, false},	 {"source", ANY, false},
 	};
 	yaml_node_t *v[ARRAY_SIZE(keys)];
@@ -289,11 +289,16 @@ static int add_op(struct load *l, const yaml_node_t *map, size_t service)
 	for (size_t i = l->out->ops_n; i-- > 0 && l->out->ops[i].service == service;) {
 		if (!strcmp(l->out->ops[i].path, text_of(v[1])) &&
 		    !strcmp(l->out->ops[i].method, text_of(v[0])))
-			return fail(l, map, "%s %s twice in one service", text_of(v[0]), text_of(v[1]));
+			return fail(l, map, "%s %s twice in one service", text_of(v[0]),
+				    text_of(v[1]));
 	}
 	o = ADD(l->out, ops);
-	*o = (struct src_op){text_of(v[0]), text_of(v[1]), text_of(v[2]),
-			     is_null(otel) ? "" : text_of(otel), v[3] ? text_of(v[3]) : "", service};
+	*o = (struct src_op){text_of(v[0]),
+			     text_of(v[1]),
+			     text_of(v[2]),
+			     is_null(otel) ? "" : text_of(otel),
+			     v[3] ? text_of(v[3]) : "",
+			     service};
 	return 0;
 }
 
@@ -317,18 +322,30 @@ static int add_ports(struct load *l, const yaml_node_t *list, size_t service)
 static int add_service(struct load *l, const yaml_node_t *map)
 {
 	static const struct key keys[] = {
-		{"id", TEXT, true},	      {"name", TEXT, true},
-		{"vendor", TEXT, false},      {"kind", TEXT, true},
-		{"hq", TEXT_OR_NULL, true},   {"domains", LIST, true},
-		{"operations", LIST, false},  {"ports", TEXTS, false},
-		{"source", ANY, true},	      {"confidence", TEXT, true},
-		{"hq_source", TEXT, false},   {"otel_provider", TEXT, true},
-		{"auth_headers", TEXTS, false}, {"auth_query", TEXTS, false},
-		{"base_urls", TEXTS, false},  {"docs", TEXTS, false},
-		{"env_vars", TEXTS, false},   {"fingerprint", MAP, false},
-		{"identifying_headers", TEXTS, false}, {"ip_ranges", MAP, false},
-		{"model_location", MAP, false}, {"notes", TEXT, false},
-		{"response_extra", MAP, false}, {"unverified", TEXTS, false},
+		{"id", TEXT, true},
+		{"name", TEXT, true},
+		{"vendor", TEXT, false},
+		{"kind", TEXT, true},
+		{"hq", TEXT_OR_NULL, true},
+		{"domains", LIST, true},
+		{"operations", LIST, false},
+		{"ports", TEXTS, false},
+		{"source", ANY, true},
+		{"confidence", TEXT, true},
+		{"hq_source", TEXT, false},
+		{"otel_provider", TEXT, true},
+		{"auth_headers", TEXTS, false},
+		{"auth_query", TEXTS, false},
+		{"base_urls", TEXTS, false},
+		{"docs", TEXTS, false},
+		{"env_vars", TEXTS, false},
+		{"fingerprint", MAP, false},
+		{"identifying_headers", TEXTS, false},
+		{"ip_ranges", MAP, false},
+		{"model_location", MAP, false},
+		{"notes", TEXT, false},
+		{"response_extra", MAP, false},
+		{"unverified", TEXTS, false},
 		{"usage", MAP, false},
 	};
 	yaml_node_t *v[ARRAY_SIZE(keys)], *e;
@@ -405,8 +422,9 @@ static int add_texts(struct load *l, const yaml_node_t *list, enum src_text_kind
 
 static int add_packages(struct load *l, const yaml_node_t *map, size_t tool)
 {
-	static const struct key keys[] = {
-		{"npm", TEXTS, false}, {"pypi", TEXTS, false}, {"other", TEXTS, false}};
+	static const struct key keys[] = {{"npm", TEXTS, false},
+					  {"pypi", TEXTS, false},
+					  {"other", TEXTS, false}};
 	yaml_node_t *v[ARRAY_SIZE(keys)];
 	int r = map ? take(l, map, "packages", keys, ARRAY_SIZE(keys), v) : 0;
 
@@ -434,17 +452,28 @@ static int check_services(struct load *l, const yaml_node_t *list)
 static int add_tool(struct load *l, const yaml_node_t *map)
 {
 	static const struct key keys[] = {
-		{"id", TEXT, true},		{"name", TEXT, true},
-		{"vendor", TEXT_OR_NULL, true}, {"kind", TEXT, true},
-		{"source", ANY, true},		{"confidence", TEXT, true},
-		{"executables", TEXTS, false},	{"generic_executables", TEXTS, false},
-		{"exe_paths", TEXTS, false},	{"argv_patterns", TEXTS, false},
-		{"packages", MAP, false},	{"talks_to", TEXTS, false},
-		{"user_agents", TEXTS, false},	{"comm_note", TEXT, false},
-		{"config_dirs", TEXTS, false},	{"env_read", TEXTS, false},
-		{"env_set_for_children", TEXTS, false}, {"headers", TEXTS, false},
-		{"model_file_ext", TEXTS, false}, {"ports", TEXTS, false},
-		{"ports_note", TEXT, false},	{"unverified", TEXTS, false},
+		{"id", TEXT, true},
+		{"name", TEXT, true},
+		{"vendor", TEXT_OR_NULL, true},
+		{"kind", TEXT, true},
+		{"source", ANY, true},
+		{"confidence", TEXT, true},
+		{"executables", TEXTS, false},
+		{"generic_executables", TEXTS, false},
+		{"exe_paths", TEXTS, false},
+		{"argv_patterns", TEXTS, false},
+		{"packages", MAP, false},
+		{"talks_to", TEXTS, false},
+		{"user_agents", TEXTS, false},
+		{"comm_note", TEXT, false},
+		{"config_dirs", TEXTS, false},
+		{"env_read", TEXTS, false},
+		{"env_set_for_children", TEXTS, false},
+		{"headers", TEXTS, false},
+		{"model_file_ext", TEXTS, false},
+		{"ports", TEXTS, false},
+		{"ports_note", TEXT, false},
+		{"unverified", TEXTS, false},
 	};
 	yaml_node_t *v[ARRAY_SIZE(keys)], *e;
 	size_t me = l->out->tools_n;
@@ -491,8 +520,9 @@ static int load_meta(struct load *l, const yaml_node_t *map, yaml_node_t **ret_c
 		{"schema_version", TEXT, true}, {"compiled", TEXT, true}, {"counts", MAP, true},
 		{"conventions", MAP, true},	{"sources", MAP, true},
 	};
-	static const struct key count_keys[] = {
-		{"services", TEXT, true}, {"tools", TEXT, true}, {"dialects", TEXT, true}};
+	static const struct key count_keys[] = {{"services", TEXT, true},
+						{"tools", TEXT, true},
+						{"dialects", TEXT, true}};
 	yaml_node_t *v[ARRAY_SIZE(keys)];
 	int r = take(l, map, "meta", keys, ARRAY_SIZE(keys), v);
 
