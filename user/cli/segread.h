@@ -12,7 +12,6 @@
 struct spool_pos {
 	uint64_t segment, offset;
 };
-void segment_path(const char *dir, uint64_t segment, char *ret, size_t cap);
 
 struct segread;
 int segread_open(const char *dir, struct spool_pos from, struct segread **ret);

@@ -8,63 +8,19 @@
  */
 #include "spool_view.h"
 
-#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
 
 #include "base/fs.h"
-
-static int by_number(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-static void closedirp(DIR **d)
-{
-	if (*d)
-		closedir(*d);
-}
-
-static bool segment_name(const char *name, uint64_t *ret)
-{
-	char *end;
-
-	if (strlen(name) != 24 || strspn(name, "0123456789") != 20 || strcmp(name + 20, ".seg"))
-		return false;
-	errno = 0;
-	*ret = strtoull(name, &end, 10);
-	return !errno && end == name + 20;
-}
+#include "record/segment_io.h"
 
 int spool_segments(const char *dir, uint64_t **ret, size_t *ret_n)
 {
-	_cleanup_(closedirp) DIR *d = opendir(dir);
-	_cleanup_free_ uint64_t *v = NULL;
-	size_t n = 0, cap = 0;
-	uint64_t first;
+	_cleanup_close_ int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	if (!d)
-		return -errno;
-	for (struct dirent *e; (e = readdir(d));) {
-		if (!segment_name(e->d_name, &first))
-			continue;
-		if (n == cap) {
-			void *more = realloc(v, (cap = cap ? cap * 2 : 64) * sizeof(*v));
-
-			if (!more)
-				return -ENOMEM;
-			v = more;
-		}
-		v[n++] = first;
-	}
-	if (n)
-		qsort(v, n, sizeof(*v), by_number);
-	*ret = TAKE_PTR(v);
-	*ret_n = n;
-	return 0;
+	return fd < 0 ? -errno : segment_list(fd, ret, ret_n, NULL);
 }
 
 static void damage(struct spool_damage *d, struct spool_pos at, const char *why)

@@ -236,9 +236,11 @@ static void page_what(FILE *f, const Probity__V1__AiCall *c)
 	if (s && render_shadow(c))
 		text(f, "service",
 		     "unknown: not in the catalog, speaks a known dialect (shadow AI)");
-	else if (s)
+	else if (s && s->name[0])
 		textf(f, "service", "%s (%s, %s%s%s)", s->id, s->name, s->vendor,
 		      s->hq[0] ? ", " : "", s->hq);
+	else if (s)
+		text(f, "service", s->id);
 	if (s && s->host_role[0])
 		textf(f, "host", "%s, evidence %s", s->host_role, s->evidence);
 	textf(f, "operation", "%s%s%s", first_of(c->operation_name, NULL, "?"),
