@@ -25,8 +25,8 @@ enum flow_interest {
 };
 
 enum flow_state {
-	FLOW_MORE = 0,	/* keep feeding */
-	FLOW_IGNORE,	/* not HTTP/1.x, or its first exchange is not AI, or upgraded: stop feeding */
+	FLOW_MORE = 0, /* keep feeding */
+	FLOW_IGNORE, /* not HTTP/1.x, or its first exchange is not AI, or upgraded: stop feeding */
 };
 
 struct flow;

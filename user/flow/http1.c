@@ -369,6 +369,9 @@ static enum http1_answer start_here(bool request, const char *p, size_t n)
 	return match ? start_line(request, p, n, &h) : HTTP1_BAD;
 }
 
+static const bool may_start[256] = {
+	['P'] = true, ['G'] = true, ['D'] = true, ['H'] = true, ['O'] = true};
+
 enum http1_answer http1_find_start(bool request, const uint8_t *bytes, size_t n, size_t *ret_at)
 {
 	const char *p = (const char *)bytes;
@@ -376,7 +379,7 @@ enum http1_answer http1_find_start(bool request, const uint8_t *bytes, size_t n,
 	for (size_t i = 0; i < n; i++) {
 		enum http1_answer a;
 
-		if (request ? !memchr("PGDHO", p[i], 5) : p[i] != 'H')
+		if (request ? !may_start[(uint8_t)p[i]] : p[i] != 'H')
 			continue;
 		a = start_here(request, p + i, n - i);
 		if (a != HTTP1_BAD) {

@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * transferred bytes → decode → text() and SHA-256 → JSON, SSE or NDJSON → extract
+ *
+ * What the content is comes from its first character and, if that says nothing, from its declared
+ * type: clients post JSON as a form and servers stream without saying so. Decoded bytes are never
+ * kept; beyond FLOW_BODY_MAX of them, or when the coding is unknown or broken, or after a gap in
+ * a coded body, the rest is only counted, and the verdict says why. A gap in an uncoded body cuts
+ * the open document; events and lines go on with the next whole one.
+ */
+#include "body.h"
+
+#include <openssl/evp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/cleanup.h"
+#include "decode.h"
+#include "ndjson.h"
+#include "sse.h"
+
+#define OUT_SIZE 16384 /* of decoded bytes at a time, on the stack */
+
+enum form { FORM_SNIFF, FORM_JSON, FORM_SSE, FORM_NDJSON, FORM_OPAQUE };
+
+struct body {
+	struct body_out out;
+	enum form form, declared;
+	bool dead;     /* the rest cannot be read */
+	bool missed;   /* something was not read */
+	bool bad_doc;  /* the open document is not what its form says */
+	bool doc_open; /* of FORM_JSON */
+	uint64_t ns;   /* of the bytes in hand */
+	struct decode *decode;
+	EVP_MD_CTX *md;
+	uint8_t head[8], head_n; /* while sniffing */
+	struct doc_sink sink;
+	union {
+		struct sse sse;
+		struct ndjson ndjson;
+	};
+};
+
+static bool is_request(const struct body *b)
+{
+	return b->out.dir == FLOW_REQUEST;
+}
+
+static void fail(struct body *b, enum completeness c, const char *reason)
+{
+	interaction_incomplete(b->out.it, c, reason);
+	b->dead = b->missed = true;
+}
+
+/* --- documents, to extract ------------------------------------------------------------------ */
+
+static void doc_begin(void *ctx, const char *event)
+{
+	struct body *b = ctx;
+
+	extract_begin(b->out.extract, is_request(b) ? EXTRACT_REQUEST : EXTRACT_RESPONSE, event);
+	b->bad_doc = false;
+}
+
+static void doc_data(void *ctx, const uint8_t *p, size_t n)
+{
+	struct body *b = ctx;
+
+	if (b->bad_doc || !extract_data(b->out.extract, p, n, b->ns))
+		return;
+	b->bad_doc = true;
+	/* What was only guessed to be JSON may be something else. */
+	if (b->declared != FORM_OPAQUE)
+		interaction_incomplete(b->out.it, UNDECODABLE, "body is not valid JSON");
+}
+
+static void doc_end(void *ctx, bool cut)
+{
+	struct body *b = ctx;
+
+	extract_end(b->out.extract, cut);
+}
+
+/* --- forms ---------------------------------------------------------------------------------- */
+
+static bool type_is(struct slice t, const char *name)
+{
+	return t.n == strlen(name) && !strncasecmp(t.p, name, t.n);
+}
+
+static enum form declared_form(struct slice t)
+{
+	const char *semi = t.n ? memchr(t.p, ';', t.n) : NULL;
+
+	if (semi)
+		t.n = semi - t.p;
+	while (t.n && (t.p[t.n - 1] == ' ' || t.p[t.n - 1] == '\t'))
+		t.n--;
+	if (type_is(t, "text/event-stream"))
+		return FORM_SSE;
+	if (type_is(t, "application/x-ndjson") || type_is(t, "application/ndjson") ||
+	    type_is(t, "application/jsonl") || type_is(t, "application/x-jsonlines"))
+		return FORM_NDJSON;
+	if (type_is(t, "application/json") || type_is(t, "text/json") ||
+	    (t.n > 5 && !strncasecmp(t.p + t.n - 5, "+json", 5)))
+		return FORM_JSON;
+	return FORM_OPAQUE;
+}
+
+static void set_form(struct body *b, enum form f)
+{
+	b->form = f;
+	if (f == FORM_SSE)
+		sse_init(&b->sse, &b->sink);
+	else if (f == FORM_NDJSON)
+		ndjson_init(&b->ndjson, &b->sink);
+	if ((f == FORM_SSE || f == FORM_NDJSON) && !is_request(b))
+		b->out.it->stream_answered = true;
+}
+
+/* The form as the first bytes show it; FORM_SNIFF when more are needed. */
+static enum form sniff(const struct body *b)
+{
+	static const char *const fields[] = {"data:", "event:", "id:", "retry:", ":"};
+
+	if (b->head[0] == '{' || b->head[0] == '[')
+		return b->declared == FORM_NDJSON ? FORM_NDJSON : FORM_JSON;
+	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
+		size_t len = strlen(fields[i]);
+
+		if (!memcmp(b->head, fields[i], len < b->head_n ? len : b->head_n))
+			return b->head_n >= len ? FORM_SSE : FORM_SNIFF;
+	}
+	return b->declared;
+}
+
+static void parse(struct body *b, const uint8_t *p, size_t n)
+{
+	switch (b->form) {
+	case FORM_JSON:
+		if (!b->doc_open)
+			doc_begin(b, NULL);
+		b->doc_open = true;
+		doc_data(b, p, n);
+		break;
+	case FORM_SSE:
+		sse_data(&b->sse, p, n);
+		break;
+	case FORM_NDJSON:
+		ndjson_data(&b->ndjson, p, n);
+		break;
+	default:
+		break;
+	}
+}
+
+static bool is_filler(uint8_t c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == 0xef || c == 0xbb ||
+	       c == 0xbf;
+}
+
+/* Holds up to eight bytes until the form is known. Blanks and a byte order mark before the first
+ * character mean nothing in any form. */
+static void parse_or_sniff(struct body *b, const uint8_t *p, size_t n)
+{
+	while (n && b->form == FORM_SNIFF) {
+		uint8_t c = *p++;
+
+		n--;
+		if (!b->head_n && is_filler(c))
+			continue;
+		b->head[b->head_n++] = c;
+		set_form(b, sniff(b));
+		if (b->form != FORM_SNIFF)
+			parse(b, b->head, b->head_n);
+	}
+	if (n)
+		parse(b, p, n);
+}
+
+static void parse_gap(struct body *b)
+{
+	switch (b->form) {
+	case FORM_SNIFF:
+		set_form(b, b->declared == FORM_JSON ? FORM_OPAQUE : b->declared);
+		if (b->form != FORM_OPAQUE)
+			parse_gap(b);
+		break;
+	case FORM_JSON:
+		if (b->doc_open)
+			doc_end(b, true);
+		b->doc_open = false;
+		b->form = FORM_OPAQUE;
+		break;
+	case FORM_SSE:
+		sse_gap(&b->sse);
+		break;
+	case FORM_NDJSON:
+		ndjson_gap(&b->ndjson);
+		break;
+	default:
+		break;
+	}
+}
+
+static void parse_end(struct body *b, bool cut)
+{
+	if (b->form == FORM_SNIFF && b->head_n) { /* shorter than any sign: as declared */
+		set_form(b, b->declared);
+		parse(b, b->head, b->head_n);
+	}
+	if (b->form == FORM_JSON && b->doc_open)
+		doc_end(b, cut);
+	else if (b->form == FORM_SSE)
+		sse_end(&b->sse, cut);
+	else if (b->form == FORM_NDJSON)
+		ndjson_end(&b->ndjson, cut);
+	b->doc_open = false;
+	b->form = FORM_OPAQUE;
+}
+
+/* --- plain bytes ---------------------------------------------------------------------------- */
+
+static void plain(struct body *b, const uint8_t *p, size_t n)
+{
+	uint64_t *size = is_request(b) ? &b->out.it->request_body : &b->out.it->response_body;
+	bool over = n > FLOW_BODY_MAX - *size;
+
+	if (over)
+		n = FLOW_BODY_MAX - *size;
+	if (n) {
+		*size += n;
+		EVP_DigestUpdate(b->md, p, n);
+		b->out.ops->text(b->out.ctx, b->out.it, b->out.dir, p, n);
+		parse_or_sniff(b, p, n);
+	}
+	if (over) {
+		fail(b, TRUNCATED, "body is larger than the 16 MiB that are read");
+		parse_end(b, true);
+	}
+}
+
+static void decode(struct body *b, const uint8_t *p, size_t n)
+{
+	uint8_t out[OUT_SIZE];
+	size_t got;
+
+	do {
+		int r = decode_next(b->decode, &p, &n, out, sizeof(out), &got);
+
+		if (got)
+			plain(b, out, got);
+		if (r && !b->dead) {
+			fail(b, UNDECODABLE, "content coding is broken");
+			parse_end(b, true);
+		}
+	} while (!b->dead && (n || got == sizeof(out)));
+}
+
+/* --- interface ------------------------------------------------------------------------------ */
+
+void body_free(struct body *b)
+{
+	if (!b)
+		return;
+	decode_free(b->decode);
+	EVP_MD_CTX_free(b->md);
+	free(b);
+}
+DEFINE_CLEANUP(struct body, body_free)
+
+struct body *body_new(const struct body_out *out, struct slice content_type, const char *codings)
+{
+	_cleanup_(body_freep) struct body *b = calloc(1, sizeof(*b));
+
+	if (!b)
+		return NULL;
+	b->out = *out;
+	b->declared = declared_form(content_type);
+	b->sink = (struct doc_sink){doc_begin, doc_data, doc_end, b};
+	b->md = EVP_MD_CTX_new();
+	if (!b->md || !EVP_DigestInit_ex(b->md, EVP_sha256(), NULL))
+		return NULL;
+	if (*codings && decode_new(codings, &b->decode))
+		fail(b, UNDECODABLE, "content coding is not known");
+	return TAKE_PTR(b);
+}
+
+void body_data(struct body *b, const uint8_t *p, size_t n, uint64_t ns)
+{
+	uint64_t *wire = is_request(b) ? &b->out.it->request_wire : &b->out.it->response_wire;
+
+	*wire += n;
+	b->ns = ns;
+	if (b->dead || !n)
+		return;
+	if (b->decode)
+		decode(b, p, n);
+	else
+		plain(b, p, n);
+}
+
+void body_gap(struct body *b, uint64_t n)
+{
+	uint64_t *wire = is_request(b) ? &b->out.it->request_wire : &b->out.it->response_wire;
+
+	*wire += n;
+	b->missed = true;
+	if (b->dead)
+		return;
+	if (b->decode) {
+		b->dead = true;
+		parse_end(b, true);
+	} else {
+		parse_gap(b);
+	}
+}
+
+void body_end(struct body *b, bool cut)
+{
+	uint8_t *sum = is_request(b) ? b->out.it->request_sha256 : b->out.it->response_sha256;
+	uint64_t wire = is_request(b) ? b->out.it->request_wire : b->out.it->response_wire;
+	bool whole = b->dead || !b->decode || decode_whole(b->decode);
+
+	parse_end(b, cut || !whole);
+	if (!cut && !whole && !extract_stream_done(b->out.extract)) {
+		interaction_incomplete(b->out.it, TRUNCATED, "coded body ends before its end");
+		b->missed = true;
+	}
+	if (wire)
+		EVP_DigestFinal_ex(b->md, sum, NULL);
+	b->dead = true;
+}
+
+bool body_readable(const struct body *b)
+{
+	return !b->missed;
+}
