@@ -1,0 +1,387 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The SQLite store: what it opens and refuses, that a row is never replaced, that findings are
+ * bounded, and that `audit` sees each kind of change made to the file behind its back.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <ftw.h>
+#include <sqlite3.h>
+#include <unistd.h>
+
+#include "base/fs.h"
+#include "collector/audit.h"
+#include "collector/ingest.h"
+#include "host.h"
+
+static char dir[] = "/tmp/probity-store-XXXXXX", db[64];
+
+static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *f)
+{
+	return remove(path);
+}
+
+static int set_up(void **state)
+{
+	assert_non_null(mkdtemp(dir));
+	snprintf(db, sizeof(db), "%s/probity.db", dir);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	return nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static void clear(void)
+{
+	static const char *const tail[] = {"", "-wal", "-shm"};
+	char path[80];
+
+	for (size_t i = 0; i < ARRAY_SIZE(tail); i++) {
+		snprintf(path, sizeof(path), "%s%s", db, tail[i]);
+		unlink(path);
+	}
+}
+
+static struct store *open_ok(enum store_mode mode)
+{
+	struct store *s = NULL;
+	char err[512] = "";
+	int r = store_open(db, mode, &s, err, sizeof(err));
+
+	if (r)
+		print_error("%s\n", err);
+	assert_int_equal(r, 0);
+	return s;
+}
+
+/* By other hands: plain SQLite, no store. */
+static void sql(const char *text)
+{
+	sqlite3 *c = NULL;
+	char *err = NULL;
+
+	assert_int_equal(sqlite3_open(db, &c), SQLITE_OK);
+	if (sqlite3_exec(c, text, NULL, NULL, &err) != SQLITE_OK)
+		print_error("%s: %s\n", text, err);
+	assert_null(err);
+	assert_int_equal(sqlite3_close(c), SQLITE_OK);
+}
+
+struct refusal {
+	const char *name, *sql; /* NULL sql: bytes */
+	const char *bytes;
+	enum store_mode mode;
+	int r;
+	const char *word; /* in the line */
+};
+static const struct refusal refusals[] = {
+	{"absent, to read", NULL, NULL, STORE_READ, -ENOENT, "No such file"},
+	{"another program's", "CREATE TABLE t(x)", NULL, STORE_WRITE, -EMEDIUMTYPE,
+	 "another program"},
+	{"another program's id", "PRAGMA application_id = 77; CREATE TABLE t(x)", NULL, STORE_READ,
+	 -EMEDIUMTYPE, "another program"},
+	{"newer version",
+	 "PRAGMA application_id = 1347564118; PRAGMA user_version = 99;"
+	 "CREATE TABLE chain(x)",
+	 NULL, STORE_WRITE, -EPROTONOSUPPORT, "version 99"},
+	{"older version, to read", "PRAGMA application_id = 1347564118", NULL, STORE_READ, -ESTALE,
+	 "version 0"},
+	{"no database", NULL,
+	 "this is a text file that is long enough to be read as a header of"
+	 " one hundred bytes, and is none of them at all...",
+	 STORE_WRITE, -EUCLEAN, "not a database"},
+};
+
+static void test_refusals(void **state)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(refusals); i++) {
+		const struct refusal *t = &refusals[i];
+		struct store *s = NULL;
+		char err[512] = "", *before = NULL, *after = NULL;
+		size_t n = 0, m = 0;
+
+		print_message("# %s\n", t->name);
+		clear();
+		if (t->sql)
+			sql(t->sql);
+		if (t->bytes)
+			assert_int_equal(fs_write_atomic(db, t->bytes, strlen(t->bytes), 0600), 0);
+		fs_read(db, 1 << 20, &before, &n);
+		assert_int_equal(store_open(db, t->mode, &s, err, sizeof(err)), t->r);
+		assert_null(s);
+		assert_non_null(strstr(err, db));
+		assert_non_null(strstr(err, t->word));
+		fs_read(db, 1 << 20, &after, &m);
+		/* Another program's file may have become a WAL file by opening; its tables not. */
+		if (t->bytes)
+			assert_memory_equal(before, after, n);
+		assert_int_equal(n, m);
+		free(before);
+		free(after);
+	}
+}
+
+static void test_new_and_again(void **state)
+{
+	struct store_chain c = {.id = {1}, .cn = "alpha", .host = "h", .last_seq = 4}, got;
+	struct store *s;
+	struct stat st;
+
+	clear();
+	s = open_ok(STORE_WRITE);
+	assert_int_equal(stat(db, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	assert_int_equal(store_chain_get(s, c.id, &got), -ENOENT);
+	assert_int_equal(store_begin(s), 0);
+	assert_int_equal(store_chain_put(s, &c), 0);
+	assert_int_equal(store_commit(s), 0);
+	store_free(s);
+	s = open_ok(STORE_READ);
+	assert_int_equal(store_chain_get(s, c.id, &got), 0);
+	assert_string_equal(got.cn, "alpha");
+	assert_int_equal(got.last_seq, 4);
+	assert_int_equal(store_begin(s), -EROFS);
+	store_free(s);
+}
+
+static void test_rollback_and_twice(void **state)
+{
+	struct store_record r = {.chain = {9}, .seq = 3, .bytes = (const uint8_t *)"abc", .len = 3};
+	uint8_t sig[RECORD_SIG_LEN] = {0}, leaf[RECORD_HASH_LEN];
+	struct store *s;
+
+	r.signature = sig;
+	r.signature_len = sizeof(sig);
+	clear();
+	s = open_ok(STORE_WRITE);
+	assert_int_equal(store_begin(s), 0);
+	assert_int_equal(store_record_add(s, &r), 0);
+	store_rollback(s);
+	assert_int_equal(store_leaf_get(s, r.chain, 3, leaf), -ENOENT);
+	assert_int_equal(store_begin(s), 0);
+	assert_int_equal(store_record_add(s, &r), 0);
+	assert_int_equal(store_record_add(s, &r), -EEXIST);
+	assert_int_equal(store_commit(s), 0);
+	assert_int_equal(store_leaf_get(s, r.chain, 3, leaf), 0);
+	store_free(s);
+}
+
+static void test_unknown_numbers(void **state)
+{
+	struct store_call in, out;
+	uint8_t chain[16] = {5};
+	struct store *s;
+
+	memset(&in, 0, sizeof(in));
+	in.input_tokens = STORE_UNKNOWN;
+	in.output_tokens = -7;
+	in.uid = INT64_MAX;
+	in.risk = 0.125;
+	snprintf(in.model, sizeof(in.model), "%s", "gr\xc3\xbc\xc3\x9f 'dich\"; --");
+	clear();
+	s = open_ok(STORE_WRITE);
+	assert_int_equal(store_begin(s), 0);
+	assert_int_equal(store_row_add(s, &store_call_table, chain, 1, &in), 0);
+	assert_int_equal(store_commit(s), 0);
+	assert_int_equal(store_row_get(s, &store_call_table, chain, 1, &out), 0);
+	assert_true(store_row_equal(&store_call_table, &in, &out));
+	out.output_tokens = -6;
+	assert_false(store_row_equal(&store_call_table, &in, &out));
+	store_free(s);
+}
+
+static int last_is_overflow(void *ctx, const struct store_finding *f)
+{
+	assert_int_equal(f->count, 25);
+	assert_int_equal(f->evidence_len, 0);
+	assert_non_null(strstr(f->detail, "more findings"));
+	return 1;
+}
+
+static void test_findings_bounded(void **state)
+{
+	struct store_finding f = {.severity = STORE_HIGH, .kind = "bad_record", .cn = "mad"};
+	struct store_counts n;
+	struct store *s;
+
+	clear();
+	s = open_ok(STORE_WRITE);
+	f.evidence = (const uint8_t *)&f.seq;
+	f.evidence_len = sizeof(f.seq);
+	assert_int_equal(store_begin(s), 0);
+	for (f.seq = 0; f.seq < STORE_FINDINGS_MAX + 25; f.seq++)
+		assert_int_equal(store_finding_add(s, &f), 0);
+	/* Another host is not silenced by the mad one. */
+	snprintf(f.cn, sizeof(f.cn), "sane");
+	f.seq = 0;
+	assert_int_equal(store_finding_add(s, &f), 0);
+	assert_int_equal(store_finding_add(s, &f), 0);
+	assert_int_equal(store_commit(s), 0);
+	assert_int_equal(store_count(s, &n), 0);
+	assert_int_equal(n.findings, STORE_FINDINGS_MAX + 25 + 2);
+	assert_int_equal(n.findings_by_severity[STORE_HIGH], n.findings);
+	store_free(s);
+	sql("DELETE FROM finding WHERE cn = 'sane'");
+	s = open_ok(STORE_READ);
+	assert_int_equal(store_findings(s, 1, last_is_overflow, NULL), 1);
+	store_free(s);
+}
+
+static void fill(void)
+{
+	char key[64];
+	struct ingest_peer peer = {.cn = "alpha"};
+	struct ingest_result res;
+	struct host_record rec[6];
+	const struct host_record *list[6];
+	struct host h;
+	struct store *s;
+	uint8_t *body;
+	size_t n;
+
+	snprintf(key, sizeof(key), "%s/key", dir);
+	h = host_new(key, 0xaa);
+	for (int i = 0; i < 6; i++) {
+		rec[i] = i == 0	  ? host_start(&h, signer_public(h.signer))
+			 : i == 4 ? host_loss(&h, 3)
+				  : host_call(&h, "ann");
+		list[i] = &rec[i];
+	}
+	clear();
+	s = open_ok(STORE_WRITE);
+	body = host_batch(h.chain, 16, NULL, 1, list, 6, &n);
+	assert_int_equal(ingest_batch(s, &peer, body, n, 42, &res), 0);
+	assert_int_equal(res.added, 6);
+	free(body);
+	for (int i = 0; i < 6; i++)
+		free(rec[i].bytes);
+	signer_free(h.signer);
+	store_free(s);
+}
+
+struct tamper {
+	const char *sql;
+	const char *kind; /* of the first finding */
+	uint64_t seq;
+};
+static const struct tamper tampers[] = {
+	{"UPDATE record SET record = CAST(substr(record, 1, 60) || x'5a' || substr(record, 62) AS"
+	 " BLOB) WHERE seq = 2",
+	 "id order", 2},
+	{"UPDATE record SET record = CAST(substr(record, 1, 70) || x'5a' || substr(record, 72) AS"
+	 " BLOB) WHERE seq = 2",
+	 "signature", 2},
+	{"UPDATE record SET record = CAST(substr(record, 1, 200) || x'5a' || substr(record, 202) AS"
+	 " BLOB) WHERE seq = 3",
+	 "payload hash", 3},
+	{"UPDATE record SET record = x'' WHERE seq = 3", "length", 3},
+	{"UPDATE record SET signature = zeroblob(64) WHERE seq = 1", "signature", 1},
+	{"UPDATE record SET leaf = zeroblob(32) WHERE seq = 1", "column", 1},
+	{"UPDATE record SET wall_ns = wall_ns + 1 WHERE seq = 5", "column", 5},
+	{"UPDATE record SET schema = 1 WHERE seq = 4", "column", 4},
+	{"DELETE FROM record WHERE seq = 2", "gap", 2},
+	{"DELETE FROM record WHERE seq = 5", "count", 5},
+	{"DELETE FROM record WHERE seq = 0", "gap", 0},
+	{"DELETE FROM record", "count", 5},
+	{"DELETE FROM ai_call WHERE seq = 3", "row", 3},
+	{"UPDATE ai_call SET disposition = 'allow' WHERE seq = 3", "row", 3},
+	{"UPDATE ai_call SET risk = 0.0 WHERE seq = 3", "row", 3},
+	{"UPDATE ai_call SET input_tokens = NULL WHERE seq = 2", "row", 2},
+	{"UPDATE control SET count = 0 WHERE seq = 4", "row", 4},
+	{"UPDATE chain SET last_leaf = zeroblob(32)", "chain row", 5},
+	{"UPDATE chain SET last_seq = 7", "gap", 7},
+	{"UPDATE chain SET records = 7", "count", 5},
+	{"UPDATE chain SET public_key = randomblob(32)", "key id", 0},
+	{"DELETE FROM chain", "orphan", 0},
+	{"INSERT INTO ai_call(chain, seq) SELECT id, 99 FROM chain", "orphan", 0},
+};
+
+static void keep_first(void *ctx, const struct audit_finding *f)
+{
+	struct audit_finding *first = ctx;
+
+	if (!first->kind[0])
+		*first = *f;
+}
+
+static void test_tampering_is_found(void **state)
+{
+	struct audit_result res;
+	struct audit_finding first = {0};
+	struct store *s;
+
+	fill();
+	s = open_ok(STORE_READ);
+	assert_int_equal(audit_store(s, keep_first, &first, &res), 0);
+	assert_int_equal(res.findings, 0);
+	assert_int_equal(res.records, 6);
+	store_free(s);
+	for (size_t i = 0; i < ARRAY_SIZE(tampers); i++) {
+		memset(&first, 0, sizeof(first));
+		fill();
+		sql(tampers[i].sql);
+		s = open_ok(STORE_READ);
+		assert_int_equal(audit_store(s, keep_first, &first, &res), 0);
+		print_message("# %s\n#   %s: %s\n", tampers[i].sql, first.kind, first.detail);
+		assert_true(res.findings > 0);
+		assert_string_equal(first.kind, tampers[i].kind);
+		assert_int_equal(first.seq, tampers[i].seq);
+		store_free(s);
+	}
+}
+
+/* A flipped bit anywhere in the file is a finding, a refusal to open, or in a place that holds
+ * nothing; it is never a crash and never a wrong "ok" about a record. */
+static void test_damaged_file(void **state)
+{
+	struct audit_finding first = {0};
+	struct audit_result res = {0};
+	struct store *s;
+	char *file = NULL, err[512];
+	size_t n, found = 0, refused = 0;
+
+	fill();
+	sql("PRAGMA journal_mode = DELETE");
+	assert_int_equal(fs_read(db, 1 << 20, &file, &n), 0);
+	for (size_t i = 0; i < n; i += 37) {
+		file[i] ^= 0x10;
+		clear();
+		assert_int_equal(fs_write_atomic(db, file, n, 0600), 0);
+		file[i] ^= 0x10;
+		memset(&res, 0, sizeof(res));
+		if (store_open(db, STORE_READ, &s, err, sizeof(err))) {
+			refused++;
+			continue;
+		}
+		if (audit_store(s, keep_first, &first, &res) || res.findings)
+			found++;
+		else
+			assert_int_equal(res.records, 6);
+		store_free(s);
+	}
+	print_message("# %zu flips found, %zu refused at open, of %zu\n", found, refused, n / 37);
+	assert_true(found > 50);
+	free(file);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_new_and_again),
+		cmocka_unit_test(test_rollback_and_twice),
+		cmocka_unit_test(test_unknown_numbers),
+		cmocka_unit_test(test_findings_bounded),
+		cmocka_unit_test(test_tampering_is_found),
+		cmocka_unit_test(test_damaged_file),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
