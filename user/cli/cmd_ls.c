@@ -101,7 +101,7 @@ static int run(struct ls *o)
 
 	snprintf(dir, sizeof(dir), "%s/spool", o->state_dir);
 	r = spool_newest(dir, &q, &at, &n, &end, &dmg);
-	if (!r && (n || !o->json))
+	if (!r && n)
 		r = print_all(o, dir, at, n);
 	if (r)
 		return cli_unreadable(dir, r);

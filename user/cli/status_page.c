@@ -91,10 +91,10 @@ static void top(const struct page *p, const json_t *s, uint64_t now_ns)
 	char up[24], when[32];
 
 	style_on(p->f, BOLD, p->colour);
-	fputs("probityd ", p->f);
-	put(p->f, status_text(s, "version"));
+	fputs("probityd", p->f);
 	style_off(p->f, BOLD, p->colour);
 	fputs(" is running\n", p->f);
+	line(p, "version", status_text(s, "version"));
 	line(p, "host", status_text(s, "host"));
 	line(p, "kernel", status_text(s, "kernel"));
 	line(p, "mode", status_text(s, "mode"));
@@ -147,7 +147,7 @@ static void forward(const struct page *p, const json_t *o)
 	const char *err = status_text(o, "last_error");
 
 	fprintf(p->f, LABEL, "forward");
-	put(p->f, status_text(o, "state"));
+	put(p->f, *status_text(o, "state") ? status_text(o, "state") : "state not told");
 	if (*status_text(o, "target")) {
 		fputs(" to ", p->f);
 		put(p->f, status_text(o, "target"));
@@ -196,8 +196,9 @@ static void recorder(const struct page *p, const json_t *s)
 	group(p, "Evidence");
 	line(p, "chain", status_text(o, "chain"));
 	line(p, "key id", status_text(o, "key_id"));
-	fprintf(p->f, LABEL "%" PRId64 ", durable up to %" PRId64 "\n", "seq",
-		status_number(o, "seq", -1), status_number(o, "synced_seq", -1));
+	if (status_get(o, "seq"))
+		fprintf(p->f, LABEL "%" PRId64 ", durable up to %" PRId64 "\n", "seq",
+			status_number(o, "seq", -1), status_number(o, "synced_seq", -1));
 	if (json_is_object(status_get(o, "spool")))
 		spool(p, status_get(o, "spool"));
 	if (json_is_object(status_get(o, "forward")))

@@ -14,15 +14,16 @@
 #include "record/printable.h"
 #include "status_page.h"
 
+/* Narrow screens drop the highest rank first; the sign stays. */
 static const struct column columns[] = {
-	{"", 1, 1, 0, false},		{"TIME", 8, 8, 0, false},
-	{"USER", 6, 16, 3, false},	{"TOOL", 10, 24, 0, false},
-	{"SERVICE", 9, 32, 0, false},	{"MODEL", 10, 36, 1, false},
-	{"OPERATION", 9, 16, 6, false}, {"IN", 4, 7, 4, true},
-	{"OUT", 4, 7, 4, true},		{"DATA", 8, 36, 5, false},
-	{"VERDICT", 11, 11, 0, false},	{"COMPLETE", 8, 12, 7, false},
+	{"", 1, 1, 0, false},		{"TIME", 8, 8, 2, false},
+	{"USER", 6, 16, 6, false},	{"TOOL", 10, 24, 4, false},
+	{"SERVICE", 9, 32, 3, false},	{"MODEL", 10, 36, 5, false},
+	{"OPERATION", 9, 16, 9, false}, {"IN", 4, 7, 7, true},
+	{"OUT", 4, 7, 7, true},		{"DATA", 8, 36, 8, false},
+	{"VERDICT", 11, 11, 1, false},	{"COMPLETE", 8, 12, 10, false},
 };
-#define N_COLUMNS ARRAY_SIZE(columns)
+_Static_assert(ARRAY_SIZE(columns) == VIEW_COLUMNS, "one width for each");
 #define TOP_LINES 3    /* two of state, the titles */
 #define BOTTOM_LINES 4 /* a rule, services, verdicts, keys */
 
@@ -52,6 +53,46 @@ putf(struct pen *p, enum style s, const char *fmt, ...)
 	put(p, s, b);
 }
 
+static const char *sign(const struct row *r)
+{
+	if (!strncmp(r->verdict, "kill", 4) || !strcmp(r->verdict, "would kill"))
+		return "X";
+	if (!strcmp(r->verdict, "alert"))
+		return "!";
+	return r->shadow ? "?" : strcmp(r->completeness, "complete") ? "~" : " ";
+}
+
+struct cells {
+	char clock[32], in[16], out[16];
+	const char *cell[VIEW_COLUMNS];
+};
+
+static void cells_of(const struct row *r, struct cells *ret)
+{
+	const char *const cell[VIEW_COLUMNS] = {
+		sign(r),      ret->clock, r->user,  r->tool,	r->service, r->model,
+		r->operation, ret->in,	  ret->out, r->classes, r->verdict, r->completeness,
+	};
+
+	time_local(r->wall_ns, TIME_CLOCK, ret->clock);
+	text_count(r->in, ret->in);
+	text_count(r->out, ret->out);
+	memcpy(ret->cell, cell, sizeof(cell));
+}
+
+static void measure(struct view *v, const struct row *r)
+{
+	struct cells c;
+
+	cells_of(r, &c);
+	for (size_t i = 0; i < VIEW_COLUMNS; i++) {
+		unsigned w = text_width(c.cell[i]);
+
+		if (w > v->widest[i])
+			v->widest[i] = w;
+	}
+}
+
 void view_init(struct view *v)
 {
 	memset(v, 0, sizeof(*v));
@@ -66,6 +107,7 @@ void view_add(struct view *v, const struct row *r)
 		v->seq = r->seq;
 	if (r->control)
 		return;
+	measure(v, r);
 	v->calls++;
 	v->shadow += r->shadow;
 	tally_add(&v->service, r->shadow ? "unknown" : r->service);
@@ -136,15 +178,6 @@ static void loss_line(const struct view *v, struct pen *p)
 		putf(p, BAD, "  %s", v->note);
 }
 
-static const char *sign(const struct row *r)
-{
-	if (!strncmp(r->verdict, "kill", 4) || !strcmp(r->verdict, "would kill"))
-		return "X";
-	if (!strcmp(r->verdict, "alert"))
-		return "!";
-	return r->shadow ? "?" : strcmp(r->completeness, "complete") ? "~" : " ";
-}
-
 static void control_line(const struct row *r, const char *clock, struct pen *p)
 {
 	putf(p, DIM, "%s  %s  ", r->loss ? "!" : " ", clock);
@@ -153,21 +186,15 @@ static void control_line(const struct row *r, const char *clock, struct pen *p)
 
 static void row_line(const struct row *r, const unsigned *w, struct pen *p)
 {
-	char clock[32], in[16], out[16];
+	struct cells c;
 	enum style alarm = row_verdict_style(r);
 
-	time_local(r->wall_ns, TIME_CLOCK, clock);
+	cells_of(r, &c);
 	if (r->control) {
-		control_line(r, clock, p);
+		control_line(r, c.clock, p);
 		return;
 	}
-	text_count(r->in, in);
-	text_count(r->out, out);
-	const char *const cells[N_COLUMNS] = {
-		sign(r),      clock, r->user, r->tool,	  r->service, r->model,
-		r->operation, in,    out,     r->classes, r->verdict, r->completeness,
-	};
-	const enum style styles[N_COLUMNS] = {
+	const enum style styles[VIEW_COLUMNS] = {
 		[0] = alarm == GOOD ? (r->shadow ? BAD : WARN) : alarm,
 		[1] = DIM,
 		[4] = r->shadow ? BAD : PLAIN,
@@ -176,7 +203,7 @@ static void row_line(const struct row *r, const unsigned *w, struct pen *p)
 		[10] = alarm,
 		[11] = row_completeness_style(r),
 	};
-	columns_row(p->f, columns, N_COLUMNS, w, cells, styles, p->colour, true);
+	columns_row(p->f, columns, VIEW_COLUMNS, w, c.cell, styles, p->colour, true);
 }
 
 static void tally_line(const struct tally *t, const char *label, struct pen *p)
@@ -238,12 +265,27 @@ static void bottom_line(const struct view *v, unsigned i, struct pen *p)
 	}
 }
 
+/* No column is wider than what has been in it, so the room goes where something is cut. */
+static void fit(const struct view *v, unsigned width, unsigned *w)
+{
+	struct column c[VIEW_COLUMNS];
+
+	memcpy(c, columns, sizeof(c));
+	for (size_t i = 0; i < VIEW_COLUMNS; i++) {
+		if (c[i].most > v->widest[i])
+			c[i].most = v->widest[i];
+		if (c[i].most < c[i].least)
+			c[i].most = c[i].least;
+	}
+	columns_fit(c, VIEW_COLUMNS, width, w);
+}
+
 void view_render(const struct view *v, unsigned width, unsigned height, bool colour, FILE *f)
 {
 	unsigned bottom = height > TOP_LINES + BOTTOM_LINES + 2 ? BOTTOM_LINES : 0;
-	unsigned w[N_COLUMNS];
+	unsigned w[VIEW_COLUMNS];
 
-	columns_fit(columns, N_COLUMNS, width, w);
+	fit(v, width, w);
 	for (unsigned y = 0; y < height; y++) {
 		struct pen p = {f, width, colour};
 
@@ -254,7 +296,7 @@ void view_render(const struct view *v, unsigned width, unsigned height, bool col
 		else if (y == 1)
 			loss_line(v, &p);
 		else if (y == 2)
-			columns_titles(f, columns, N_COLUMNS, w, colour);
+			columns_titles(f, columns, VIEW_COLUMNS, w, colour);
 		else if (y < height - bottom)
 			body_line(v, y - TOP_LINES, w, &p);
 		else

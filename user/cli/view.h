@@ -11,6 +11,7 @@
 #include "row.h"
 
 #define VIEW_ROWS 512
+#define VIEW_COLUMNS 12
 
 enum view_agent { AGENT_ASKED /* no answer yet */, AGENT_UP, AGENT_DOWN };
 struct view {
@@ -22,6 +23,7 @@ struct view {
 	/* from the spool */
 	struct row rows[VIEW_ROWS]; /* a ring of the newest; newest is total - 1 */
 	uint64_t total;
+	unsigned widest[VIEW_COLUMNS]; /* columns only grow, so the table does not jump */
 	uint64_t calls, shadow;
 	struct tally service, tool, verdict, completeness;
 	char note[160]; /* the last trouble, shown until the end; printable */
