@@ -262,7 +262,8 @@ static int migrate_step(struct store *s, int from)
 	return r;
 }
 
-static int check_schema(struct store *s, enum store_mode mode)
+/* Whose file this is and how old; changes nothing. */
+static int identify(struct store *s, enum store_mode mode, int *ret_version)
 {
 	const int newest = ARRAY_SIZE(schema_steps);
 	int app, version, tables, r;
@@ -281,23 +282,25 @@ static int check_schema(struct store *s, enum store_mode mode)
 		return say(s, -ESTALE,
 			   "store version %d; start the collector once to bring it to %d", version,
 			   newest);
-	for (; version < newest && !r; version++)
-		r = migrate_step(s, version);
-	return r;
+	*ret_version = version;
+	return 0;
 }
 
-static int configure(struct store *s, enum store_mode mode)
+/* Nothing here writes to the file. */
+static int configure(struct store *s)
 {
-	_cleanup_finalize_ sqlite3_stmt *st = NULL;
-	int r, rc;
-
 	sqlite3_extended_result_codes(s->db, 1);
 	sqlite3_busy_timeout(s->db, BUSY_MS);
 	sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-	r = sq_exec(s, "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON;"
-		       "PRAGMA temp_store = MEMORY");
-	if (r || mode == STORE_READ)
-		return r;
+	return sq_exec(s, "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON;"
+			  "PRAGMA temp_store = MEMORY");
+}
+
+static int configure_write(struct store *s)
+{
+	_cleanup_finalize_ sqlite3_stmt *st = NULL;
+	int rc;
+
 	if (sqlite3_db_readonly(s->db, "main"))
 		return say(s, -EROFS, "read-only: no record can be stored in it");
 	rc = sqlite3_prepare_v2(s->db, "PRAGMA journal_mode = WAL", -1, &st, NULL);
@@ -343,7 +346,7 @@ int store_open(const char *path, enum store_mode mode, struct store **ret, char 
 	       size_t err_len)
 {
 	_cleanup_(store_freep) struct store *s = calloc(1, sizeof(*s));
-	int r;
+	int version = 0, r;
 
 	if (!s || !(s->path = strdup(path))) {
 		snprintf(err, err_len, "%s: out of memory", path);
@@ -351,9 +354,13 @@ int store_open(const char *path, enum store_mode mode, struct store **ret, char 
 	}
 	r = open_file(s, mode);
 	if (!r)
-		r = configure(s, mode);
+		r = configure(s);
 	if (!r)
-		r = check_schema(s, mode);
+		r = identify(s, mode, &version);
+	if (!r && mode == STORE_WRITE)
+		r = configure_write(s);
+	for (; !r && version < (int)ARRAY_SIZE(schema_steps); version++)
+		r = migrate_step(s, version);
 	if (r) {
 		snprintf(err, err_len, "%s", s->error);
 		return r;
