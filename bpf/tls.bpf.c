@@ -281,7 +281,9 @@ static __always_inline int shake(struct pt_regs *ctx, __u64 ssl, __u32 flags, bo
 
 	key_of(&k, ssl, &start_ns);
 	conn = bpf_map_lookup_elem(&conns, &k);
-	if (!conn)
+	/* A side is chosen once, on a new handle: bytes before that were another connection's (an
+	 * image replaced by exec leaves its handles behind). */
+	if (!conn || (!sends && (conn->offset[0] | conn->offset[1])))
 		conn = conn_new(&k, start_ns, flags);
 	if (!conn || conn->ignored)
 		return 0;

@@ -85,6 +85,14 @@ void procs_sweep(struct procs *p, uint64_t now_ns)
 		}
 }
 
+void procs_each(struct procs *p, void (*each)(void *ctx, struct proc *p), void *ctx)
+{
+	for (unsigned b = 0; b < BUCKETS; b++)
+		for (struct proc *e = p->bucket[b]; e; e = e->next)
+			if (!e->dead_ns)
+				each(ctx, e);
+}
+
 static void drop_dead(struct procs *p)
 {
 	for (unsigned b = 0; b < BUCKETS; b++)
@@ -158,7 +166,7 @@ static struct texts texts_of(const struct proc *e)
 
 static const struct texts no_texts = {"", "", "", "", "", "", "", "", 0, 0};
 
-const struct proc *procs_exec(struct procs *p, const struct event_exec *ev, size_t n)
+struct proc *procs_exec(struct procs *p, const struct event_exec *ev, size_t n)
 {
 	struct proc *old = procs_find(p, ev->h.pid, ev->h.start_ns), *e;
 	struct texts t = old ? texts_of(old) : no_texts;

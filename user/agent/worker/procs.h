@@ -30,7 +30,7 @@ struct procs *procs_new(void);
 void procs_free(struct procs *p);
 
 /* All give the entry, or NULL when out of memory. */
-const struct proc *procs_exec(struct procs *p, const struct event_exec *e, size_t n);
+struct proc *procs_exec(struct procs *p, const struct event_exec *e, size_t n);
 const struct proc *procs_fork(struct procs *p, const struct event_exec *e);
 struct proc *procs_told(struct procs *p, const struct role_proc *r);
 void procs_exit(struct procs *p, const struct event *e);
@@ -44,6 +44,7 @@ void procs_tool(const struct procs *p, const struct catalog *c, const struct pro
 		struct catalog_tool *ret);
 /* Forgets the dead of more than 30 s ago. */
 void procs_sweep(struct procs *p, uint64_t now_ns);
+void procs_each(struct procs *p, void (*each)(void *ctx, struct proc *p), void *ctx); /* the living */
 unsigned procs_count(const struct procs *p);
 
 #endif

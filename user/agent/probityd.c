@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * probityd: the host agent. This file reads the command line and becomes one of three roles: the
+ * keeper (as started), or, started again by the keeper, the worker or the recorder.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "agent/config.h"
+#include "agent/recorder.h"
+#include "base/cleanup.h"
+#include "base/log.h"
+
+static const char usage[] =
+	"usage: probityd [options]\n"
+	"\n"
+	"Watches this host for AI calls, judges each by a policy pack, and leaves a sealed record.\n"
+	"Runs in the foreground until SIGTERM or SIGINT; SIGHUP reads the policy again.\n"
+	"\n"
+	"  --policy FILE          policy pack (default /etc/probity/policy.yaml)\n"
+	"  --mode MODE            monitor, enforce, or pack: as the pack says (default pack)\n"
+	"  --state-dir DIR        keys and records (default /var/lib/probity)\n"
+	"  --run-dir DIR          control socket (default /run/probity)\n"
+	"  --collector HOST:PORT  forward records there (default: keep them here)\n"
+	"  --tls-dir DIR          ca.pem, agent.pem, agent.key for it (default STATE-DIR/tls)\n"
+	"  --spool-max MIB        most disk the records may take (default 1024)\n"
+	"  --ring MIB             memory between kernel and worker, a power of two (default 16)\n"
+	"  --user NAME            who worker and recorder run as (default probity, else nobody)\n"
+	"  --ready-fd N           write a newline there when all probes are in place\n"
+	"  --debug                say more\n"
+	"  --version, --help\n"
+	"\n"
+	"Exit status: 0 stopped in order, 1 could not start or not stop in order, 2 wrong usage.\n";
+
+enum { OPT_POLICY = 256, OPT_MODE, OPT_STATE, OPT_RUN, OPT_COLLECTOR, OPT_TLS, OPT_SPOOL, OPT_RING,
+       OPT_USER, OPT_READY, OPT_DEBUG, OPT_VERSION, OPT_HELP, OPT_NO_SECCOMP, OPT_ROLE, OPT_FDS,
+       OPT_RING_BYTES };
+
+static const struct option options[] = {
+	{"policy", required_argument, NULL, OPT_POLICY},
+	{"mode", required_argument, NULL, OPT_MODE},
+	{"state-dir", required_argument, NULL, OPT_STATE},
+	{"run-dir", required_argument, NULL, OPT_RUN},
+	{"collector", required_argument, NULL, OPT_COLLECTOR},
+	{"tls-dir", required_argument, NULL, OPT_TLS},
+	{"spool-max", required_argument, NULL, OPT_SPOOL},
+	{"ring", required_argument, NULL, OPT_RING},
+	{"user", required_argument, NULL, OPT_USER},
+	{"ready-fd", required_argument, NULL, OPT_READY},
+	{"debug", no_argument, NULL, OPT_DEBUG},
+	{"version", no_argument, NULL, OPT_VERSION},
+	{"help", no_argument, NULL, OPT_HELP},
+	{"no-seccomp", no_argument, NULL, OPT_NO_SECCOMP}, /* sanitizer builds */
+	{"role", required_argument, NULL, OPT_ROLE},	   /* by the keeper only */
+	{"fds", required_argument, NULL, OPT_FDS},
+	{"ring-bytes", required_argument, NULL, OPT_RING_BYTES},
+	{},
+};
+
+struct started {
+	const char *role;
+	int fds[8];
+	unsigned nfds;
+	uint32_t ring_bytes;
+};
+
+static int bad(const char *option, const char *value, const char *want)
+{
+	fprintf(stderr, "probityd: --%s %s: expected %s\n", option, value, want);
+	return 2;
+}
+
+/* A whole number in [min, max], or 0 with *ret untouched → false. */
+static bool number(const char *s, unsigned long min, unsigned long max, unsigned long *ret)
+{
+	char *end;
+	unsigned long v;
+
+	errno = 0;
+	v = strtoul(s, &end, 10);
+	if (errno || end == s || *end || v < min || v > max)
+		return false;
+	*ret = v;
+	return true;
+}
+
+static int set_collector(struct config *c, char *s)
+{
+	char *colon = strrchr(s, ':');
+	unsigned long port;
+	size_t n;
+
+	if (!colon || colon == s || !number(colon + 1, 1, 65535, &port))
+		return bad("collector", s, "HOST:PORT");
+	n = colon - s;
+	if (s[0] == '[' && n > 2 && s[n - 1] == ']') { /* [::1]:8460 */
+		s++;
+		n -= 2;
+	}
+	c->collector_host = strndup(s, n);
+	c->collector_port = port;
+	return 0;
+}
+
+static int set_mode(struct config *c, const char *s)
+{
+	static const char *const modes[] = {"monitor", "enforce", "pack"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(modes); i++)
+		if (!strcmp(s, modes[i])) {
+			c->enforce = i;
+			return 0;
+		}
+	return bad("mode", s, "monitor, enforce or pack");
+}
+
+static int set_fds(struct started *st, char *s)
+{
+	for (char *t = strtok(s, ","); t && st->nfds < ARRAY_SIZE(st->fds); t = strtok(NULL, ","))
+		st->fds[st->nfds++] = atoi(t);
+	return 0;
+}
+
+static int set(struct config *c, struct started *st, int opt, char *arg)
+{
+	unsigned long n;
+
+	switch (opt) {
+	case OPT_POLICY:
+		c->policy = arg;
+		return 0;
+	case OPT_MODE:
+		return set_mode(c, arg);
+	case OPT_STATE:
+		c->state_dir = arg;
+		return 0;
+	case OPT_RUN:
+		c->run_dir = arg;
+		return 0;
+	case OPT_COLLECTOR:
+		return set_collector(c, strdup(arg)); /* argv itself goes on to the roles */
+	case OPT_TLS:
+		c->tls_dir = arg;
+		return 0;
+	case OPT_SPOOL:
+		if (!number(arg, 1, 1ul << 30, &n))
+			return bad("spool-max", arg, "MiB, at least 1");
+		c->spool_max = (uint64_t)n << 20;
+		return 0;
+	case OPT_RING:
+		if (!number(arg, 1, 1024, &n) || n & (n - 1))
+			return bad("ring", arg, "MiB, a power of two up to 1024");
+		c->ring_mib = n;
+		return 0;
+	case OPT_USER:
+		c->user = arg;
+		return 0;
+	case OPT_READY:
+		if (!number(arg, 0, 65535, &n))
+			return bad("ready-fd", arg, "a descriptor");
+		c->ready_fd = n;
+		return 0;
+	case OPT_DEBUG:
+		c->debug = true;
+		return 0;
+	case OPT_NO_SECCOMP:
+		c->no_seccomp = true;
+		return 0;
+	case OPT_ROLE:
+		st->role = arg;
+		return 0;
+	case OPT_FDS:
+		return set_fds(st, strdup(arg));
+	case OPT_RING_BYTES:
+		st->ring_bytes = number(arg, 0, UINT32_MAX, &n) ? n : 0;
+		return 0;
+	}
+	return 2;
+}
+
+static char *in_dir(const char *dir, const char *name)
+{
+	char *p;
+
+	return asprintf(&p, "%s/%s", dir, name) < 0 ? NULL : p;
+}
+
+static int recorder(const struct config *c, const struct started *st)
+{
+	static struct utsname u;
+	static char host[256];
+	struct recorder_config r = {
+		.state_dir = c->state_dir, .collector_host = c->collector_host,
+		.collector_port = c->collector_port, .spool_max_bytes = c->spool_max,
+		.ca_file = in_dir(c->tls_dir, "ca.pem"), .cert_file = in_dir(c->tls_dir, "agent.pem"),
+		.key_file = in_dir(c->tls_dir, "agent.key"), .user = c->user, .host = host,
+		.agent_version = PROBITY_VERSION, .kernel = u.release, .config_sha256 = "",
+		.no_seccomp = c->no_seccomp,
+	};
+
+	if (st->nfds != 2)
+		return 2;
+	uname(&u);
+	gethostname(host, sizeof(host) - 1);
+	signal(SIGINT, SIG_IGN);
+	return recorder_main(&r, st->fds[1], st->fds[0]);
+}
+
+static int worker(const struct config *c, const struct started *st)
+{
+	const int *f = st->fds;
+	struct worker_fds fds = {f[0], f[1], f[2], f[3], f[4], f[5]};
+
+	return st->nfds == 6 ? worker_main(c, &fds, st->ring_bytes) : 2;
+}
+
+int main(int argc, char **argv)
+{
+	struct config c = {.state_dir = "/var/lib/probity", .run_dir = "/run/probity",
+			   .policy = "/etc/probity/policy.yaml", .user = "", .collector_host = "",
+			   .enforce = 2, .ready_fd = -1, .argv = argv, .argc = argc};
+	struct started st = {.role = ""};
+	int opt, r = 0;
+
+	while (!r && (opt = getopt_long(argc, argv, "", options, NULL)) >= 0) {
+		if (opt == OPT_HELP) {
+			fputs(usage, stdout);
+			return 0;
+		}
+		if (opt == OPT_VERSION) {
+			puts("probityd " PROBITY_VERSION);
+			return 0;
+		}
+		r = set(&c, &st, opt, optarg);
+	}
+	if (!r && optind < argc) {
+		fprintf(stderr, "probityd: unexpected argument %s; see probityd --help\n", argv[optind]);
+		r = 2;
+	}
+	if (r)
+		return r;
+	if (!c.tls_dir)
+		c.tls_dir = in_dir(c.state_dir, "tls");
+	log_init(st.role[0] ? st.role : "probityd", c.debug ? LOG_L_DEBUG : LOG_L_INFO);
+	if (!strcmp(st.role, "worker"))
+		return worker(&c, &st);
+	if (!strcmp(st.role, "recorder"))
+		return recorder(&c, &st);
+	if (geteuid() != 0) {
+		fprintf(stderr, "probityd: needs root to load BPF programs\n");
+		return 1;
+	}
+	return keeper_main(&c);
+}

@@ -1,0 +1,431 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The role that parses. Flows in: the data ring (mapped), messages of the keeper. Flows out:
+ * finished records to the recorder, "ignore this" to the kernel (mapped), requests to the keeper.
+ * It has no privilege, no files, no network and no key; what it has is mapped and opened before
+ * confine() and nothing comes after.
+ *
+ * Waking: while records come it polls the ring, a millisecond at a time; after LINGER empty looks
+ * it sets `asleep` and blocks, and the kernel wakes it with the next record. So a busy host pays
+ * no wake-ups and an idle one no polling.
+ *
+ * Starting: the worker before may have died. Its open calls are in the inflight table; the record
+ * it was reading comes again. The recorder says which ids are durable. What is neither is declared
+ * lost, exactly once, in a LOSS record.
+ *
+ * #syscalls read write readv writev recvmsg sendmsg recvfrom sendto poll ppoll close
+ * #syscalls clock_gettime clock_nanosleep nanosleep gettimeofday getpid gettid
+ * #syscalls brk mmap munmap mremap madvise mprotect futex rt_sigreturn rt_sigprocmask
+ * #syscalls rt_sigaction exit exit_group restart_syscall sched_yield getrandom tgkill fstat
+ */
+#include <errno.h>
+#include <malloc.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "agent/config.h"
+#include "agent/confine.h"
+#include "agent/ring.h"
+#include "agent/worker/conns.h"
+#include "agent/worker/judge.h"
+#include "base/cleanup.h"
+#include "base/log.h"
+
+#define LINGER 8	   /* empty looks, 1 ms apart, before sleeping */
+#define BATCH 512	   /* records between two looks at the sockets */
+#define DRAIN_NS 1500000000ull /* at the end: how long open calls may still finish */
+
+static const char *const syscalls[] = {
+	"read", "write", "readv", "writev", "recvmsg", "sendmsg", "recvfrom", "sendto", "poll",
+	"ppoll", "close", "clock_gettime", "clock_nanosleep", "nanosleep", "gettimeofday", "getpid",
+	"gettid", "brk", "mmap", "munmap", "mremap", "madvise", "mprotect", "futex", "rt_sigreturn",
+	"rt_sigprocmask", "rt_sigaction", "exit", "exit_group", "restart_syscall", "sched_yield",
+	"getrandom", "tgkill", "fstat", NULL,
+};
+
+static struct worker w;
+static struct ring *ring;
+static uint32_t *asleep; /* first word of the BPF map `shared` */
+static _Alignas(8) uint8_t body[ROLE_BODY_MAX + 1];
+
+uint64_t boot_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_BOOTTIME, &t);
+	return t.tv_sec * 1000000000ull + t.tv_nsec;
+}
+
+static int64_t wall_offset(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (int64_t)(t.tv_sec * 1000000000ull + t.tv_nsec) - (int64_t)boot_now();
+}
+
+void tell_keeper(struct worker *wk, enum role_kind kind, const void *p, size_t n)
+{
+	outq_send(&wk->to_keeper, wk->keeper, kind, p, n, NULL, 0);
+}
+
+/* --- the ring ---------------------------------------------------------------------------------- */
+
+/* The smallest size each kind may have; a shorter or unknown record is counted, never read. */
+static const size_t least[] = {
+	[EVENT_DATA] = sizeof(struct event_data),  [EVENT_CONN] = sizeof(struct event_conn),
+	[EVENT_HOST] = sizeof(struct event_host),  [EVENT_CLOSE] = sizeof(struct event),
+	[EVENT_EXEC] = sizeof(struct event_exec),  [EVENT_FORK] = sizeof(struct event_exec),
+	[EVENT_EXIT] = sizeof(struct event),	   [EVENT_KILL] = sizeof(struct event_kill),
+	[EVENT_CONNECT] = sizeof(struct event_conn), [EVENT_ACCEPT] = sizeof(struct event_conn),
+	[EVENT_SOCK_CLOSE] = sizeof(struct event_conn),
+};
+
+static bool again; /* reading the record that the worker before us died on */
+
+static void on_data(const struct event_data *e, size_t n)
+{
+	if (again)
+		inflight_again(w.inflight, e->h.conn, e->offset);
+	if (e->size > n - sizeof(*e))
+		w.count.bad_events++;
+	else
+		conns_data(w.conns, e);
+}
+
+/* The old image and its TLS handles are gone with the exec. */
+static void on_exec(const struct event_exec *e, size_t n)
+{
+	struct proc *p;
+
+	conns_exit(w.conns, &e->h);
+	p = procs_exec(w.procs, e, n);
+	if (p)
+		judge_process(&w, p);
+}
+
+static void on_record(void *ctx, const void *record, size_t n)
+{
+	const struct event *e = record;
+
+	w.count.events++;
+	if (n < sizeof(*e) || e->version != EVENT_VERSION || e->kind >= ARRAY_SIZE(least) ||
+	    !least[e->kind] || n < least[e->kind]) {
+		w.count.bad_events++;
+		return;
+	}
+	switch (e->kind) {
+	case EVENT_DATA:
+		on_data(record, n);
+		break;
+	case EVENT_CONN:
+		conns_bound(w.conns, record);
+		break;
+	case EVENT_HOST:
+		conns_named(w.conns, record);
+		break;
+	case EVENT_CLOSE:
+		conns_closed(w.conns, e);
+		break;
+	case EVENT_KILL:
+		conns_killed(w.conns, record);
+		break;
+	case EVENT_EXEC:
+		on_exec(record, n);
+		break;
+	case EVENT_FORK:
+		procs_fork(w.procs, record);
+		break;
+	case EVENT_EXIT:
+		conns_exit(w.conns, e);
+		procs_exit(w.procs, e);
+		break;
+	case EVENT_CONNECT:
+		w.count.connects++;
+		break;
+	case EVENT_ACCEPT:
+		w.count.accepts++;
+		break;
+	case EVENT_SOCK_CLOSE:
+		w.count.closes++;
+		break;
+	}
+}
+
+/* --- messages ---------------------------------------------------------------------------------- */
+
+static void on_drops(const struct role_drops *d)
+{
+	static const char *const what[DROP__MAX] = {
+		[DROP_RING_FULL] = "ring_full",	  [DROP_CTL_FULL] = "control_full",
+		[DROP_READ_FAULT] = "read_fault", [DROP_TOO_LARGE] = "too_large",
+		[DROP_CONN_FULL] = "conn_full",	  [DROP_STASH_MISS] = "entry_missed",
+		[DROP_SIGNAL] = "signal_failed",
+	};
+
+	for (unsigned i = 0; i < DROP__MAX; i++)
+		if (what[i] && d->count[i] > w.drops.count[i])
+			judge_loss(&w, "chunks", d->count[i] - w.drops.count[i], what[i],
+				   "the kernel could not deliver what it saw");
+	w.drops = *d;
+}
+
+static void on_message(enum role_kind kind, size_t n)
+{
+	struct role_pack *pack = (void *)body;
+	struct proc *p;
+
+	switch (kind) {
+	case ROLE_PROC:
+		p = procs_told(w.procs, (void *)body);
+		if (p)
+			judge_process(&w, p);
+		break;
+	case ROLE_PACK:
+		judge_pack(&w, pack, (const char *)(pack + 1));
+		break;
+	case ROLE_DROPS:
+		on_drops((void *)body);
+		break;
+	case ROLE_STOP:
+		w.stopping = true;
+		break;
+	default:
+		break; /* role.c refuses what is none of ours */
+	}
+}
+
+/* Reads all that the keeper sent. False when it is gone. */
+static bool read_keeper(void)
+{
+	struct role_msg m;
+	int r;
+
+	while ((r = role_recv(w.keeper, &m, body, ROLE_BODY_MAX)) >= 0)
+		on_message(m.kind, r);
+	outq_flush(&w.to_keeper, w.keeper);
+	return r == -EAGAIN;
+}
+
+static void send_status(void)
+{
+	json_t *j = json_pack(
+		"{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}",
+		"role", "worker", "events", (json_int_t)w.count.events, "calls",
+		(json_int_t)w.count.calls, "control_records", (json_int_t)w.count.control_records,
+		"connections", (json_int_t)conns_count(w.conns), "processes",
+		(json_int_t)procs_count(w.procs), "ignored", (json_int_t)w.count.ignored, "served",
+		(json_int_t)w.count.served, "not_ai", (json_int_t)w.count.exchanges_not_ai, "killed",
+		(json_int_t)w.count.killed, "late_kills", (json_int_t)w.count.late_kills, "evicted",
+		(json_int_t)w.count.evicted, "bad_events", (json_int_t)w.count.bad_events,
+		"tcp_connects", (json_int_t)w.count.connects, "ring_used",
+		(json_int_t)ring_used(ring), "records_waiting_bytes",
+		(json_int_t)handover_bytes(w.handover), "records_dropped",
+		(json_int_t)handover_dropped(w.handover), "policy", judge_status(&w));
+	char *text = j ? json_dumps(j, JSON_COMPACT) : NULL;
+
+	if (text)
+		tell_keeper(&w, ROLE_STATUS, text, strlen(text));
+	free(text);
+	json_decref(j);
+}
+
+/* --- once a second ------------------------------------------------------------------------------ */
+
+static void each_second(void)
+{
+	static uint64_t last, dropped, refused;
+	uint64_t now = boot_now();
+
+	if (now - last < 1000000000ull)
+		return;
+	last = now;
+	w.wall_offset_ns = wall_offset();
+	procs_sweep(w.procs, now);
+	if (handover_dropped(w.handover) > dropped)
+		judge_loss(&w, "records", handover_dropped(w.handover) - dropped, "recorder_away",
+			   "the recorder did not take finished records in time");
+	dropped = handover_dropped(w.handover);
+	if (inflight_refused(w.inflight) > refused)
+		log_warn("%d calls are open at once: a crash now would lose some uncounted",
+			 INFLIGHT_SLOTS);
+	refused = inflight_refused(w.inflight);
+	send_status();
+}
+
+/* --- starting ----------------------------------------------------------------------------------- */
+
+static int map_all(const struct worker_fds *fds, uint32_t ring_bytes)
+{
+	size_t verdicts = VERDICT_SLOTS * sizeof(struct verdict_slot);
+	int r = ring_open(fds->events, ring_bytes, &ring);
+
+	if (r)
+		return r;
+	w.verdicts = mmap(NULL, verdicts, PROT_READ | PROT_WRITE, MAP_SHARED, fds->verdicts, 0);
+	asleep = mmap(NULL, getpagesize(), PROT_READ | PROT_WRITE, MAP_SHARED, fds->shared, 0);
+	if (w.verdicts == MAP_FAILED || asleep == MAP_FAILED)
+		return -errno;
+	return inflight_map(fds->inflight, &w.inflight);
+}
+
+static int load_all(void)
+{
+	char err[256];
+
+	w.procs = procs_new();
+	w.conns = conns_new(&w);
+	w.catalog = catalog_new();
+	w.classes = dataclass_db_new(err, sizeof(err));
+	if (!w.classes)
+		log_err("data classes: %s", err);
+	if (!w.procs || !w.conns || !w.catalog || !w.classes)
+		return -ENOMEM;
+	malloc_trim(0);
+	return 0;
+}
+
+/* Ids go on where the worker before us, or the host's last run, stopped. */
+static uint64_t settle_ids(uint64_t *ret_last)
+{
+	uint64_t durable = 0, first;
+	struct timespec t;
+
+	*ret_last = inflight_last_id(w.inflight);
+	if (handover_sync(w.handover, *ret_last, 10000, &durable))
+		log_err("the recorder does not answer: records wait in memory");
+	if (!*ret_last) {
+		clock_gettime(CLOCK_REALTIME, &t);
+		first = t.tv_sec * 1000000000ull + t.tv_nsec;
+		inflight_start_ids(w.inflight, first > durable ? first : durable + 1);
+	}
+	return durable;
+}
+
+static void wait_for_pack(void)
+{
+	uint64_t end = boot_now() + 2000000000ull;
+
+	while (read_keeper() && !w.pack && !w.pack_error[0] && boot_now() < end)
+		poll(&(struct pollfd){.fd = w.keeper, .events = POLLIN}, 1, 100);
+}
+
+/* What the worker before us did not finish. The one record it was reading comes first again. */
+static void settle(void)
+{
+	uint64_t last, durable = settle_ids(&last);
+	unsigned lost;
+
+	wait_for_pack();
+	if (!last)
+		return;
+	if (inflight_inherit(w.inflight)) {
+		again = true;
+		ring_consume(ring, on_record, NULL, 1);
+		again = false;
+	}
+	lost = inflight_lost(w.inflight, durable, last);
+	if (lost)
+		judge_loss(&w, "ai_calls", lost, "worker_died",
+			   "calls that were open when the worker died");
+}
+
+static int prepare(const struct config *cfg, const struct worker_fds *fds, uint32_t ring_bytes)
+{
+	struct confine c = {.name = "worker", .syscalls = syscalls, .unshare_net = true,
+			    .no_seccomp = cfg->no_seccomp};
+	const char *what = "", *user;
+	int r;
+
+	w.keeper = fds->keeper;
+	outq_init(&w.to_keeper, 4u << 20);
+	w.handover = handover_new(fds->recorder);
+	r = w.handover ? map_all(fds, ring_bytes) : -ENOMEM;
+	if (!r)
+		r = load_all();
+	if (r) {
+		log_err("cannot start: %s", strerror(-r));
+		return r;
+	}
+	r = confine_user(cfg->user, &c.uid, &c.gid, &user);
+	if (!r) {
+		what = "unprivileged user";
+		c.chroot = "/proc/self/fdinfo"; /* an empty place nobody can write to */
+		r = confine(&c, &what);
+	}
+	if (r)
+		log_err("cannot give up privileges (%s): %s", what, strerror(-r));
+	return r;
+}
+
+/* --- the loop ----------------------------------------------------------------------------------- */
+
+static void wait_for(const struct worker_fds *fds, int ms)
+{
+	struct pollfd p[] = {
+		{.fd = fds->events, .events = POLLIN},
+		{.fd = w.keeper, .events = POLLIN | (outq_waiting(&w.to_keeper) ? POLLOUT : 0)},
+		{.fd = fds->recorder,
+		 .events = POLLIN | (handover_wants_write(w.handover) ? POLLOUT : 0)},
+	};
+
+	__atomic_store_n(asleep, 1, __ATOMIC_SEQ_CST);
+	if (!ring_pending(ring))
+		poll(p, ARRAY_SIZE(p), ms);
+	__atomic_store_n(asleep, 0, __ATOMIC_SEQ_CST);
+}
+
+/* Open calls get a moment to end by themselves; then all is closed and handed over. */
+static int finish(const struct worker_fds *fds)
+{
+	uint64_t end = boot_now() + DRAIN_NS;
+
+	while (boot_now() < end && (ring_pending(ring) || handover_bytes(w.handover))) {
+		ring_consume(ring, on_record, NULL, BATCH);
+		handover_run(w.handover);
+		usleep(1000);
+	}
+	conns_close_all(w.conns, boot_now());
+	end = boot_now() + DRAIN_NS;
+	while (boot_now() < end && !handover_idle(w.handover) && !handover_run(w.handover))
+		usleep(1000);
+	send_status();
+	return handover_idle(w.handover) ? 0 : 1;
+}
+
+int worker_main(const struct config *cfg, const struct worker_fds *fds, uint32_t ring_bytes)
+{
+	struct timespec ms = {.tv_nsec = 1000000};
+	unsigned empty = 0;
+
+	signal(SIGINT, SIG_IGN);
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN);
+	w.wall_offset_ns = wall_offset();
+	if (prepare(cfg, fds, ring_bytes))
+		return 1;
+	settle();
+	send_status();
+	for (;;) {
+		unsigned n = ring_consume(ring, on_record, NULL, BATCH);
+
+		if (!read_keeper() || w.stopping)
+			break;
+		handover_run(w.handover);
+		each_second();
+		empty = n ? 0 : empty + 1;
+		if (n)
+			continue;
+		if (empty < LINGER)
+			nanosleep(&ms, NULL);
+		else
+			wait_for(fds, 1000);
+	}
+	return finish(fds);
+}

@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Fills the message from what is there and packs it once; the bytes are then what is hashed,
+ * signed and forwarded. No allocation: texts are borrowed, lists live on this file's one static
+ * scratch. Argument lists go through mask_argv first. Wall time is made from boot time here, with
+ * the offset of now.
+ *
+ * Size: every list has a bound and their sum stays under RECORD_PAYLOAD_MAX; should a pack with
+ * very many, very long rule names exceed it, the rules that did not fire are left out first.
+ */
+#include "compose.h"
+
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "agent/worker/mask.h"
+#include "base/cleanup.h"
+#include "proto/record.pb-c.h"
+
+#define ARGS_MAX 128
+#define GROUPS_MAX 32
+#define OFFERED_MAX 256
+
+static struct scratch {
+	Probity__V1__AiCall call;
+	Probity__V1__Process process;
+	Probity__V1__Tool tool;
+	Probity__V1__Service service;
+	Probity__V1__Usage usage;
+	Probity__V1__Decision decision;
+	Probity__V1__ToolCall tool_call[TOOL_CALLS_MAX], *tool_calls[TOOL_CALLS_MAX];
+	Probity__V1__DataClass class[DATACLASS_MAX], *classes[DATACLASS_MAX];
+	Probity__V1__RuleResult rule[PACK_RULES_MAX], *rules[PACK_RULES_MAX];
+	char *args[ARGS_MAX], *groups[GROUPS_MAX], *offered[OFFERED_MAX], *ancestry[ANCESTORS_MAX];
+	char argv[4096], peer[INET6_ADDRSTRLEN];
+} s_;
+
+static char *text(const char *t) { return (char *)(t ?: ""); } /* protobuf-c has no const */
+
+static size_t split(const char *list, size_t n, char **ret, size_t max)
+{
+	size_t count = 0;
+
+	for (size_t at = 0; at < n && count < max; at += strnlen(list + at, n - at) + 1)
+		ret[count++] = (char *)list + at;
+	return count;
+}
+
+static void process(const struct worker *w, const struct conn *c, const struct subject *s)
+{
+	const struct proc *line[ANCESTORS_MAX], *p = s->proc;
+	Probity__V1__Process *m = &s_.process;
+	size_t n;
+
+	probity__v1__process__init(m);
+	m->pid = s->pid;
+	m->start_boot_ns = s->start_ns;
+	m->uid = s->uid;
+	s_.call.process = m;
+	if (!p)
+		return;
+	m->user = text(p->user);
+	if (p->loginuid != (uint32_t)-1) {
+		m->has_login_uid_case = PROBITY__V1__PROCESS__HAS_LOGIN_UID_LOGIN_UID;
+		m->login_uid = p->loginuid;
+	}
+	m->login_user = text(p->login_user);
+	m->n_groups = split(p->groups, p->groups_len, s_.groups, GROUPS_MAX);
+	m->groups = s_.groups;
+	m->exe = text(p->exe);
+	n = mask_argv(w->classes, p->argv, p->argv_len, s_.argv, sizeof(s_.argv) - 1);
+	s_.argv[n] = '\0';
+	m->n_argv = split(s_.argv, n, s_.args, ARGS_MAX);
+	m->argv = s_.args;
+	m->ppid = p->ppid;
+	n = procs_ancestry(w->procs, p, line);
+	for (size_t i = 1; i < n; i++)
+		s_.ancestry[i - 1] = text(line[i]->exe);
+	m->n_ancestry = n ? n - 1 : 0;
+	m->ancestry = s_.ancestry;
+	m->cgroup = text(p->cgroup_path);
+	m->container_id = text(p->container);
+}
+
+static void tool(const struct catalog_tool *t)
+{
+	probity__v1__tool__init(&s_.tool);
+	s_.tool.id = text(t->id);
+	s_.tool.name = text(t->name);
+	s_.tool.vendor = text(t->vendor);
+	s_.tool.via = text(t->via);
+	s_.tool.depth = t->depth;
+	s_.call.tool = &s_.tool;
+}
+
+static void service(const struct catalog_service *v)
+{
+	Probity__V1__Service *m = &s_.service;
+
+	probity__v1__service__init(m);
+	m->id = text(v->id);
+	m->name = text(v->name);
+	m->vendor = text(v->vendor);
+	m->provider_name = text(v->provider);
+	m->known = v->known;
+	m->host_role = text(v->role);
+	m->evidence = text(v->evidence);
+	m->hq = text(v->hq);
+	s_.call.service = m;
+	s_.call.operation = text(v->operation);
+	s_.call.operation_name = text(v->otel_operation);
+}
+
+#define USAGE(field, FIELD, value)                                                           \
+	do {                                                                                 \
+		if ((value) >= 0) {                                                          \
+			s_.usage.has_##field##_case =                                        \
+				PROBITY__V1__USAGE__HAS_##FIELD##_##FIELD;                   \
+			s_.usage.field = (value);                                            \
+		}                                                                            \
+	} while (0)
+
+static void usage(const struct tokens *t)
+{
+	probity__v1__usage__init(&s_.usage);
+	USAGE(input_tokens, INPUT_TOKENS, t->input);
+	USAGE(output_tokens, OUTPUT_TOKENS, t->output);
+	USAGE(cache_read_input_tokens, CACHE_READ_INPUT_TOKENS, t->cached);
+	USAGE(cache_creation_input_tokens, CACHE_CREATION_INPUT_TOKENS, t->cache_write);
+	USAGE(reasoning_output_tokens, REASONING_OUTPUT_TOKENS, t->reasoning);
+	s_.call.usage = &s_.usage;
+}
+
+static void answer(const struct interaction *it)
+{
+	Probity__V1__AiCall *m = &s_.call;
+	uint32_t calls = it->tool_calls_count < TOOL_CALLS_MAX ? it->tool_calls_count : TOOL_CALLS_MAX;
+
+	m->dialect = text(dialect_name(it->dialect));
+	m->request_model = text(it->request_model);
+	m->response_model = text(it->response_model);
+	m->response_id = text(it->response_id);
+	m->model_vendor = text(catalog_model_vendor(it->response_model[0] ? it->response_model :
+									    it->request_model));
+	m->stream = it->stream_answered;
+	m->finish_reason = text(it->finish_reason);
+	m->error_type = text(it->error_type);
+	for (const char *t = NULL; (t = names_next(&it->tools_offered, t)) &&
+				   m->n_tools_offered < OFFERED_MAX;)
+		s_.offered[m->n_tools_offered++] = text(t);
+	m->tools_offered = s_.offered;
+	m->tools_offered_refused = it->tools_offered.refused;
+	for (uint32_t i = 0; i < calls; i++) {
+		probity__v1__tool_call__init(&s_.tool_call[i]);
+		s_.tool_call[i].name = text(it->tool_calls[i].name);
+		s_.tool_call[i].id = text(it->tool_calls[i].id);
+		s_.tool_calls[i] = &s_.tool_call[i];
+	}
+	m->n_tool_calls = calls;
+	m->tool_calls = s_.tool_calls;
+	m->tool_calls_count = it->tool_calls_count;
+	usage(&it->tokens);
+}
+
+static void classes(const struct watch *watch)
+{
+	Probity__V1__AiCall *m = &s_.call;
+
+	for (size_t i = 0; i < dataclass_count(); i++) {
+		Probity__V1__DataClass *d = &s_.class[m->n_data_classes];
+
+		if (!watch->request.count[i] && !watch->response.count[i])
+			continue;
+		probity__v1__data_class__init(d);
+		d->id = text(dataclass_id(i));
+		d->request = watch->request.count[i];
+		d->response = watch->response.count[i];
+		s_.classes[m->n_data_classes++] = d;
+	}
+	m->data_classes = s_.classes;
+}
+
+static void where(const struct conn *c, const struct interaction *it)
+{
+	Probity__V1__AiCall *m = &s_.call;
+
+	m->server_address = text(it->host[0] ? it->host : c->sni);
+	m->server_port = it->port ? it->port : c->peer.port;
+	m->sni = text(c->sni);
+	s_.peer[0] = '\0';
+	if (c->peer.family)
+		inet_ntop(c->peer.family, c->peer.addr, s_.peer, sizeof(s_.peer));
+	m->peer_address = s_.peer;
+	m->peer_port = c->peer.port;
+	m->http_method = text(it->method);
+	m->http_path = text(it->path);
+	m->http_status = it->status;
+	m->user_agent = text(it->user_agent);
+	m->websocket = it->websocket;
+	m->connection_id = c->id;
+	m->request_offset = it->request_offset;
+	m->capture = "openssl";
+}
+
+static uint64_t after(const struct interaction *it, uint64_t ns)
+{
+	return ns > it->start_ns ? ns - it->start_ns : 0;
+}
+
+static void how_much(const struct worker *w, const struct interaction *it)
+{
+	Probity__V1__AiCall *m = &s_.call;
+
+	m->request_wire_bytes = it->request_wire;
+	m->request_body_bytes = it->request_body;
+	m->response_wire_bytes = it->response_wire;
+	m->response_body_bytes = it->response_body;
+	if (it->request_body)
+		m->request_sha256 = (ProtobufCBinaryData){32, (uint8_t *)it->request_sha256};
+	if (it->response_body)
+		m->response_sha256 = (ProtobufCBinaryData){32, (uint8_t *)it->response_sha256};
+	m->messages = it->messages;
+	m->start_unix_ns = it->start_ns + w->wall_offset_ns;
+	m->request_end_ns = after(it, it->request_end_ns);
+	m->first_byte_ns = after(it, it->first_byte_ns);
+	m->first_token_ns = after(it, it->first_token_ns);
+	m->end_ns = after(it, it->end_ns);
+	m->completeness = text(completeness_name(it->completeness));
+	m->incomplete_reason = text(it->incomplete_reason);
+}
+
+static void decision(const struct worker *w, const struct decision *d, const struct verdict_text *v)
+{
+	Probity__V1__Decision *m = &s_.decision;
+
+	probity__v1__decision__init(m);
+	m->evaluated_at_unix_ns = boot_now() + w->wall_offset_ns;
+	m->mode = w->enforce ? "enforce" : "monitor";
+	m->disposition = text(disposition_name(d->disposition));
+	m->risk_score = d->risk;
+	m->effect = text(v->effect);
+	m->mechanism = text(v->mechanism);
+	m->before_effect = v->before_effect;
+	m->rules = s_.rules;
+	s_.call.decision = m;
+	if (!w->pack)
+		return;
+	m->policy_set = text(pack_id(w->pack));
+	m->policy_version = text(pack_version(w->pack));
+	m->policy_sha256 = (ProtobufCBinaryData){32, (uint8_t *)pack_sha256(w->pack)};
+	m->policy_generation = w->generation;
+	for (size_t i = 0; i < d->rules; i++) {
+		Probity__V1__RuleResult *r = &s_.rule[i];
+
+		probity__v1__rule_result__init(r);
+		r->id = text(pack_rule_id(w->pack, i));
+		r->triggered = d->result[i] == RULE_FIRED;
+		r->unknown = d->result[i] == RULE_UNKNOWN;
+		r->disposition = text(disposition_name(pack_rule_disposition(w->pack, i)));
+		r->severity = text(pack_rule_severity(w->pack, i));
+		s_.rules[m->n_rules++] = r;
+	}
+}
+
+static void keep_fired_rules(void)
+{
+	Probity__V1__Decision *m = &s_.decision;
+	size_t n = 0;
+
+	for (size_t i = 0; i < m->n_rules; i++)
+		if (m->rules[i]->triggered)
+			m->rules[n++] = m->rules[i];
+	m->n_rules = n;
+}
+
+size_t compose_call(const struct worker *w, const struct conn *c, const struct watch *watch,
+		    const struct interaction *it, const struct subject *s, const struct decision *d,
+		    const struct verdict_text *v, uint8_t *out, size_t cap)
+{
+	probity__v1__ai_call__init(&s_.call);
+	process(w, c, s);
+	tool(&s->tool);
+	service(&watch->service);
+	answer(it);
+	classes(watch);
+	where(c, it);
+	how_much(w, it);
+	decision(w, d, v);
+	if (probity__v1__ai_call__get_packed_size(&s_.call) > cap)
+		keep_fired_rules();
+	if (probity__v1__ai_call__get_packed_size(&s_.call) > cap)
+		s_.process.n_argv = s_.call.n_tools_offered = s_.decision.n_rules = 0;
+	return probity__v1__ai_call__pack(&s_.call, out);
+}

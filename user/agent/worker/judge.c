@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Facts are gathered from the interaction (flow), the connection (kernel), the process table and
+ * the catalog; the pack decides on them; the record says what was decided and what came of it.
+ *
+ * Kill: rules that ask only for host, service, tool and user are in the kernel, before the bytes
+ * leave. All other kill rules are decided here as soon as what they ask for is known: the keeper
+ * then ends the process, and the record says that the request had left (before_effect false).
+ * In monitor mode nothing is done and the record says would_kill.
+ */
+#include "judge.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/worker/compose.h"
+#include "agent/worker/krules.h"
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "proto/record.pb-c.h"
+#include "record/record.h"
+
+/* --- facts -------------------------------------------------------------------------------------- */
+
+bool judge_service(const struct worker *w, const struct conn *c, const struct interaction *it,
+		   const char *dialect, struct catalog_service *ret)
+{
+	uint16_t port = it->port ? it->port : c->peer.port;
+
+	return catalog_service(w->catalog, it->host[0] ? it->host : c->sni, port, it->method, it->path,
+			       dialect, ret) &&
+	       ret->ai;
+}
+
+static void list_add(struct facts_list *l, const char *s)
+{
+	if (s[0] && l->n < FACTS_LIST_MAX)
+		l->v[l->n++] = s;
+}
+
+static void facts_process(const struct worker *w, const struct subject *s, struct facts *f)
+{
+	f->uid = s->uid;
+	f->user = s->proc ? s->proc->user : "";
+	f->exe = s->proc ? s->proc->exe : "";
+	f->tool = s->tool.id;
+	f->cgroup = s->proc ? s->proc->cgroup_path : "";
+	f->container = s->proc ? s->proc->container : "";
+	for (uint32_t i = 0; s->proc && i < s->proc->groups_len;) {
+		list_add(&f->groups, s->proc->groups + i);
+		i += strlen(s->proc->groups + i) + 1;
+	}
+}
+
+static void facts_call(const struct conn *c, const struct watch *watch,
+		       const struct interaction *it, struct facts *f)
+{
+	const struct catalog_service *s = &watch->service;
+
+	f->host = it->host[0] ? it->host : c->sni;
+	f->service = s->id;
+	f->vendor = s->vendor;
+	f->evidence = s->evidence;
+	f->service_known = s->known;
+	f->operation = s->operation;
+	f->model = it->response_model[0] ? it->response_model : it->request_model;
+	f->dialect = dialect_name(it->dialect);
+	f->completeness = completeness_name(it->completeness);
+	for (const char *t = NULL; (t = names_next(&it->tools_offered, t));)
+		list_add(&f->tools_offered, t);
+	for (uint32_t i = 0; i < it->tool_calls_count && i < TOOL_CALLS_MAX; i++)
+		list_add(&f->tool_calls, it->tool_calls[i].name);
+	for (size_t i = 0; i < dataclass_count(); i++)
+		if (watch->request.count[i] || watch->response.count[i])
+			list_add(&f->data_classes, dataclass_id(i));
+}
+
+static void subject_of(const struct worker *w, const struct conn *c, struct subject *ret)
+{
+	*ret = (struct subject){.proc = procs_find(w->procs, c->pid, c->start_ns), .uid = c->uid,
+				.pid = c->pid, .start_ns = c->start_ns};
+	ret->tool = (struct catalog_tool){"", "", "", "", "", 0};
+	if (ret->proc)
+		procs_tool(w->procs, w->catalog, ret->proc, &ret->tool);
+}
+
+static void decide(const struct worker *w, const struct conn *c, const struct watch *watch,
+		   const struct interaction *it, const struct subject *s, enum facts_stage stage,
+		   struct decision *ret)
+{
+	struct facts f = {.stage = stage};
+
+	facts_process(w, s, &f);
+	facts_call(c, watch, it, &f);
+	*ret = (struct decision){.deciding = -1};
+	if (w->pack)
+		pack_decide(w->pack, &f, ret);
+}
+
+/* --- verdicts ----------------------------------------------------------------------------------- */
+
+void judge_early(struct worker *w, struct conn *c, struct watch *watch,
+		 const struct interaction *it, enum facts_stage stage)
+{
+	struct role_kill k = {.pid = c->pid, .start_ns = c->start_ns, .conn = c->id};
+	struct decision d;
+	struct subject s;
+
+	if (!w->enforce || !w->pack || watch->kill_asked || c->refused)
+		return;
+	subject_of(w, c, &s);
+	decide(w, c, watch, it, &s, stage, &d);
+	if (d.disposition != DISPOSITION_KILL)
+		return;
+	snprintf(k.rule, sizeof(k.rule), "%s", pack_rule_id(w->pack, d.deciding));
+	memcpy(watch->kill_rule, k.rule, sizeof(k.rule));
+	watch->kill_asked = true;
+	w->count.late_kills++;
+	tell_keeper(w, ROLE_KILL, &k, sizeof(k));
+}
+
+static void effect_of(const struct worker *w, const struct conn *c, const struct watch *watch,
+		      struct decision *d, struct verdict_text *ret)
+{
+	*ret = (struct verdict_text){.effect = "none", .mechanism = ""};
+	if (c->refused) {
+		/* The kernel's verdict stands, whatever the pack says by now. */
+		for (size_t i = 0; i < w->krules && c->kill_policy == w->generation; i++)
+			if (c->kill_rules >> i & 1) {
+				d->result[w->krule[i].index] = RULE_FIRED;
+				if (d->deciding < 0 || d->disposition != DISPOSITION_KILL)
+					d->deciding = w->krule[i].index;
+			}
+		d->disposition = DISPOSITION_KILL;
+		*ret = (struct verdict_text){"killed", "uprobe_send_signal", true};
+	} else if (watch->kill_asked) {
+		*ret = (struct verdict_text){"killed", "pidfd_send_signal", false};
+	} else if (d->disposition == DISPOSITION_KILL) {
+		ret->effect = w->enforce ? "kill_failed" : "would_kill";
+	}
+}
+
+static void hand_over(struct worker *w, int slot, bool is_call, uint32_t schema, uint64_t ns,
+		      const uint8_t *payload, size_t n)
+{
+	uint64_t id = inflight_id(w->inflight, slot, is_call);
+
+	if (is_call)
+		w->count.calls++;
+	else
+		w->count.control_records++;
+	handover_add(w->handover, id, ns, schema, payload, n);
+}
+
+void judge_done(struct worker *w, struct conn *c, struct watch *watch, const struct interaction *it)
+{
+	static uint8_t payload[RECORD_PAYLOAD_MAX];
+	struct verdict_text v;
+	struct decision d;
+	struct subject s;
+	size_t n;
+
+	judge_service(w, c, it, dialect_name(it->dialect), &watch->service);
+	subject_of(w, c, &s);
+	decide(w, c, watch, it, &s, FACTS_DONE, &d);
+	effect_of(w, c, watch, &d, &v);
+	n = compose_call(w, c, watch, it, &s, &d, &v, payload, sizeof(payload));
+	hand_over(w, c->slot, true, RECORD_AI_CALL, it->start_ns, payload, n);
+	c->slot = -1;
+}
+
+void judge_refused(struct worker *w, struct conn *c, uint64_t ns)
+{
+	struct watch watch = {};
+	struct interaction it;
+
+	interaction_init(&it);
+	it.start_ns = ns;
+	it.end_ns = ns;
+	TEXT_SET(it.host, c->sni, strlen(c->sni));
+	interaction_incomplete(&it, TRUNCATED, "killed before the request could leave");
+	judge_service(w, c, &it, "", &watch.service);
+	judge_done(w, c, &watch, &it);
+}
+
+/* --- control records ---------------------------------------------------------------------------- */
+
+static void control(struct worker *w, const Probity__V1__Control *m)
+{
+	uint8_t payload[4096];
+
+	if (probity__v1__control__get_packed_size(m) > sizeof(payload))
+		return; /* cannot be: every text in it is bounded */
+	hand_over(w, -1, false, RECORD_CONTROL, boot_now(), payload,
+		  probity__v1__control__pack(m, payload));
+}
+
+void judge_loss(struct worker *w, const char *what, uint64_t count, const char *cause,
+		const char *reason)
+{
+	Probity__V1__Control m = PROBITY__V1__CONTROL__INIT;
+
+	m.kind = PROBITY__V1__CONTROL__KIND__LOSS;
+	m.reason = (char *)reason;
+	m.what = (char *)what;
+	m.count = count;
+	m.cause = (char *)cause;
+	control(w, &m);
+}
+
+static void policy_record(struct worker *w, const struct pack *p, const char *refused)
+{
+	Probity__V1__Control m = PROBITY__V1__CONTROL__INIT;
+
+	m.kind = PROBITY__V1__CONTROL__KIND__POLICY;
+	m.reason = (char *)(refused ?: "in force");
+	m.refused = refused != NULL;
+	m.mode = w->enforce ? "enforce" : "monitor";
+	m.policy_generation = w->generation;
+	if (p) {
+		m.policy_set = (char *)pack_id(p);
+		m.policy_version = (char *)pack_version(p);
+		m.policy_sha256 = (ProtobufCBinaryData){32, (uint8_t *)pack_sha256(p)};
+	}
+	control(w, &m);
+}
+
+/* --- the pack ----------------------------------------------------------------------------------- */
+
+void judge_process(struct worker *w, struct proc *p)
+{
+	struct role_tool t = {.start_ns = p->start_ns, .pid = p->pid};
+	struct catalog_tool tool;
+
+	if (!w->krules || !w->enforce)
+		return;
+	procs_tool(w->procs, w->catalog, p, &tool);
+	t.rules = pack_krules_tool(w->krule, w->krules, tool.id);
+	if (t.rules == p->rules)
+		return;
+	p->rules = t.rules;
+	tell_keeper(w, ROLE_TOOL, &t, sizeof(t));
+}
+
+static void refuse(struct worker *w, const struct role_pack *p, const char *why)
+{
+	snprintf(w->pack_error, sizeof(w->pack_error), "%s", why);
+	log_err("%s; %s", why,
+		w->pack ? "the pack in force stays" :
+			  "no pack is in force: calls are recorded as allowed");
+	policy_record(w, w->pack, why);
+}
+
+void judge_pack(struct worker *w, const struct role_pack *p, const char *yaml)
+{
+	struct pack *pack = NULL;
+	char err[256];
+
+	if (!p->len) {
+		snprintf(err, sizeof(err), "%.127s: cannot be read", p->name);
+		refuse(w, p, err);
+		return;
+	}
+	if (pack_parse(p->name, yaml, p->len, &pack, err, sizeof(err))) {
+		refuse(w, p, err);
+		return;
+	}
+	if (w->pack && w->generation == p->generation &&
+	    !memcmp(pack_sha256(w->pack), pack_sha256(pack), 32)) {
+		pack_free(pack);
+		return;
+	}
+	pack_free(w->pack);
+	w->pack = pack;
+	w->generation = p->generation;
+	w->enforce = p->enforce == 2 ? pack_enforce(pack) : p->enforce == 1;
+	w->krules = pack_krules(pack, w->krule);
+	w->pack_error[0] = '\0';
+	krules_send(w);
+	policy_record(w, pack, NULL);
+}
+
+json_t *judge_status(const struct worker *w)
+{
+	char hex[65] = "";
+
+	for (int i = 0; w->pack && i < 32; i++)
+		snprintf(hex + 2 * i, 3, "%02x", pack_sha256(w->pack)[i]);
+	return json_pack("{s:s, s:s, s:s, s:I, s:s, s:I, s:I, s:s}", "set",
+			 w->pack ? pack_id(w->pack) : "", "version",
+			 w->pack ? pack_version(w->pack) : "", "sha256", hex, "generation",
+			 (json_int_t)w->generation, "mode", w->enforce ? "enforce" : "monitor", "rules",
+			 (json_int_t)(w->pack ? pack_rules(w->pack) : 0), "kernel_rules",
+			 (json_int_t)(w->enforce ? w->krules : 0), "last_error", w->pack_error);
+}

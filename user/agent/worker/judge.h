@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From what was seen to a verdict, and from the verdict to a record on its way to the recorder. */
+#ifndef PROBITY_AGENT_WORKER_JUDGE_H
+#define PROBITY_AGENT_WORKER_JUDGE_H
+
+#include "agent/worker/conns.h"
+#include "policy/facts.h"
+
+/* Puts a pack in force, or refuses it and keeps the one there is; either way a record says so. */
+void judge_pack(struct worker *w, const struct role_pack *p, const char *yaml);
+/* Which in-kernel rules concern this process's tool; tells the keeper when that changed. */
+void judge_process(struct worker *w, struct proc *p);
+json_t *judge_status(const struct worker *w);
+
+bool judge_service(const struct worker *w, const struct conn *c, const struct interaction *it,
+		   const char *dialect, struct catalog_service *ret);
+/* Before the call is over: asks for the kill that a rule demands on what is known so far. */
+void judge_early(struct worker *w, struct conn *c, struct watch *watch,
+		 const struct interaction *it, enum facts_stage stage);
+/* The call is over: decides and records. */
+void judge_done(struct worker *w, struct conn *c, struct watch *watch,
+		const struct interaction *it);
+/* A write was killed in the kernel and its bytes are no request we could read. */
+void judge_refused(struct worker *w, struct conn *c, uint64_t ns);
+
+/* LOSS: `count` units of `what` are missing because of `cause`. */
+void judge_loss(struct worker *w, const char *what, uint64_t count, const char *cause,
+		const char *reason);
+
+#endif

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The worker's parts, as they see each other. One process, one loop; no locks. */
+#ifndef PROBITY_AGENT_WORKER_WORKER_H
+#define PROBITY_AGENT_WORKER_WORKER_H
+
+#include <jansson.h>
+
+#include "agent/inflight.h"
+#include "agent/outq.h"
+#include "agent/role.h"
+#include "agent/worker/handover.h"
+#include "agent/worker/procs.h"
+#include "classify/catalog.h"
+#include "classify/dataclass.h"
+#include "policy/pack.h"
+#include "proto/event.h"
+
+struct conns;
+
+struct worker_counts {
+	uint64_t events, calls, exchanges_not_ai, ignored, served, killed, late_kills, evicted;
+	uint64_t connects, accepts, closes, bad_events, control_records;
+};
+
+struct worker {
+	int keeper;
+	struct outq to_keeper;
+	struct handover *handover;
+	struct inflight *inflight;
+	struct verdict_slot *verdicts; /* mmap of the BPF array */
+
+	struct catalog *catalog;
+	struct dataclass_db *classes;
+	struct procs *procs;
+	struct conns *conns;
+
+	/* the pack in force */
+	struct pack *pack; /* NULL: none */
+	uint64_t generation;
+	bool enforce;
+	struct pack_krule krule[64];
+	size_t krules;
+	char pack_error[256];
+
+	struct worker_counts count;
+	struct role_drops drops; /* as last told by the keeper */
+	int64_t wall_offset_ns;	 /* CLOCK_REALTIME - CLOCK_BOOTTIME */
+	bool stopping;
+};
+
+uint64_t boot_now(void);
+void tell_keeper(struct worker *w, enum role_kind kind, const void *p, size_t n);
+
+#endif
