@@ -14,9 +14,6 @@
 #include "flow/interaction.h"
 #include "policy/pack.h"
 
-/* Printed by the generator beside the table. */
-extern const uint16_t catalog_services_n;
-
 static bool service(const char *pattern)
 {
 	for (size_t i = 0; i < catalog_services_n; i++)
