@@ -55,11 +55,16 @@ static void fail(struct body *b, enum completeness c, const char *reason)
 
 /* --- documents, to extract ------------------------------------------------------------------ */
 
+static enum extract_side side_of(const struct body *b)
+{
+	return is_request(b) ? EXTRACT_REQUEST : EXTRACT_RESPONSE;
+}
+
 static void doc_begin(void *ctx, const char *event)
 {
 	struct body *b = ctx;
 
-	extract_begin(b->out.extract, is_request(b) ? EXTRACT_REQUEST : EXTRACT_RESPONSE, event);
+	extract_begin(b->out.extract, side_of(b), event);
 	b->bad_doc = false;
 }
 
@@ -67,6 +72,7 @@ static void doc_data(void *ctx, const uint8_t *p, size_t n)
 {
 	struct body *b = ctx;
 
+	extract_select(b->out.extract, side_of(b));
 	if (b->bad_doc || !extract_data(b->out.extract, p, n, b->ns))
 		return;
 	b->bad_doc = true;
@@ -79,6 +85,7 @@ static void doc_end(void *ctx, bool cut)
 {
 	struct body *b = ctx;
 
+	extract_select(b->out.extract, side_of(b));
 	extract_end(b->out.extract, cut);
 }
 

@@ -21,10 +21,9 @@ static void forget(struct exchange *x)
 	body_free(x->body[FLOW_REQUEST]);
 	body_free(x->body[FLOW_RESPONSE]);
 	extract_free(x->extract);
-	extract_free(x->answer_extract);
 	free(x->it);
 	x->body[FLOW_REQUEST] = x->body[FLOW_RESPONSE] = NULL;
-	x->extract = x->answer_extract = NULL;
+	x->extract = NULL;
 	x->it = NULL;
 	x->interest = FLOW_NO;
 }
@@ -109,29 +108,32 @@ struct exchange *exchange_new(const struct flow_ops *ops, void *ctx, const struc
 	it->request_offset = offset;
 	fill_request(it, h);
 	x->interest = ops->head(ctx, it);
-	if (x->interest == FLOW_NO) {
+	if (x->interest == FLOW_NO)
 		forget(x);
-	} else {
-		x->extract = extract_new(it);
-		if (!x->extract)
-			return NULL;
-	}
 	return TAKE_PTR(x);
 }
 
 void exchange_content(struct exchange *x, enum flow_dir dir, const struct http1_head *h)
 {
-	struct body_out out = {x->ops, x->ctx, x->it, x->extract, dir};
-
 	if (!x->it)
 		return;
-	/* extract reads one document at a time. */
-	if (dir == FLOW_RESPONSE && x->body[FLOW_REQUEST])
-		out.extract = x->answer_extract = extract_new(x->it);
-	if (out.extract)
+	if (!x->extract)
+		x->extract = extract_new(x->it);
+	if (x->extract) {
+		struct body_out out = {x->ops, x->ctx, x->it, x->extract, dir};
+
 		x->body[dir] = body_new(&out, h->content_type, h->codings);
+	}
 	if (!x->body[dir])
 		interaction_incomplete(x->it, UNDECODABLE, "out of memory");
+}
+
+void exchange_rest(struct exchange *x)
+{
+	if (!x->request_over || x->answer_begun)
+		return;
+	extract_free(x->extract);
+	x->extract = NULL;
 }
 
 void exchange_answer(struct exchange *x, const struct http1_head *h, uint64_t ns)
@@ -208,8 +210,7 @@ void exchange_incomplete(struct exchange *x, enum completeness c, const char *re
 
 bool exchange_stream_done(const struct exchange *x)
 {
-	return x->it && x->it->stream_answered &&
-	       extract_stream_done(x->answer_extract ? x->answer_extract : x->extract);
+	return x->it && x->extract && x->it->stream_answered && extract_stream_done(x->extract);
 }
 
 void exchange_finish(struct exchange *x)

@@ -11,9 +11,9 @@ struct exchange {
 	const struct flow_ops *ops;
 	void *ctx;
 	enum flow_interest interest;
-	struct interaction *it;			  /* NULL: of no interest */
-	struct extract *extract, *answer_extract; /* the second only if the answer overtook */
-	struct body *body[2];			  /* open contents, by enum flow_dir */
+	struct interaction *it;	 /* NULL: of no interest */
+	struct extract *extract; /* NULL until there is a content */
+	struct body *body[2];	 /* open contents, by enum flow_dir */
 	uint64_t start_ns;
 	bool to_head, to_connect; /* the method decides what follows the answer's head */
 	bool request_over, request_whole, answer_begun, answer_over;
@@ -27,6 +27,8 @@ void exchange_free(struct exchange *x);
 /* Tells done or dropped, and frees. */
 void exchange_finish(struct exchange *x);
 
+/* Its request is over and its answer far: keep only what was found. */
+void exchange_rest(struct exchange *x);
 /* A final answer's head. */
 void exchange_answer(struct exchange *x, const struct http1_head *h, uint64_t ns);
 /* A content follows the head in this direction. */

@@ -260,8 +260,9 @@ static bool field(struct http1_head *h, const char *p, const char *end)
 	return true;
 }
 
-/* Whole lines, the first line's end included; stops at the empty line. */
-static enum http1_answer block(bool request, const char *p, size_t n, struct http1_head *ret)
+/* Whole lines, the first line's end included; stops at the empty line. lax: skips bad ones. */
+static enum http1_answer block(bool request, bool lax, const char *p, size_t n,
+			       struct http1_head *ret)
 {
 	struct http1_head h = {0};
 	const char *end = p + n;
@@ -273,7 +274,7 @@ static enum http1_answer block(bool request, const char *p, size_t n, struct htt
 	while (p < end && !is_eol(*p)) {
 		const char *lf = memchr(p, '\n', end - p);
 
-		if (!lf || *p == ' ' || *p == '\t')
+		if (!lf || ((*p == ' ' || *p == '\t') && !lax))
 			return HTTP1_BAD;
 		while (lf + 1 < end && (lf[1] == ' ' || lf[1] == '\t')) {
 			const char *next = memchr(lf + 1, '\n', end - lf - 1);
@@ -282,13 +283,14 @@ static enum http1_answer block(bool request, const char *p, size_t n, struct htt
 				break;
 			lf = next;
 		}
-		if (!field(&h, p, lf))
+		if (!field(&h, p, lf) && !lax)
 			return HTTP1_BAD;
 		p = lf + 1;
 	}
 	if (p < end && *p == '\r')
 		p++;
-	if (p < end && p + 1 != end) /* a CR of its own: others may see more fields than we do */
+	if (p < end && p + 1 != end &&
+	    !lax) /* a CR of its own: others may see more fields than we do */
 		return HTTP1_BAD;
 	if (h.has_transfer && !h.chunked && request)
 		h.bad_framing = "chunked is not the last transfer coding";
@@ -335,7 +337,7 @@ enum http1_answer http1_head_parse(bool request, const uint8_t *bytes, size_t n,
 	}
 	if (end > HTTP1_HEAD_MAX)
 		return HTTP1_BAD;
-	a = block(request, p + skip, end - skip, ret);
+	a = block(request, false, p + skip, end - skip, ret);
 	if (a == HTTP1_OK)
 		*ret_used = end;
 	return a;
@@ -349,7 +351,7 @@ enum http1_answer http1_head_salvage(bool request, const uint8_t *bytes, size_t 
 
 	while (n && is_eol(*p) && p < lf)
 		p++;
-	return lf ? block(request, p, lf + 1 - p, ret) : HTTP1_BAD;
+	return lf ? block(request, true, p, lf + 1 - p, ret) : HTTP1_BAD;
 }
 
 /* Whether a request or an answer may start exactly here. */

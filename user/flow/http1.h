@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define HTTP1_HEAD_MAX (32 * 1024) /* longer heads and trailers are BAD */
+#define HTTP1_HEAD_MAX (24 * 1024) /* longer heads and trailers are BAD */
 
 enum http1_answer { HTTP1_MORE = 0, HTTP1_OK, HTTP1_BAD };
 
@@ -39,7 +39,7 @@ struct http1_head {
  */
 enum http1_answer http1_head_parse(bool request, const uint8_t *p, size_t n, size_t *seen,
 				   struct http1_head *ret, size_t *ret_used);
-/* As above for a head whose rest is lost: the whole lines that are there. OK or BAD. */
+/* As above for a head whose rest is lost or bad: the good whole lines that are there. */
 enum http1_answer http1_head_salvage(bool request, const uint8_t *p, size_t n,
 				     struct http1_head *ret);
 /*
