@@ -67,7 +67,7 @@ check: deps ## install, build, run all tests
 unit: all unit-built ## build and run the unit tests only
 	$(Q)tests/run $(B) unit
 
-system: all ## run the system tests only
+system: all sys-built ## run the system tests only
 	$(Q)tests/run $(B) system
 
 vmtest: deps ## boot the supported kernels in QEMU and run capture and kill in each
@@ -147,13 +147,17 @@ $(B)/probity: $(B)/rel/user/cli/main.o $(B)/rel/libprobity.a
 UNIT_BINS := $(UNIT:tests/unit/%.c=$(B)/unit/%)
 FUZZ_BINS := $(FUZZ:tests/fuzz/%.c=$(B)/replay/%)
 BENCH_BINS := $(BENCH:tests/bench/%.c=$(B)/bench/%)
-.PHONY: tests-built unit-built bench-built
+SYS_PROGS := $(patsubst tests/system/%.c,$(B)/tests-system/%,$(wildcard tests/system/*.c))
+.PHONY: tests-built unit-built bench-built sys-built
+sys-built: $(SYS_PROGS)
 unit-built: $(UNIT_BINS) $(FUZZ_BINS)
-tests-built: unit-built
+tests-built: unit-built sys-built
 bench-built: $(BENCH_BINS)
 
 $(B)/unit/%: $(B)/san/tests/unit/%.o $(B)/san/libprobity.a
 	$(call say,LD,$@)mkdir -p $(@D) && $(CC) $(LDFLAGS_san) -o $@ $^ $(PKG_LIBS) -lcmocka
+$(B)/tests-system/%: $(B)/rel/tests/system/%.o $(B)/rel/libprobity.a
+	$(call link,rel)
 # A fuzz target without libFuzzer: replays the files it is given.
 $(B)/replay/%: $(B)/san/tests/fuzz/%.o $(B)/san/tests/fuzz/main.o $(B)/san/libprobity.a
 	$(call link,san)

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Makes batches as a host would send them, and reads answers, for shell tests.
+ *
+ *   mkbatch make DIR BATCHES RECORDS   DIR/00000.batch … : one chain, a start and then AI calls;
+ *                                      DIR/fork.batch: its last record once more, otherwise
+ *   mkbatch empty FILE                 "what do you hold of this chain?"
+ *   mkbatch ack FILE                   prints fault=… empty=… last=… fault_seq=… error=…
+ */
+#include "base/fs.h"
+#include "tests/unit/collector/host.h"
+
+#define CHAIN 0xaa
+#define RECORDS_MAX 4096
+
+static int usage(void)
+{
+	fprintf(stderr, "usage: mkbatch make DIR BATCHES RECORDS | empty FILE | ack FILE\n");
+	return 2;
+}
+
+static int save(const char *dir, const char *name, const uint8_t *b, size_t n)
+{
+	char path[4096];
+	int r;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	r = fs_write_atomic(path, b, n, 0644);
+	if (r)
+		fprintf(stderr, "%s: %s\n", path, strerror(-r));
+	return r;
+}
+
+static int write_batch(const char *dir, const char *name, const struct host *h,
+		       const struct host_record *rec, size_t count)
+{
+	const struct host_record *list[RECORDS_MAX];
+	uint8_t *b;
+	size_t n;
+	int r;
+
+	for (size_t i = 0; i < count; i++)
+		list[i] = &rec[i];
+	b = host_batch(h->chain, sizeof(h->chain), NULL, 1, list, count, &n);
+	r = save(dir, name, b, n);
+	free(b);
+	return r;
+}
+
+static int make(const char *dir, unsigned batches, unsigned records)
+{
+	static struct host_record rec[RECORDS_MAX];
+	char path[4096], name[32];
+	struct host h, before;
+	int r = 0;
+
+	if (!batches || !records || records > RECORDS_MAX)
+		return usage();
+	snprintf(path, sizeof(path), "%s/key", dir);
+	h = host_new(path, CHAIN);
+	for (unsigned i = 0; i < batches && !r; i++) {
+		for (unsigned k = 0; k < records; k++) {
+			before = h;
+			rec[k] = i || k ? host_call(&h, "ann")
+					: host_start(&h, signer_public(h.signer));
+		}
+		snprintf(name, sizeof(name), "%05u.batch", i);
+		r = write_batch(dir, name, &h, rec, records);
+		for (unsigned k = 0; k < records; k++)
+			free(rec[k].bytes);
+	}
+	if (!r) {
+		rec[0] = host_call(&before, "mallory");
+		r = write_batch(dir, "fork.batch", &h, rec, 1);
+		free(rec[0].bytes);
+	}
+	signer_free(h.signer);
+	return r ? 1 : 0;
+}
+
+static int empty(const char *path)
+{
+	uint8_t chain[16], *b;
+	size_t n;
+	int r;
+
+	memset(chain, CHAIN, sizeof(chain));
+	b = host_batch(chain, sizeof(chain), NULL, 1, NULL, 0, &n);
+	r = fs_write_atomic(path, b, n, 0644);
+	free(b);
+	return r ? 1 : 0;
+}
+
+static int ack(const char *path)
+{
+	const ProtobufCEnumValue *fault;
+	Probity__V1__Ack *a = NULL;
+	char *b;
+	size_t n;
+
+	if (!fs_read(path, 1 << 20, &b, &n)) {
+		a = probity__v1__ack__unpack(NULL, n, (uint8_t *)b);
+		free(b);
+	}
+	if (!a) {
+		fprintf(stderr, "%s: not an answer\n", path);
+		return 1;
+	}
+	fault = protobuf_c_enum_descriptor_get_value(&probity__v1__ack__fault__descriptor, a->fault);
+	printf("fault=%s empty=%d last=%llu fault_seq=%llu error=%s\n", fault ? fault->name : "?",
+	       a->empty, (unsigned long long)a->last_seq, (unsigned long long)a->fault_seq, a->error);
+	probity__v1__ack__free_unpacked(a, NULL);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 5 && !strcmp(argv[1], "make"))
+		return make(argv[2], strtoul(argv[3], NULL, 10), strtoul(argv[4], NULL, 10));
+	if (argc == 3 && !strcmp(argv[1], "empty"))
+		return empty(argv[2]);
+	if (argc == 3 && !strcmp(argv[1], "ack"))
+		return ack(argv[2]);
+	return usage();
+}
