@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define SPOOL_MAX_LEAST (4ull << 20) /* a smaller bound is raised to this */
 #define RECORDER_SPOOL_MAX (1ull << 30)
 #define RECORDER_SEGMENT (8u << 20)
 #define RECORDER_SYNC_MS 50
@@ -24,7 +25,7 @@ struct recorder_config {
 	uint32_t segment_bytes, sync_ms, sync_records;
 	const char *user; /* to drop to; "" = probity if it exists, else nobody */
 	const char *host, *agent_version, *kernel, *config_sha256; /* for START */
-	bool no_seccomp; /* only for sanitizer builds */
+	bool no_seccomp;					   /* only for sanitizer builds */
 };
 
 /*

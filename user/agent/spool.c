@@ -191,6 +191,7 @@ int spool_seal(struct spool *s, uint32_t schema, uint64_t id, uint64_t boot_ns, 
 	if (!s->st.pending++)
 		s->buf_first = r.seq;
 	s->buf_len += all;
+	s->st.pending_bytes = s->buf_len;
 	s->st.next_seq++;
 	if (id)
 		s->st.last_id = id;
@@ -298,7 +299,7 @@ static void committed(struct spool *s)
 	s->st.durable_seq = s->st.next_seq;
 	s->st.durable_id = s->st.last_id;
 	memcpy(s->durable_leaf, s->prev, sizeof(s->prev));
-	s->st.pending = s->buf_len = s->buf_written = 0;
+	s->st.pending = s->st.pending_bytes = s->buf_len = s->buf_written = 0;
 	s->st.groups++;
 	if (g->bytes >= s->segment_bytes)
 		close(TAKE_FD(s->fd));

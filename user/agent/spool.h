@@ -39,13 +39,13 @@ struct spool_repair {
 
 struct spool_state {
 	uint8_t chain[16];
-	uint64_t next_seq;	      /* of the next record to seal */
-	uint64_t durable_seq;	      /* records below are on disk */
-	uint64_t last_id, durable_id; /* newest id that is not 0: sealed, durable */
-	uint64_t first_seq;	      /* oldest record kept */
-	uint64_t bytes, segments;     /* on disk */
-	uint64_t pending;	      /* records sealed and not durable */
-	uint64_t groups, failures;    /* commits done; writes and syncs that failed */
+	uint64_t next_seq;		 /* of the next record to seal */
+	uint64_t durable_seq;		 /* records below are on disk */
+	uint64_t last_id, durable_id;	 /* newest id that is not 0: sealed, durable */
+	uint64_t first_seq;		 /* oldest record kept */
+	uint64_t bytes, segments;	 /* on disk */
+	uint64_t pending, pending_bytes; /* records sealed and not durable */
+	uint64_t groups, failures;	 /* commits done; writes and syncs that failed */
 	/* The newest declared hole known: LOSS record `seq` says that first to last left the spool. */
 	struct spool_hole {
 		bool valid;

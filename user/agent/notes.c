@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * In: what happened to the recorder or its spool. Out: the bytes of a Control message, ready to be
+ * sealed. Nothing here is captured data; texts come from the configuration or are our own.
+ */
+#include "notes.h"
+
+#include <string.h>
+
+#include "proto/record.pb-c.h"
+
+#define KIND(x) PROBITY__V1__CONTROL__KIND__##x
+
+static size_t pack(const Probity__V1__Control *c, uint8_t *out)
+{
+	return probity__v1__control__get_packed_size(c) <= NOTE_MAX
+		       ? probity__v1__control__pack(c, out)
+		       : 0;
+}
+
+size_t note_start(const struct recorder_config *cfg, const uint8_t *public, const uint8_t *nonce,
+		  size_t nonce_len, uint8_t *out)
+{
+	Probity__V1__Control c = PROBITY__V1__CONTROL__INIT;
+
+	c.kind = KIND(START);
+	c.public_key = (ProtobufCBinaryData){RECORD_PUBKEY_LEN, (uint8_t *)public};
+	c.nonce = (ProtobufCBinaryData){nonce_len, (uint8_t *)nonce};
+	c.host = (char *)cfg->host;
+	c.agent_version = (char *)cfg->agent_version;
+	c.kernel = (char *)cfg->kernel;
+	c.config_sha256 = (char *)cfg->config_sha256;
+	return pack(&c, out);
+}
+
+size_t note_stop(const char *reason, uint8_t *out)
+{
+	Probity__V1__Control c = PROBITY__V1__CONTROL__INIT;
+
+	c.kind = KIND(STOP);
+	c.reason = (char *)reason;
+	return pack(&c, out);
+}
+
+size_t note_loss(const char *reason, const char *cause, uint64_t count, uint64_t first,
+		 uint64_t last, uint8_t *out)
+{
+	Probity__V1__Control c = PROBITY__V1__CONTROL__INIT;
+
+	c.kind = KIND(LOSS);
+	c.reason = (char *)reason;
+	c.what = "records";
+	c.cause = (char *)cause;
+	c.count = count;
+	c.first_seq = first;
+	c.last_seq = last;
+	return pack(&c, out);
+}
+
+size_t note_repair(const struct spool_repair *r, uint8_t *out)
+{
+	Probity__V1__Control c = PROBITY__V1__CONTROL__INIT;
+
+	c.kind = KIND(REPAIR);
+	c.reason = (char *)r->reason;
+	c.file = (char *)r->file;
+	c.offset = r->offset;
+	c.bytes = r->bytes;
+	return pack(&c, out);
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Payloads of the control records that the recorder makes itself: START, STOP, LOSS, REPAIR. */
+#ifndef PROBITY_AGENT_NOTES_H
+#define PROBITY_AGENT_NOTES_H
+
+#include "recorder.h"
+#include "spool.h"
+
+#define NOTE_MAX 8192
+/* Each gives the length of the payload in out[NOTE_MAX], 0 when it does not fit. */
+size_t note_start(const struct recorder_config *c, const uint8_t *public, const uint8_t *nonce,
+		  size_t nonce_len, uint8_t *out);
+size_t note_stop(const char *reason, uint8_t *out);
+/* `count` records lost for `cause`; first to last is the hole in the chain, where there is one. */
+size_t note_loss(const char *reason, const char *cause, uint64_t count, uint64_t first,
+		 uint64_t last, uint8_t *out);
+size_t note_repair(const struct spool_repair *r, uint8_t *out);
+
+#endif

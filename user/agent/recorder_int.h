@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Shared by recorder.c, recorder_start.c, recorder_seal.c and recorder_status.c only. */
+#ifndef PROBITY_AGENT_RECORDER_INT_H
+#define PROBITY_AGENT_RECORDER_INT_H
+
+#include "forward.h"
+#include "notes.h"
+#include "pending.h"
+#include "recorder.h"
+#include "role.h"
+#include "spool.h"
+
+struct recorder {
+	const struct recorder_config *cfg;
+	uint64_t spool_max;
+	uint32_t sync_ms, sync_records;
+	struct signer *signer;
+	struct spool *spool;
+	struct forward *forward;
+	int worker, keeper, signals; /* worker: -1 when its socket has ended */
+
+	/* From start until the worker's hello, and then until it has resent: see recorder.c. */
+	bool hello_wait, hello_owed;
+	uint64_t hello_until_ms, resend_last;
+	struct pending held;
+
+	/* Received in order and not sealable now: the disk does not take more. */
+	struct pending queue;
+	bool stalled;
+	uint64_t retry_ms, lost_unsealed; /* dropped from queue, not yet in a LOSS record */
+	bool reserve;			  /* its file is there */
+
+	uint64_t last_id;  /* newest id sealed or queued */
+	uint64_t acked_id; /* last told to the worker */
+	bool ack_owed, sync_owed;
+	uint64_t first_pending_ms, status_ms;
+
+	uint64_t records, duplicates, refused, lost_spool, lost_memory;
+	bool stop;
+	_Alignas(8) uint8_t buf[ROLE_BODY_MAX];
+};
+
+uint64_t recorder_now_ms(void);
+
+/* recorder_start.c: everything that needs root, then its loss. One log line on failure. */
+int recorder_open(struct recorder *r);
+void recorder_close(struct recorder *r);
+
+/* recorder_seal.c */
+int recorder_note(struct recorder *r, const uint8_t *payload, size_t n); /* seal a control record */
+void recorder_accept(struct recorder *r, const struct role_record *head, const uint8_t *payload);
+void recorder_commit(struct recorder *r); /* and tell the worker; on failure the stall begins */
+void recorder_retry(struct recorder *r, uint64_t now_ms); /* while stalled */
+void recorder_tell(struct recorder *r);			  /* owed hello and acks */
+int recorder_declare(void *ctx, uint64_t first, uint64_t last, uint64_t confirmed);
+
+/* recorder_status.c */
+void recorder_status(struct recorder *r);
+
+#endif

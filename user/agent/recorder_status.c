@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * In: the recorder's state. Out: its part of `probity status`, as JSON to the keeper, once a
+ * second. If the keeper's queue is full the text is dropped: the next one says more.
+ */
+#include "recorder_int.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void hex(const uint8_t *p, size_t n, char *ret)
+{
+	for (size_t i = 0; i < n; i++)
+		snprintf(ret + 2 * i, 3, "%02x", p[i]);
+}
+
+static json_t *forward_json(const struct recorder *r, const struct spool_state *s)
+{
+	static const char *const states[] = {"off", "ok", "away", "refused"};
+	const struct forward_status *f = forward_status(r->forward);
+	uint64_t end = f->acked ? f->acked_seq + 1 : s->first_seq;
+
+	return json_pack("{s:s, s:s, s:o, s:I, s:s}", "state", states[f->state], "target",
+			 f->target, "acked_seq",
+			 f->acked ? json_integer(f->acked_seq) : json_null(), "lag_records",
+			 (json_int_t)(f->state == FORWARD_OFF || end > s->durable_seq
+					      ? 0
+					      : s->durable_seq - end),
+			 "last_error", f->last_error);
+}
+
+static json_t *spool_json(const struct recorder *r, const struct spool_state *s)
+{
+	char dir[4200];
+
+	snprintf(dir, sizeof(dir), "%s/spool", r->cfg->state_dir);
+	return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I}", "dir", dir, "bytes",
+			 (json_int_t)s->bytes, "max_bytes", (json_int_t)r->spool_max, "segments",
+			 (json_int_t)s->segments, "first_seq", (json_int_t)s->first_seq, "last_seq",
+			 (json_int_t)s->durable_seq - 1);
+}
+
+void recorder_status(struct recorder *r)
+{
+	const struct spool_state *s = spool_state(r->spool);
+	char chain[33], key[17];
+	uint8_t id[8];
+	json_t *j;
+	char *text;
+
+	key_id(signer_public(r->signer), id);
+	hex(id, sizeof(id), key);
+	hex(s->chain, sizeof(s->chain), chain);
+	j = json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:b, s:I, s:o, s:o, s:{s:I, s:I}, "
+		      "s:{s:I, s:I}}",
+		      "role", "recorder", "chain", chain, "key_id", key, "seq",
+		      (json_int_t)s->next_seq - 1, "synced_seq", (json_int_t)s->durable_seq - 1,
+		      "records", (json_int_t)r->records, "duplicates", (json_int_t)r->duplicates,
+		      "refused", (json_int_t)r->refused, "stalled", r->stalled, "waiting",
+		      (json_int_t)(r->queue.count + r->held.count), "spool", spool_json(r, s),
+		      "forward", forward_json(r, s), "lost", "spool_full",
+		      (json_int_t)r->lost_spool, "memory_full", (json_int_t)r->lost_memory, "sync",
+		      "groups", (json_int_t)s->groups, "failures", (json_int_t)s->failures);
+	text = j ? json_dumps(j, JSON_COMPACT) : NULL;
+	if (text)
+		role_send(r->keeper, ROLE_STATUS, text, strlen(text));
+	free(text);
+	json_decref(j);
+}
