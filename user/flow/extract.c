@@ -45,8 +45,9 @@ struct extract {
 	struct interaction *it;
 	struct facts facts;
 	struct doc doc[2];
-	enum extract_side side; /* of the bytes to come */
-	bool firm;		/* dialect is beyond doubt */
+	enum extract_side side;	 /* of the bytes to come */
+	bool firm;		 /* dialect is beyond doubt */
+	bool asked, asked_whole; /* the request's document has ended, and not by a cut */
 	bool done_marker;
 };
 
@@ -164,7 +165,7 @@ static void judge_request(struct extract *x)
 	else if (hint_fit != FIT_NOT)
 		settle(x, hint, strong || hint_fit == FIT_CLEAR);
 	else if (best_fit >= FIT_LIKELY)
-		settle(x, best, best_fit == FIT_CLEAR);
+		settle(x, best, false);
 }
 
 static void judge_response(struct extract *x)
@@ -174,6 +175,35 @@ static void judge_response(struct extract *x)
 	for (enum dialect d = DIALECT_NONE + 1; d < DIALECT__MAX && !x->firm; d++)
 		if (dialect_def(d)->answers(seen) == FIT_CLEAR)
 			settle(x, d, true);
+}
+
+/* Also when the answer tells a dialect other than the request did. */
+static void publish_request(struct extract *x)
+{
+	if (!x->asked)
+		return;
+	facts_request_ended(&x->facts, x->asked_whole);
+	facts_from_path(x->it, x->asked_whole);
+}
+
+static void end_request(struct extract *x, bool whole)
+{
+	x->asked = true;
+	x->asked_whole = whole;
+	judge_request(x);
+	publish_request(x);
+}
+
+static void end_response(struct extract *x, bool whole)
+{
+	enum dialect asked = x->it->dialect;
+
+	if (x->doc[EXTRACT_RESPONSE].error_event)
+		facts_erred(&x->facts);
+	judge_response(x);
+	if (x->it->dialect != asked)
+		publish_request(x);
+	facts_response_ended(&x->facts, whole);
 }
 
 /* --- documents ------------------------------------------------------------------------------- */
@@ -238,8 +268,7 @@ static void on_event(void *ctx, enum json_event ev, const char *p, size_t n)
 		d->some = false;
 	}
 	if (ev == JSON_OBJECT_END && jsonwalk_in_list(&d->walk) && d->walk.depth == 1) {
-		judge_response(d->x);
-		facts_response_ended(&d->x->facts, true);
+		end_response(d->x, true);
 		facts_response_begun(&d->x->facts);
 	}
 }
@@ -325,21 +354,6 @@ int extract_data(struct extract *x, const uint8_t *p, size_t n, uint64_t ns)
 	if (!d->bad)
 		d->bad = json_feed(&d->json, p, n) == JSON_BAD;
 	return d->bad && d->marker < 0 ? -EBADMSG : 0;
-}
-
-static void end_request(struct extract *x, bool whole)
-{
-	judge_request(x);
-	facts_request_ended(&x->facts, whole);
-	facts_from_path(x->it, whole);
-}
-
-static void end_response(struct extract *x, bool whole)
-{
-	if (x->doc[EXTRACT_RESPONSE].error_event)
-		facts_erred(&x->facts);
-	judge_response(x);
-	facts_response_ended(&x->facts, whole);
 }
 
 void extract_end(struct extract *x, bool cut)

@@ -145,7 +145,7 @@ static void call_ended(struct facts *f, bool cut)
 	s->item_of = 0;
 	if (!d)
 		return;
-	if (d->is_call ? d->is_call(i, cut) : *i->name || *i->id || i->index >= 0)
+	if (d->is_call ? d->is_call(i, cut) : *i->name)
 		call_seen(f, i, *i->call_id ? i->call_id : i->id);
 }
 

@@ -5,6 +5,7 @@
  * A stream is SSE with ?alt=sse, else one JSON array whose elements are the documents.
  * Counts repeat in every chunk, the last ones hold. promptTokenCount includes cached tokens but
  * not what tools fed back; candidatesTokenCount leaves out the thoughts.
+ * Streamed arguments of a call come in further functionCall objects, which have no name.
  * Requests are proto3 JSON: lowerCamelCase or the original snake_case names.
  */
 #include "dialect.h"
@@ -99,12 +100,6 @@ static void count(const int64_t raw[RAW__MAX], bool open, struct tokens *t)
 	t->output = sum(raw[RAW_OUTPUT], raw[RAW_REASONING]);
 }
 
-/* Streamed arguments come in further functionCall objects that have no name. */
-static bool is_call(struct item *i, bool cut)
-{
-	return *i->name;
-}
-
 static const struct dialect_path paths[] = {
 	{":generateContent", false},
 	{":streamGenerateContent", false},
@@ -120,7 +115,6 @@ const struct dialect_def dialect_gemini = {
 	.asks = asks,
 	.answers = answers,
 	.count = count,
-	.is_call = is_call,
 	.message_sources = 1 << FROM_CONTENTS,
 	.always_delta = true,
 };

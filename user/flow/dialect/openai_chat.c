@@ -113,6 +113,13 @@ static void count(const int64_t raw[RAW__MAX], bool open, struct tokens *t)
 			     raw[RAW_REASONING]};
 }
 
+/* Some servers write the id and index of a piece after its name: before them a cut piece could be
+ * of any call. */
+static bool is_call(struct item *i, bool cut)
+{
+	return *i->id || i->index >= 0 || (*i->name && !cut);
+}
+
 static const struct dialect_path paths[] = {{"/chat/completions", false}, {0}};
 
 const struct dialect_def dialect_openai_chat = {
@@ -123,5 +130,6 @@ const struct dialect_def dialect_openai_chat = {
 	.asks = asks,
 	.answers = answers,
 	.count = count,
+	.is_call = is_call,
 	.message_sources = 1 << FROM_MESSAGES,
 };

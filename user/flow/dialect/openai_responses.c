@@ -11,6 +11,8 @@
 
 #include <string.h>
 
+#include "base/cleanup.h"
+
 /* clang-format off */
 static const struct rule request[] = {
 	{"model", ON_TEXT, ACT_REQUEST_MODEL},
@@ -114,6 +116,19 @@ static void count(const int64_t raw[RAW__MAX], bool open, struct tokens *t)
 			     raw[RAW_REASONING]};
 }
 
+/* Items of these types have no call_id. */
+static bool by_own_id(const struct item *i)
+{
+	static const char *const types[] = {"web_search_call", "file_search_call",
+					    "code_interpreter_call", "image_generation_call",
+					    "mcp_call"};
+
+	for (size_t k = 0; *i->id && k < ARRAY_SIZE(types); k++)
+		if (!strcmp(i->type, types[k]))
+			return true;
+	return false;
+}
+
 static bool is_call(struct item *i, bool cut)
 {
 	static const char tail[] = "_call";
@@ -121,9 +136,9 @@ static bool is_call(struct item *i, bool cut)
 
 	if (n <= len || strcmp(i->type + n - len, tail))
 		return false;
-	/* An item has both ids or only its own: unknown until its end. */
-	if (cut)
-		*i->id = '\0';
+	/* A call_id may have been cut off, and the item may have been here before. */
+	if (cut && !*i->call_id && !by_own_id(i))
+		return false;
 	if (!strcmp(i->type, "function_call") || !strcmp(i->type, "custom_tool_call") ||
 	    !strcmp(i->type, "mcp_call"))
 		return *i->name;
