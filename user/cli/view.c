@@ -20,8 +20,8 @@ static const struct column columns[] = {
 	{"USER", 6, 16, 6, false},	{"TOOL", 10, 24, 4, false},
 	{"SERVICE", 9, 32, 3, false},	{"MODEL", 10, 36, 5, false},
 	{"OPERATION", 9, 16, 9, false}, {"IN", 4, 7, 7, true},
-	{"OUT", 4, 7, 7, true},		{"DATA", 8, 36, 8, false},
-	{"VERDICT", 11, 11, 1, false},	{"COMPLETE", 8, 12, 10, false},
+	{"OUT", 4, 7, 7, true},		{"DATA", 7, 36, 8, false},
+	{"VERDICT", 7, 11, 1, false},	{"COMPLETE", 8, 12, 10, false},
 };
 _Static_assert(ARRAY_SIZE(columns) == VIEW_COLUMNS, "one width for each");
 #define TOP_LINES 3    /* two of state, the titles */

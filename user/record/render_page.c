@@ -312,9 +312,13 @@ static void page_data(FILE *f, const Probity__V1__AiCall *c)
 	group(f, "Data classes");
 	if (!c->n_data_classes)
 		fputs("  none found\n", f);
-	for (size_t i = 0; i < c->n_data_classes; i++)
-		textf(f, c->data_classes[i]->id, "%u in the request, %u in the response",
-		      c->data_classes[i]->request, c->data_classes[i]->response);
+	for (size_t i = 0; i < c->n_data_classes; i++) {
+		char id[WORD_MAX];
+
+		printable_copy(id, sizeof(id), c->data_classes[i]->id);
+		textf(f, id, "%u in the request, %u in the response", c->data_classes[i]->request,
+		      c->data_classes[i]->response);
+	}
 	hex(f, "request sha256", c->request_sha256.data, c->request_sha256.len);
 	hex(f, "response sha256", c->response_sha256.data, c->response_sha256.len);
 }
