@@ -15,6 +15,7 @@
 
 #include <ctype.h>
 #include <hs.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -56,6 +57,7 @@ struct catalog *catalog_new(void)
 	if (hs_compile_multi(text, flags, ids, catalog_argv_n, HS_MODE_BLOCK, NULL, &c->argv, &e) ||
 	    hs_alloc_scratch(c->argv, &c->scratch))
 		goto bad;
+	malloc_trim(0); /* compiling needs several times what stays */
 	return c;
 bad:
 	hs_free_compile_error(e);

@@ -17,21 +17,22 @@
 
 enum dataclass_kind { DATACLASS_PERSONAL, DATACLASS_FINANCIAL, DATACLASS_CREDENTIAL };
 
-/* Stable ids, used in packs and records: email, phone, pan, iban, us_ssn, <cc>_national_id …,
- * private_key, aws_access_key, gcp_api_key, openai_api_key, anthropic_api_key, github_token … */
+/* Stable ids, used in packs and records: email, phone, pan, iban, us_ssn; national numbers by
+ * country and name (de_steuerid, fr_nir, br_cpf …); private_key, aws_access_key, gcp_api_key,
+ * openai_api_key, anthropic_api_key, github_token … The whole list: dataclass_rules.c. */
 size_t dataclass_count(void);
 const char *dataclass_id(size_t i);
 enum dataclass_kind dataclass_kind(size_t i);
 int dataclass_by_id(const char *id); /* index or -1 */
 
-struct dataclass_db; /* immutable; share it */
+struct dataclass_db; /* share it within one thread: it holds Vectorscan's scratch space */
 struct dataclass_db *dataclass_db_new(char *ret_err, size_t err_len);
 void dataclass_db_free(struct dataclass_db *db);
 
 struct dataclass_scan {
 	uint32_t count[DATACLASS_MAX]; /* confirmed values by class */
 	uint64_t bytes;		       /* scanned */
-	uint32_t errors;	       /* pieces Vectorscan refused */
+	uint32_t errors;	       /* pieces Vectorscan refused, values past a bound */
 	/* private */
 	uint8_t seam[DATACLASS_SEAM];
 	uint16_t seam_len;
