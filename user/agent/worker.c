@@ -20,6 +20,8 @@
  */
 #include <errno.h>
 #include <malloc.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -275,10 +277,22 @@ static int map_all(const struct worker_fds *fds, uint32_t ring_bytes)
 	return inflight_map(fds->inflight, &w.inflight);
 }
 
+/* OpenSSL reads files and makes its tables at its first digest: that must be before confine(). */
+static bool warm_openssl(void)
+{
+	uint8_t digest[32];
+
+	return OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) &&
+	       EVP_Digest("", 0, digest, NULL, EVP_sha256(), NULL);
+}
+
 static int load_all(void)
 {
 	char err[256];
 
+	json_object_seed(0); /* reads /dev/urandom */
+	if (!warm_openssl())
+		return -EIO;
 	w.procs = procs_new();
 	w.conns = conns_new(&w);
 	w.catalog = catalog_new();

@@ -2,18 +2,21 @@
 /*
  * An argument is masked when the one before it is an option whose name says secret, after its "="
  * or ":" when its own name says so, wholly when the data-class scan finds a credential in it, and
- * between "//" and "@" in a URL. Wrongly masking costs a reader a little; wrongly showing cannot be
+ * between "//" and "@" and after "?" in a URL. Wrongly masking costs a reader a little; wrongly showing cannot be
  * undone, because records are for ever.
  */
 #include "mask.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
 #include "base/cleanup.h"
 
 #define MASK "[masked]"
+#define TEXT_MAX 256 /* bytes of an argument that can be a path, a host, an option */
+#define WORDS_MAX 3  /* spaces in one */
 
 static bool names_secret(const char *s, size_t n)
 {
@@ -44,6 +47,17 @@ static bool has_credential(const struct dataclass_db *db, const char *s, size_t 
 	return false;
 }
 
+/* Prompts and bodies given on the command line are content, and content is not recorded. */
+static bool is_text(const char *s, size_t n)
+{
+	if (n > TEXT_MAX || (n && (s[0] == '{' || s[0] == '[')))
+		return true;
+	for (size_t i = 0, spaces = 0; i < n; i++)
+		if (s[i] == '\n' || (s[i] == ' ' && ++spaces > WORDS_MAX))
+			return true;
+	return false;
+}
+
 struct out {
 	char *p;
 	size_t n, cap;
@@ -61,7 +75,7 @@ static void put(struct out *o, const char *s, size_t n)
 static bool mask_one(const struct dataclass_db *db, struct out *o, const char *s, size_t n,
 		     bool value_of_secret)
 {
-	const char *eq = memchr(s, '=', n), *colon = memchr(s, ':', n), *at, *url, *cut;
+	const char *eq = memchr(s, '=', n), *colon = memchr(s, ':', n), *at, *url, *query, *cut;
 
 	if (value_of_secret && n && s[0] != '-') {
 		put(o, MASK, strlen(MASK));
@@ -78,11 +92,23 @@ static bool mask_one(const struct dataclass_db *db, struct out *o, const char *s
 		return false;
 	}
 	url = memmem(s, n, "://", 3);
+	query = url ? memchr(url, '?', n - (url - s)) : NULL;
+	if (query) {
+		put(o, s, query + 1 - s);
+		put(o, MASK, strlen(MASK));
+		return false;
+	}
 	at = url ? memchr(url, '@', n - (url - s)) : NULL;
 	if (at) {
 		put(o, s, url + 3 - s);
 		put(o, MASK, strlen(MASK));
 		put(o, at, n - (at - s));
+		return false;
+	}
+	if (is_text(s, n)) {
+		char note[48];
+
+		put(o, note, snprintf(note, sizeof(note), "[text, %zu bytes]", n));
 		return false;
 	}
 	put(o, s, n);

@@ -8,7 +8,8 @@
 #include "classify/dataclass.h"
 
 /*
- * NUL-separated argv in, the same with secret parts replaced by "[masked]" out: values of options
+ * NUL-separated argv in, the same without content and secrets out. "[text, N bytes]" stands for
+ * free text, JSON and anything long; "[masked]" for values of options
  * that name one (--api-key X, --token=X, -H "Authorization: X", KEY=X), whatever the data classes
  * know as a credential, and the user part of URLs. Returns the length; cut at cap.
  */
