@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,10 +15,14 @@
 
 #include "base/cleanup.h"
 #include "base/fs.h"
+#include "classify/dataclass.h"
 #include "cli/cmd.h"
 #include "cli/policy_names.h"
+#include "policy/pack.h"
 
 #define ARGS 6
+static struct pack *observe;
+static int top = -1; /* where the tests were started */
 static char dir[] = "/tmp/probity-policy-XXXXXX";
 
 static const struct {
@@ -44,7 +49,15 @@ static const struct {
 
 static int setup(void **state)
 {
-	if (!mkdtemp(dir) || chdir(dir))
+	char err[512] = "";
+	_cleanup_free_ char *yaml = NULL;
+	size_t n;
+
+	if (fs_read("policies/observe.yaml", PACK_FILE_MAX, &yaml, &n) ||
+	    pack_parse("observe", yaml, n, &observe, err, sizeof(err)))
+		return -1;
+	top = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (top < 0 || !mkdtemp(dir) || chdir(dir))
 		return -1;
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
 		if (fs_write_atomic(files[i].name, files[i].text, strlen(files[i].text), 0644))
@@ -57,7 +70,8 @@ static int teardown(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
 		unlink(files[i].name);
 	unlink("big.yaml");
-	return chdir("/") || rmdir(dir);
+	pack_free(observe);
+	return fchdir(top) || close(top) || rmdir(dir);
 }
 
 static char *taken(FILE *f, int fd, int saved)
@@ -290,12 +304,70 @@ static void test_names(void **state)
 	}
 }
 
+/* What we ship uses only names this build knows, and passes its tests. */
+static void test_shipped(void **state)
+{
+	static const char *const args[][ARGS] = {
+		{"check", "--strict", "policies/observe.yaml", "policies/allowlist.yaml"},
+		{"test", "--strict", "policies/observe.yaml", "policies/allowlist.yaml"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(args); i++) {
+		_cleanup_free_ char *out = NULL, *err = NULL;
+		int code;
+
+		assert_int_equal(fchdir(top), 0);
+		code = run(args[i], &out, &err);
+		assert_int_equal(chdir(dir), 0);
+		if (code)
+			fail_msg("exit %d\n%s%s", code, out, err);
+	}
+}
+
+/* The default pack forgets no data class: each raises exactly the rule of its kind. */
+static void test_observe_names_every_class(void **state)
+{
+	for (size_t i = 0; i < dataclass_count(); i++) {
+		const char *id = dataclass_id(i), *want = "personal-identifiers";
+		struct facts f = {.stage = FACTS_DONE,
+				  .service_known = true,
+				  .user = "",
+				  .exe = "",
+				  .tool = "",
+				  .cgroup = "",
+				  .container = "",
+				  .host = "",
+				  .service = "openai",
+				  .vendor = "",
+				  .evidence = "",
+				  .operation = "",
+				  .model = "",
+				  .dialect = "",
+				  .completeness = "complete",
+				  .data_classes = {{id}, 1}};
+		struct decision d;
+
+		if (!strcmp(id, "email") || !strcmp(id, "phone"))
+			want = "contact-data";
+		else if (dataclass_kind(i) == DATACLASS_CREDENTIAL)
+			want = "credentials";
+		else if (dataclass_kind(i) == DATACLASS_FINANCIAL)
+			want = "financial-data";
+		pack_decide(observe, &f, &d);
+		if (d.deciding < 0 || strcmp(pack_rule_id(observe, d.deciding), want))
+			fail_msg("%s: expected %s", id, want);
+		for (size_t k = 0; k < d.rules; k++)
+			assert_int_equal(d.result[k] == RULE_FIRED, (int)k == d.deciding);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rows),	   cmocka_unit_test(test_warnings_are_exact),
 		cmocka_unit_test(test_check_json), cmocka_unit_test(test_test_json),
-		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_names),	   cmocka_unit_test(test_observe_names_every_class),
+		cmocka_unit_test(test_shipped),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
