@@ -17,9 +17,9 @@
 
 enum dataclass_kind { DATACLASS_PERSONAL, DATACLASS_FINANCIAL, DATACLASS_CREDENTIAL };
 
-/* Stable ids, used in packs and records: email, phone, pan, iban, us_ssn; national numbers by
- * country and name (de_steuerid, fr_nir, br_cpf …); private_key, aws_access_key, gcp_api_key,
- * openai_api_key, anthropic_api_key, github_token … The whole list: dataclass_rules.c. */
+/* Stable ids, used in packs and records: email, phone, pan, iban, us_ssn, <cc>_national_id (be,
+ * de, fr, it …: identity, tax, health or social insurance number), private_key, aws_access_key,
+ * gcp_api_key, openai_api_key, anthropic_api_key, github_token … All: dataclass_rules.c. */
 size_t dataclass_count(void);
 const char *dataclass_id(size_t i);
 enum dataclass_kind dataclass_kind(size_t i);

@@ -299,7 +299,7 @@ bool checkdigit_cn_resident_id(const char *s, size_t n)
 	for (size_t i = 0; provinces[i]; i += 3)
 		province = province || !memcmp(provinces + i, s, 2);
 	year = number(s + 6, 4);
-	return province && year >= 1890 && year <= 2099 &&
+	return province && year >= 1880 && year <= 2099 &&
 	       date(number(s + 10, 2), number(s + 12, 2)) &&
 	       s[17] == "10X98765432"[weighted(s, "79A584216379A5842") % 11];
 }
