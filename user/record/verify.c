@@ -220,7 +220,7 @@ static bool follows(struct walk *w, uint64_t name, const char *before, uint64_t 
 	uint64_t want = w->c.next_seq;
 	char gone[SEGMENT_NAME_LEN + 1];
 
-	if (!w->based || !w->c.started || name == want)
+	if (name == want)
 		return true;
 	segment_name(want, gone);
 	if (name > want)
@@ -257,10 +257,8 @@ static void segments(struct walk *w)
 			whole = false;
 			continue;
 		}
-		if (!whole || !follows(w, w->names[i], before, end)) {
+		if (!i || !whole || !follows(w, w->names[i], before, end)) {
 			w->c.started = false;
-			w->c.next_seq = w->names[i];
-		} else if (!w->based) {
 			w->c.next_seq = w->names[i];
 		}
 		if (fd < 0) {
