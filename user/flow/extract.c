@@ -118,6 +118,8 @@ static void model_from_path(struct interaction *it, const char *before, const ch
 static void facts_from_path(struct interaction *it, bool request_whole)
 {
 	if (it->dialect == DIALECT_GEMINI) {
+		model_from_path(it, "/endpoints/", ":/"); /* a model of one's own */
+		model_from_path(it, "/tunedModels/", ":/");
 		model_from_path(it, "/models/", ":/");
 		if (strstr(it->path, ":streamGenerateContent"))
 			it->stream_requested = true;

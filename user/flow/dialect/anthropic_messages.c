@@ -58,6 +58,7 @@ static const struct rule response[] = {
 	{"type", ON_TEXT, ACT_SEEN, R_ANTHROPIC_EVENT, "message_start"},
 	{"type", ON_TEXT, ACT_SEEN, R_ANTHROPIC_EVENT, "content_block_start"},
 	{"type", ON_TEXT, ACT_SEEN, R_ANTHROPIC_EVENT, "content_block_delta"},
+	{"type", ON_TEXT, ACT_SEEN, R_ANTHROPIC_EVENT, "message_delta"},
 	{"stop_reason", ON_TEXT, ACT_FINISH},
 	{"delta.stop_reason", ON_TEXT, ACT_FINISH},
 	{"type", ON_TEXT, ACT_LAST, 0, "message_stop"},

@@ -15,8 +15,6 @@
 
 #include <string.h>
 
-#include "base/cleanup.h"
-
 #define REQUEST 0
 #define RESPONSE 1
 /* No real count comes near; sums of a few cannot overflow. */

@@ -30,6 +30,7 @@ static const struct rule request[] = {
 	{"store", ON_BOOL, ACT_SEEN, Q_RESPONSES},
 	{"include", ON_ARRAY, ACT_SEEN, Q_RESPONSES},
 	{"text", ON_OBJECT, ACT_SEEN, Q_RESPONSES},
+	{"prompt", ON_OBJECT, ACT_SEEN, Q_RESPONSES},
 	{"voice", ON_TEXT | ON_OBJECT, ACT_SEEN, Q_VOICE},
 	{"tools[*]", ON_ITEM, ACT_OFFER_ITEM},
 	{"tools[*].type", ON_TEXT, ACT_ITEM, ITEM_TYPE},
@@ -93,11 +94,15 @@ static enum fit asks(uint64_t seen, bool by_path)
 {
 	bool input = saw(seen, Q_INPUT) || saw(seen, Q_INPUT_ROLE) || saw(seen, Q_INPUT_TYPE);
 
-	if (!input || saw(seen, Q_VOICE))
+	if (saw(seen, Q_VOICE))
 		return FIT_NOT;
-	/* Model and input alone are also embeddings and moderations. */
+	/* A stored prompt may bring the input, or the model. */
+	if (!input)
+		return by_path && saw(seen, Q_MODEL) && saw(seen, Q_RESPONSES) ? FIT_AGREES
+									       : FIT_NOT;
 	if (!saw(seen, Q_MODEL))
-		return FIT_AGREES;
+		return saw(seen, Q_RESPONSES) || saw(seen, Q_INPUT_ROLE) ? FIT_AGREES : FIT_NOT;
+	/* Model and input alone are also embeddings and moderations. */
 	if (saw(seen, Q_RESPONSES))
 		return FIT_CLEAR;
 	return saw(seen, Q_INPUT_ROLE) ? FIT_LIKELY : FIT_AGREES;
