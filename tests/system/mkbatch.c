@@ -41,7 +41,7 @@ static int write_batch(const char *dir, const char *name, const struct host *h,
 
 	for (size_t i = 0; i < count; i++)
 		list[i] = &rec[i];
-	b = host_batch(h->chain, sizeof(h->chain), NULL, 1, list, count, &n);
+	b = host_batch(h->chain, sizeof(h->chain), NULL, 1, list, count, NULL, &n);
 	r = save(dir, name, b, n);
 	free(b);
 	return r;
@@ -85,7 +85,7 @@ static int empty(const char *path)
 	int r;
 
 	memset(chain, CHAIN, sizeof(chain));
-	b = host_batch(chain, sizeof(chain), NULL, 1, NULL, 0, &n);
+	b = host_batch(chain, sizeof(chain), NULL, 1, NULL, 0, NULL, &n);
 	r = fs_write_atomic(path, b, n, 0644);
 	free(b);
 	return r ? 1 : 0;
@@ -106,9 +106,11 @@ static int ack(const char *path)
 		fprintf(stderr, "%s: not an answer\n", path);
 		return 1;
 	}
-	fault = protobuf_c_enum_descriptor_get_value(&probity__v1__ack__fault__descriptor, a->fault);
+	fault = protobuf_c_enum_descriptor_get_value(&probity__v1__ack__fault__descriptor,
+						     a->fault);
 	printf("fault=%s empty=%d last=%llu fault_seq=%llu error=%s\n", fault ? fault->name : "?",
-	       a->empty, (unsigned long long)a->last_seq, (unsigned long long)a->fault_seq, a->error);
+	       a->empty, (unsigned long long)a->last_seq, (unsigned long long)a->fault_seq,
+	       a->error);
 	probity__v1__ack__free_unpacked(a, NULL);
 	return 0;
 }

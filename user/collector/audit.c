@@ -14,6 +14,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "hole.h"
 #include "record/segment.h"
 #include "rows.h"
 
@@ -25,6 +26,7 @@ struct audit {
 	const struct store_chain *chain;
 	struct chain_state state;
 	uint64_t records, told; /* of this chain */
+	uint64_t hole_end;	/* behind the declared hole just looked up */
 };
 
 static void found(struct audit *a, uint64_t seq, const char *kind, const char *fmt, ...)
@@ -102,8 +104,42 @@ static void go_on(struct audit *a, const struct store_record *r)
 
 	memcpy(a->state.prev, r->leaf, sizeof(a->state.prev));
 	a->state.next_seq = r->seq + 1;
-	if (!record_decode(r->bytes, r->len, &head, &why))
+	if (!record_decode(r->bytes, r->len, &head, &why) && head.id)
 		a->state.last_id = head.id;
+}
+
+static int check_hole(void *ctx, const struct store_hole *h)
+{
+	struct audit *a = ctx;
+	const char *why = "";
+
+	if (!hole_proved(h, a->chain->public, &why))
+		found(a, h->first_seq, "hole", "the declaration of this hole: %s", why);
+	a->hole_end = h->last_seq + 1;
+	return 0;
+}
+
+/* Records are missing before r: declared by the host, or simply gone. */
+static int gap(struct audit *a, const struct store_record *r)
+{
+	struct record head;
+	const char *why;
+	int e;
+
+	a->hole_end = a->state.next_seq;
+	e = store_hole_get(a->s, a->chain->id, a->state.next_seq, check_hole, a);
+	if (e && e != -ENOENT)
+		return e;
+	if (a->hole_end != r->seq)
+		found(a, a->hole_end, "gap", "records %llu to %llu are missing",
+		      (unsigned long long)a->hole_end, (unsigned long long)r->seq - 1);
+	else
+		a->result.declared += r->seq - a->state.next_seq;
+	/* What it links to is gone: its own word is taken, the hole has been told or declared. */
+	a->state.next_seq = r->seq;
+	if (!record_decode(r->bytes, r->len, &head, &why))
+		memcpy(a->state.prev, head.prev, sizeof(a->state.prev));
+	return 0;
 }
 
 static int one_record(void *ctx, const struct store_record *r)
@@ -115,14 +151,9 @@ static int one_record(void *ctx, const struct store_record *r)
 
 	a->records++;
 	a->result.records++;
-	if (r->seq != a->state.next_seq) {
-		found(a, a->state.next_seq, "gap", "records %llu to %llu are missing",
-		      (unsigned long long)a->state.next_seq, (unsigned long long)r->seq - 1);
-		/* What it links to is gone: its own word is taken, the gap has been told. */
-		a->state.next_seq = r->seq;
-		if (!record_decode(r->bytes, r->len, &head, &why))
-			memcpy(a->state.prev, head.prev, sizeof(a->state.prev));
-	}
+	e = r->seq != a->state.next_seq ? gap(a, r) : 0;
+	if (e)
+		return e;
 	e = chain_append(&a->state, r->bytes, r->len, r->signature, &head, &why);
 	if (e && e != -EBADMSG)
 		return e;

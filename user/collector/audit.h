@@ -10,11 +10,12 @@ struct audit_finding {
 	bool has_chain;
 	uint64_t seq;
 	char kind
-		[32]; /* chain_append's, or: file, column, row, count, gap, chain row, late, orphan */
+		[32]; /* chain_append's, or: file, column, row, count, gap, hole, chain row, orphan */
 	char detail[STORE_LINE_LEN];
 };
 struct audit_result {
 	uint64_t chains, records, findings;
+	uint64_t declared; /* records not there that their host declared gone */
 };
 /* At most AUDIT_PER_CHAIN findings are called back per chain; all are counted. 0 when the store
  * could be read; -errno with store_error. */

@@ -45,6 +45,7 @@ static int check_json(struct store *s, json_t *list, const struct audit_result *
 	json_object_set_new(o, "ok", json_boolean(!res->findings));
 	out_number(o, "chains", res->chains);
 	out_number(o, "records", res->records);
+	out_number(o, "declared_missing", res->declared);
 	out_number(o, "findings_count", res->findings);
 	json_object_set(o, "findings", list);
 	out_number(o, "findings_at_ingest", n->findings);
@@ -69,9 +70,10 @@ int collector_check(const struct collector_config *c)
 		r = check_json(s, out.list, &res, &n);
 	else
 		printf("%s: %" PRIu64 " chains, %" PRIu64 " records verified, %" PRIu64
-		       " findings; %" PRId64 " findings noted at ingest (see status)\n",
-		       res.findings ? "NOT OK" : "ok", res.chains, res.records, res.findings,
-		       n.findings);
+		       " declared gone, %" PRIu64 " findings; %" PRId64
+		       " findings noted at ingest (see status)\n",
+		       res.findings ? "NOT OK" : "ok", res.chains, res.records, res.declared,
+		       res.findings, n.findings);
 	json_decref(out.list);
 	return res.findings ? EXIT_FAILED : r;
 }

@@ -46,23 +46,36 @@ static int finding_json(void *ctx, const struct store_finding *f)
 	return json_array_append_new(ctx, o);
 }
 
+static int lost_json(void *ctx, const char *what, int64_t count)
+{
+	out_number(ctx, what[0] ? what : "unknown", count);
+	return 0;
+}
+
+static int lost_text(void *ctx, const char *what, int64_t count)
+{
+	printf("declared lost by the hosts: %" PRId64 " %s\n", count, what[0] ? what : "unknown");
+	return 0;
+}
+
 static int status_json(struct store *s, const struct store_counts *n)
 {
 	json_t *o = json_object(), *chains = json_array(), *findings = json_array(),
-	       *by = json_object();
+	       *by = json_object(), *lost = json_object();
 
 	json_object_set_new(o, "store", render_text(store_path(s)));
 	out_number(o, "records", n->records);
 	out_number(o, "ai_calls", n->calls);
 	out_number(o, "controls", n->controls);
-	out_number(o, "declared_lost", n->lost);
+	out_number(o, "records_missing", n->missing);
+	json_object_set_new(o, "declared_lost", lost);
 	out_number(o, "findings", n->findings);
 	for (int i = STORE_LOW; i <= STORE_CRITICAL; i++)
 		out_number(by, store_severity_name(i), n->findings_by_severity[i]);
 	json_object_set_new(o, "findings_by_severity", by);
 	json_object_set_new(o, "chains", chains);
 	json_object_set_new(o, "newest_findings", findings);
-	if (store_chains(s, chain_json, chains) ||
+	if (store_lost(s, lost_json, lost) || store_chains(s, chain_json, chains) ||
 	    store_findings(s, STATUS_FINDINGS, finding_json, findings)) {
 		json_decref(o);
 		return out_failed(s);
@@ -97,11 +110,13 @@ static int finding_text(void *ctx, const struct store_finding *f)
 static int status_text(struct store *s, const struct store_counts *n)
 {
 	printf("store %s\nchains %" PRId64 "  records %" PRId64 "  ai calls %" PRId64
-	       "  declared lost %" PRId64 "  findings %" PRId64 " (critical %" PRId64
-	       ", high %" PRId64 ", medium %" PRId64 ", low %" PRId64 ")\n",
-	       store_path(s), n->chains, n->records, n->calls, n->lost, n->findings,
+	       "  missing %" PRId64 "  findings %" PRId64 " (critical %" PRId64 ", high %" PRId64
+	       ", medium %" PRId64 ", low %" PRId64 ")\n",
+	       store_path(s), n->chains, n->records, n->calls, n->missing, n->findings,
 	       n->findings_by_severity[STORE_CRITICAL], n->findings_by_severity[STORE_HIGH],
 	       n->findings_by_severity[STORE_MEDIUM], n->findings_by_severity[STORE_LOW]);
+	if (store_lost(s, lost_text, NULL))
+		return out_failed(s);
 	if (n->chains)
 		printf("\nchains\n");
 	if (store_chains(s, chain_text, NULL))

@@ -17,6 +17,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "hole.h"
 #include "pbmem.h"
 #include "record/printable.h"
 #include "record/segment.h"
@@ -137,6 +138,17 @@ static int fork_or_noise(struct ingest *in, uint64_t seq, const Probity__V1__Sea
 		      "what was committed first stands, the other is kept as evidence");
 }
 
+/* In a hole the host declared. It was accounted for as gone and stays so. */
+static int after_loss(struct ingest *in, uint64_t seq, const Probity__V1__SealedRecord *rec)
+{
+	int r;
+
+	snprintf(in->error, sizeof(in->error), "record was declared gone and came after all");
+	r = finding(in, STORE_LOW, "after_loss", seq, rec);
+	in->error[0] = '\0';
+	return r;
+}
+
 /* A record at or below what is committed: the same one again is fine. */
 static int seen_before(struct ingest *in, const struct record *head,
 		       const Probity__V1__SealedRecord *rec)
@@ -151,6 +163,8 @@ static int seen_before(struct ingest *in, const struct record *head,
 		return r;
 	}
 	r = store_leaf_get(in->st, in->chain.id, head->seq, held);
+	if (r == -ENOENT)
+		return after_loss(in, head->seq, rec);
 	if (r)
 		return r;
 	record_leaf(rec->record.data, rec->record.len, leaf);
@@ -167,6 +181,7 @@ static int add_rows(struct ingest *in, const Probity__V1__SealedRecord *rec, uin
 	const char *why;
 	struct store_call call;
 	struct store_control control;
+	int r;
 
 	if (!sealed_open(rec->record.data, rec->record.len, rec->signature.data, &s, &why)) {
 		if (s.call) {
@@ -182,7 +197,9 @@ static int add_rows(struct ingest *in, const Probity__V1__SealedRecord *rec, uin
 	snprintf(in->error, sizeof(in->error),
 		 "payload of schema %u is no message this program knows; the record is kept",
 		 s.head.schema);
-	return finding(in, STORE_MEDIUM, "unreadable_payload", seq, NULL);
+	r = finding(in, STORE_MEDIUM, "unreadable_payload", seq, NULL);
+	in->error[0] = '\0';
+	return r;
 }
 
 static int store_one(struct ingest *in, const struct record *head,
@@ -208,7 +225,7 @@ static int store_one(struct ingest *in, const struct record *head,
 		return e;
 	in->dirty = true;
 	c->last_seq = head->seq;
-	c->last_id = head->id;
+	c->last_id = in->state.last_id;
 	c->records++;
 	c->updated_ns = in->now_ns;
 	memcpy(c->last_leaf, r.leaf, sizeof(c->last_leaf));
@@ -308,7 +325,57 @@ static int first_record(struct ingest *in, const struct record *head,
 	snprintf(in->error, sizeof(in->error),
 		 "chain is held from record %llu on; %llu before it are not",
 		 (unsigned long long)head->seq, (unsigned long long)head->seq);
-	return finding(in, STORE_MEDIUM, "chain_begins_late", head->seq, NULL);
+	r = finding(in, STORE_MEDIUM, "chain_begins_late", head->seq, NULL);
+	in->error[0] = '\0';
+	return r;
+}
+
+/* The host's proof that the records before head are gone for good; without one this is a gap. */
+static int prove_hole(struct ingest *in, const struct record *head, struct store_hole *ret)
+{
+	const Probity__V1__SealedRecord *loss = in->batch->loss;
+	struct store_hole h = {.first_seq = in->chain.last_seq + 1,
+			       .last_seq = head->seq - 1,
+			       .at_ns = in->now_ns};
+	const char *why = "is missing";
+
+	memcpy(h.chain, in->chain.id, sizeof(h.chain));
+	if (loss) {
+		h.loss = loss->record.data;
+		h.loss_len = loss->record.len;
+		h.signature = loss->signature.data;
+		h.signature_len = loss->signature.len;
+	}
+	if (!loss || !hole_proved(&h, in->chain.public, &why))
+		return fault(in, F(GAP), h.first_seq, "record %llu came, %llu is not held: %s",
+			     (unsigned long long)head->seq, (unsigned long long)h.first_seq, why);
+	*ret = h;
+	return 0;
+}
+
+/* The hole is kept only with a good record behind it: else the chain has not gone on. */
+static int over_hole(struct ingest *in, const struct record *head,
+		     const Probity__V1__SealedRecord *rec)
+{
+	struct store_hole h;
+	int r = prove_hole(in, head, &h);
+
+	if (r)
+		return r;
+	/* What the record behind the hole links to is not held: its own word is all there is. */
+	memcpy(in->state.prev, head->prev, sizeof(in->state.prev));
+	in->state.next_seq = head->seq;
+	r = append(in, head->seq, rec);
+	if (!r)
+		r = store_hole_add(in->st, &h);
+	if (r)
+		return r;
+	snprintf(in->error, sizeof(in->error),
+		 "records %llu to %llu are gone, as the host declared",
+		 (unsigned long long)h.first_seq, (unsigned long long)h.last_seq);
+	r = finding(in, STORE_MEDIUM, "declared_hole", h.first_seq, in->batch->loss);
+	in->error[0] = '\0';
+	return r;
 }
 
 static int one_record(struct ingest *in, const Probity__V1__SealedRecord *rec)
@@ -326,12 +393,9 @@ static int one_record(struct ingest *in, const Probity__V1__SealedRecord *rec)
 		return bad_record(in, next, rec, "chain id");
 	if (!in->known)
 		return first_record(in, &head, rec);
-	if (head.seq > next)
-		return fault(in, F(GAP), next, "record %llu came, %llu is missing",
-			     (unsigned long long)head.seq, (unsigned long long)next);
 	if (head.seq < next)
 		return seen_before(in, &head, rec);
-	return append(in, next, rec);
+	return head.seq > next ? over_hole(in, &head, rec) : append(in, next, rec);
 }
 
 static int may_add(struct ingest *in)

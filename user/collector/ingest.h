@@ -6,7 +6,8 @@
  * Trust. A chain's first record is a START at seq 0 that carries the key which signs it; the
  * chain then belongs to that key and to the certificate name (CN) that brought it. A spool that
  * no longer has seq 0 says so by setting Batch.public_key: the chain is taken from where it
- * begins, and a finding says what that means. An unknown chain that begins later without
+ * begins, and a finding says what that means. A hole inside a chain is taken only with Batch.loss,
+ * the host's signed word that those records are gone (hole.h). An unknown chain that begins later without
  * public_key is answered GAP + empty, "send from your first record".
  *
  * Answers: `last_seq` and `last_leaf` always name what is committed, also beside a fault; records
@@ -14,12 +15,15 @@
  *
  *   fault        HTTP  when                                              finding
  *   NONE         200   all records are committed, or were before
- *   GAP          200   a record is missing before fault_seq              before_first
+ *   GAP          200   a record is missing before fault_seq              before_first (low)
  *   FORK         200   fault_seq signed twice with different content     fork (critical)
  *   BAD_RECORD   200   malformed, unsigned, out of its chain             bad_record (high)
- *   WRONG_KEY    200   another key, or another certificate name          wrong_key, foreign_cn
+ *   WRONG_KEY    200   another key, or another certificate name          wrong_key, foreign_cn (high)
  *   BAD_REQUEST  400   not a Batch                                       (413 when too large)
  *   STORE        503   the store could not commit; send again later
+ *
+ * Findings beside no fault: chain_begins_late, declared_hole, unreadable_payload (medium) and
+ * after_loss (low: a record that was declared gone came after all; kept as evidence only).
  */
 #ifndef PROBITY_COLLECTOR_INGEST_H
 #define PROBITY_COLLECTOR_INGEST_H

@@ -79,16 +79,25 @@ static inline struct host_record host_start(struct host *h, const uint8_t *publi
 	return host_seal(h, RECORD_CONTROL, buf, probity__v1__control__pack(&c, buf));
 }
 
-static inline struct host_record host_loss(struct host *h, uint64_t count)
+/* As the recorder makes it: an id of 0, for no worker asked for it. */
+static inline struct host_record host_loss(struct host *h, const char *what, uint64_t count,
+					   uint64_t first, uint64_t last)
 {
+	struct host_record out;
+	uint64_t id = h->id;
 	Probity__V1__Control c = PROBITY__V1__CONTROL__INIT;
 	uint8_t buf[512];
 
 	c.kind = PROBITY__V1__CONTROL__KIND__LOSS;
-	c.what = "ai_calls";
+	c.what = (char *)what;
 	c.count = count;
-	c.cause = "ring_full";
-	return host_seal(h, RECORD_CONTROL, buf, probity__v1__control__pack(&c, buf));
+	c.first_seq = first;
+	c.last_seq = last;
+	c.cause = "spool_full";
+	h->id = 0;
+	out = host_seal(h, RECORD_CONTROL, buf, probity__v1__control__pack(&c, buf));
+	h->id = id;
+	return out;
 }
 
 static inline struct host_record host_call(struct host *h, const char *user)
@@ -144,8 +153,9 @@ static inline struct host_record host_call(struct host *h, const char *user)
 /* Batch bytes; the caller frees. public_key may be NULL. */
 static inline uint8_t *host_batch(const uint8_t *chain, size_t chain_len, const uint8_t *public_key,
 				  uint32_t version, const struct host_record *const *recs,
-				  size_t count, size_t *ret_n)
+				  size_t count, const struct host_record *loss, size_t *ret_n)
 {
+	Probity__V1__SealedRecord proof = PROBITY__V1__SEALED_RECORD__INIT;
 	Probity__V1__Batch b = PROBITY__V1__BATCH__INIT;
 	Probity__V1__SealedRecord *rec = calloc(count + 1, sizeof(*rec));
 	Probity__V1__SealedRecord **list = calloc(count + 1, sizeof(*list));
@@ -160,6 +170,13 @@ static inline uint8_t *host_batch(const uint8_t *chain, size_t chain_len, const 
 	if (public_key) {
 		b.public_key.data = (uint8_t *)public_key;
 		b.public_key.len = RECORD_PUBKEY_LEN;
+	}
+	if (loss) {
+		proof.record.data = loss->bytes;
+		proof.record.len = loss->n;
+		proof.signature.data = (uint8_t *)loss->sig;
+		proof.signature.len = RECORD_SIG_LEN;
+		b.loss = &proof;
 	}
 	for (size_t i = 0; i < count; i++) {
 		probity__v1__sealed_record__init(&rec[i]);

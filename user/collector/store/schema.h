@@ -48,6 +48,16 @@ static const char *const schema_steps[] = {
 	" kind TEXT, reason TEXT, what TEXT, count INTEGER, cause TEXT,"
 	" PRIMARY KEY(chain, seq)) STRICT, WITHOUT ROWID;"
 
+	/* Records a host declared gone, with its signed word; the chain goes on behind them. */
+	"CREATE TABLE hole("
+	" chain BLOB NOT NULL,"
+	" first_seq INTEGER NOT NULL,"
+	" last_seq INTEGER NOT NULL CHECK(last_seq >= first_seq),"
+	" at_ns INTEGER NOT NULL,"
+	" loss BLOB NOT NULL,"
+	" signature BLOB NOT NULL,"
+	" PRIMARY KEY(chain, first_seq)) STRICT;"
+
 	"CREATE TABLE finding("
 	" id INTEGER PRIMARY KEY,"
 	" at_ns INTEGER NOT NULL,"

@@ -136,6 +136,10 @@ static const char *const sql_[STMT__MAX] = {
 	[STMT_RECORD_ADD] = "INSERT INTO record(chain, seq, leaf, record, signature, wall_ns,"
 			    " schema, received_ns) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
 	[STMT_LEAF_GET] = "SELECT leaf FROM record WHERE chain = ?1 AND seq = ?2",
+	[STMT_HOLE_ADD] = "INSERT INTO hole(chain, first_seq, last_seq, at_ns, loss, signature)"
+			  " VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
+	[STMT_HOLE_GET] = "SELECT last_seq, at_ns, loss, signature FROM hole"
+			  " WHERE chain = ?1 AND first_seq = ?2",
 	[STMT_FINDING_ADD] = "INSERT INTO finding(at_ns, last_ns, count, severity, kind, cn, chain,"
 			     " seq, detail, evidence, signature, digest)"
 			     " VALUES(?1, ?1, 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",

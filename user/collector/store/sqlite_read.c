@@ -132,6 +132,30 @@ int store_row_get(struct store *s, const struct store_table *t, const uint8_t ch
 	return 0;
 }
 
+int store_hole_get(struct store *s, const uint8_t chain[static 16], uint64_t first_seq,
+		   int (*cb)(void *ctx, const struct store_hole *h), void *ctx)
+{
+	_cleanup_reset_ sqlite3_stmt *st = sq_stmt(s, STMT_HOLE_GET);
+	struct store_hole h = {.first_seq = first_seq};
+	int r;
+
+	if (!st)
+		return -EIO;
+	sqlite3_bind_blob(st, 1, chain, 16, SQLITE_STATIC);
+	sqlite3_bind_int64(st, 2, first_seq);
+	r = step(s, st);
+	if (r <= 0)
+		return r ? r : -ENOENT;
+	memcpy(h.chain, chain, sizeof(h.chain));
+	h.last_seq = sqlite3_column_int64(st, 0);
+	h.at_ns = sqlite3_column_int64(st, 1);
+	h.loss = sqlite3_column_blob(st, 2);
+	h.loss_len = sqlite3_column_bytes(st, 2);
+	h.signature = sqlite3_column_blob(st, 3);
+	h.signature_len = sqlite3_column_bytes(st, 3);
+	return cb(ctx, &h);
+}
+
 int store_chains(struct store *s, int (*cb)(void *ctx, const struct store_chain *c), void *ctx)
 {
 	_cleanup_finalize_ sqlite3_stmt *st = NULL;
@@ -293,7 +317,9 @@ int store_count(struct store *s, struct store_counts *ret)
 		{"SELECT coalesce(sum(count), 0) FROM finding WHERE severity = 4",
 		 &c.findings_by_severity[4]},
 		/* total() cannot overflow: a hostile count must not make the status fail */
-		{"SELECT CAST(total(count) AS INTEGER) FROM control WHERE kind = 'loss'", &c.lost},
+		{"SELECT CAST((SELECT total(last_seq - first_seq + 1) FROM hole) +"
+		 " (SELECT total(first_seq) FROM chain) AS INTEGER)",
+		 &c.missing},
 	};
 	int r = 0;
 
@@ -301,6 +327,22 @@ int store_count(struct store *s, struct store_counts *ret)
 		r = number(s, q[i].sql, q[i].out);
 	if (!r)
 		*ret = c;
+	return r;
+}
+
+int store_lost(struct store *s, int (*cb)(void *ctx, const char *what, int64_t count), void *ctx)
+{
+	_cleanup_finalize_ sqlite3_stmt *st = NULL;
+	int r = prepare(s,
+			"SELECT what, CAST(total(count) AS INTEGER) FROM control"
+			" WHERE kind = 'loss' GROUP BY what ORDER BY 2 DESC LIMIT 32",
+			&st);
+	char what[STORE_TEXT_LEN];
+
+	while (!r && (r = step(s, st)) > 0) {
+		sq_text(st, 0, what, sizeof(what));
+		r = cb(ctx, what, sqlite3_column_int64(st, 1));
+	}
 	return r;
 }
 

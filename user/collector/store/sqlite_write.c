@@ -86,6 +86,21 @@ int store_row_add(struct store *s, const struct store_table *t, const uint8_t ch
 	return sq_done(s, st);
 }
 
+int store_hole_add(struct store *s, const struct store_hole *h)
+{
+	sqlite3_stmt *st = sq_stmt(s, STMT_HOLE_ADD);
+
+	if (!st)
+		return -EIO;
+	sqlite3_bind_blob(st, 1, h->chain, sizeof(h->chain), SQLITE_STATIC);
+	sqlite3_bind_int64(st, 2, h->first_seq);
+	sqlite3_bind_int64(st, 3, h->last_seq);
+	sqlite3_bind_int64(st, 4, h->at_ns);
+	sqlite3_bind_blob(st, 5, h->loss, h->loss_len, SQLITE_STATIC);
+	sqlite3_bind_blob(st, 6, h->signature, h->signature_len, SQLITE_STATIC);
+	return sq_done(s, st);
+}
+
 /* Names a finding by what it is about, so that the same one is kept once. */
 static int digest_of(const struct store_finding *f, bool overflow, uint8_t out[32])
 {

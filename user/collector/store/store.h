@@ -49,6 +49,15 @@ struct store_record {
 	size_t len, signature_len;
 };
 
+/* Records the host declared gone for good, and the LOSS record that says so. */
+struct store_hole {
+	uint8_t chain[16];
+	uint64_t first_seq, last_seq;
+	int64_t at_ns;
+	const uint8_t *loss, *signature;
+	size_t loss_len, signature_len;
+};
+
 /*
  * The columns of a table beside (chain, seq). One list makes the struct, the table's columns, the
  * insert and the read-back; T text, I integer, R real.
@@ -56,8 +65,10 @@ struct store_record {
 #define STORE_CALL_FIELDS(T, I, R)                                                                 \
 	I(time_ns)                                                                                 \
 	T(host)                                                                                    \
-	T(user) I(uid) I(pid) T(exe) T(tool) T(service) I(service_known) T(model) T(operation)     \
-		T(dialect) T(server) I(http_status) I(input_tokens) I(output_tokens) I(tool_calls) \
+	T(user)                                                                                    \
+	I(uid)                                                                                     \
+	I(pid) T(exe) T(tool) T(service) I(service_known) T(model) T(operation) T(dialect)         \
+		T(server) I(http_status) I(input_tokens) I(output_tokens) I(tool_calls)            \
 			T(data_classes) T(policy) T(disposition) T(effect) R(risk) T(completeness) \
 				T(incomplete_reason)
 #define STORE_CONTROL_FIELDS(T, I, R) T(kind) T(reason) T(what) I(count) T(cause)
@@ -95,8 +106,7 @@ const char *store_severity_name(enum store_severity s);
 struct store_finding {
 	int64_t id, at_ns, last_ns, count; /* id, last_ns and count are the store's */
 	enum store_severity severity;
-	char kind[32]; /* fork, bad_record, wrong_key, foreign_cn, chain_begins_late,
-			  before_first, unreadable_payload */
+	char kind[32]; /* see the list in ingest.h */
 	char cn[65];
 	uint8_t chain[16];
 	uint64_t seq;
@@ -141,6 +151,10 @@ int store_row_add(struct store *s, const struct store_table *t, const uint8_t ch
 int store_row_get(struct store *s, const struct store_table *t, const uint8_t chain[static 16],
 		  uint64_t seq, void *ret_row);
 bool store_row_equal(const struct store_table *t, const void *a, const void *b);
+int store_hole_add(struct store *s, const struct store_hole *h);
+/* The hole that begins at first_seq, to cb, whose answer is returned; -ENOENT. */
+int store_hole_get(struct store *s, const uint8_t chain[static 16], uint64_t first_seq,
+		   int (*cb)(void *ctx, const struct store_hole *h), void *ctx);
 /*
  * The same finding again (cn, kind, chain, seq, evidence) adds to its count. A cn has at most
  * STORE_FINDINGS_MAX findings of one kind; what comes after is counted in one last finding of
@@ -160,9 +174,11 @@ int store_findings(struct store *s, uint64_t limit,
 
 struct store_counts {
 	int64_t chains, records, calls, controls, findings, findings_by_severity[5];
-	int64_t lost; /* declared lost by the hosts themselves, all units together */
+	int64_t missing; /* records in declared holes and before the first one held */
 };
 int store_count(struct store *s, struct store_counts *ret);
+/* What the hosts themselves declared lost in LOSS records, by unit; at most 32 units. */
+int store_lost(struct store *s, int (*cb)(void *ctx, const char *what, int64_t count), void *ctx);
 /* Rows that belong to no record and records that belong to no chain: how many. Reads all. */
 int store_orphans(struct store *s, int64_t *ret);
 /* SQLite's own check of the file. 0 or -EBADMSG, with the first complaint in store_error. */
