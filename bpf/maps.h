@@ -89,7 +89,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 32768);
-	__type(key, __u64); /* struct sock * */
+	__type(key, __u64);   /* struct sock * */
 	__type(value, __u64); /* pid << 32 */
 } socks SEC(".maps") __weak;
 
@@ -118,8 +118,8 @@ struct {
 
 /* The image's memory, mapped by the keeper (krule) and the worker (asleep). */
 struct shared {
-	__u32 asleep;	   /* worker: wake me at the next record */
-	__u32 self[7];	   /* tgids of the agent: never captured */
+	__u32 asleep;  /* worker: wake me at the next record */
+	__u32 self[7]; /* tgids of the agent: never captured */
 	struct krule_any krule;
 };
 struct {

@@ -11,7 +11,7 @@
 #include "lib/bound.h"
 #include "lib/emit.h"
 
-char LICENSE[] SEC("license") = "Dual BSD/GPL";
+char LICENSE[] SEC("license") = "GPL"; /* the one of our two that the kernel asks for */
 
 static __always_inline void fill(struct event_exec *e, struct task_struct *t)
 {

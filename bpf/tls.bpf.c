@@ -82,26 +82,26 @@ struct flight { /* one call's bytes on their way up, a chunk at a time */
 	__u32 left, dir, flags;
 };
 
-#define EMIT_TIER(cap)                                                                             \
-	do {                                                                                       \
-		struct event_data *e = reserve(sizeof(*e) + (cap));                                \
-		__u64 m = n;                                                                       \
-		if (!e)                                                                            \
-			return;                                                                    \
-		head(&e->h, EVENT_DATA, sizeof(*e) + (cap));                                       \
-		e->h.conn = f->conn_id;                                                            \
-		e->h.start_ns = f->start_ns;                                                       \
-		e->h.flags = f->flags;                                                             \
-		e->offset = f->offset;                                                             \
-		e->dir = f->dir;                                                                   \
-		BOUND(m, cap);                                                                      \
-		e->size = m;                                                                       \
-		if (bpf_probe_read_user(e->bytes, m, (void *)f->buf)) {                            \
-			drop(DROP_READ_FAULT);                                                     \
-			bpf_ringbuf_discard(e, BPF_RB_NO_WAKEUP);                                  \
-			return;                                                                    \
-		}                                                                                  \
-		commit(e);                                                                         \
+#define EMIT_TIER(cap)                                                  \
+	do {                                                            \
+		struct event_data *e = reserve(sizeof(*e) + (cap));     \
+		__u64 m = n;                                            \
+		if (!e)                                                 \
+			return;                                         \
+		head(&e->h, EVENT_DATA, sizeof(*e) + (cap));            \
+		e->h.conn = f->conn_id;                                 \
+		e->h.start_ns = f->start_ns;                            \
+		e->h.flags = f->flags;                                  \
+		e->offset = f->offset;                                  \
+		e->dir = f->dir;                                        \
+		BOUND(m, cap);                                          \
+		e->size = m;                                            \
+		if (bpf_probe_read_user(e->bytes, m, (void *)f->buf)) { \
+			drop(DROP_READ_FAULT);                          \
+			bpf_ringbuf_discard(e, BPF_RB_NO_WAKEUP);       \
+			return;                                         \
+		}                                                       \
+		commit(e);                                              \
 	} while (0)
 
 /* Records are sized to the data: a reservation at the maximum would lose the ring to air. */
@@ -141,8 +141,12 @@ static long emit_chunk(__u32 i, void *p)
 static __always_inline void emit(struct conn *conn, __u32 dir, __u64 buf, __u64 len, __u32 flags)
 {
 	struct flight f = {
-		.conn_id = conn->id, .start_ns = conn->start_ns, .buf = buf, .dir = dir,
-		.flags = (conn->flags & 0xffff) | flags, .left = len,
+		.conn_id = conn->id,
+		.start_ns = conn->start_ns,
+		.buf = buf,
+		.dir = dir,
+		.flags = (conn->flags & 0xffff) | flags,
+		.left = len,
 	};
 
 	f.offset = __sync_fetch_and_add(&conn->offset[dir & 1], len);

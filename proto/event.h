@@ -48,11 +48,11 @@ enum event_dir { EVENT_WRITE = 0, EVENT_READ = 1 };
 #define EVENT_F_SERVER 0x8   /* the handle accepted; it did not connect */
 
 struct event {
-	__event_u16 version; /* EVENT_VERSION */
-	__event_u16 kind;    /* enum event_kind */
-	__event_u32 len;     /* whole record in bytes, this header included */
-	__event_u64 boot_ns; /* CLOCK_BOOTTIME */
-	__event_u64 conn;    /* connection id, never 0 for connection kinds, unique per boot */
+	__event_u16 version;  /* EVENT_VERSION */
+	__event_u16 kind;     /* enum event_kind */
+	__event_u32 len;      /* whole record in bytes, this header included */
+	__event_u64 boot_ns;  /* CLOCK_BOOTTIME */
+	__event_u64 conn;     /* connection id, never 0 for connection kinds, unique per boot */
 	__event_u64 start_ns; /* start of the process, CLOCK_BOOTTIME: with pid its identity */
 	__event_u64 cgroup;   /* cgroup v2 id */
 	__event_u32 pid;      /* thread group, initial pid namespace */
@@ -112,15 +112,15 @@ struct event_kill {
 
 /* Why the kernel could not do what it should; index of the `drops` array map. */
 enum event_drop {
-	DROP_RING_FULL,	   /* no room in the data ring: a gap */
-	DROP_CTL_FULL,	   /* no room in the control ring */
-	DROP_READ_FAULT,   /* plaintext not readable (paged out): a gap */
-	DROP_TOO_LARGE,	   /* one call moved more than 4 MiB: rest is a gap */
-	DROP_CONN_FULL,	   /* connection table could not take an entry */
-	DROP_STASH_MISS,   /* a return without its entry: call not captured */
-	DROP_NO_SOCKET,	   /* TLS handle whose socket could not be read */
-	DROP_ARGV,	   /* argv not readable at exec */
-	DROP_SIGNAL,	   /* bpf_send_signal failed: kill not carried out */
+	DROP_RING_FULL,	 /* no room in the data ring: a gap */
+	DROP_CTL_FULL,	 /* no room in the control ring */
+	DROP_READ_FAULT, /* plaintext not readable (paged out): a gap */
+	DROP_TOO_LARGE,	 /* one call moved more than 4 MiB: rest is a gap */
+	DROP_CONN_FULL,	 /* connection table could not take an entry */
+	DROP_STASH_MISS, /* a return without its entry: call not captured */
+	DROP_NO_SOCKET,	 /* TLS handle whose socket could not be read */
+	DROP_ARGV,	 /* argv not readable at exec */
+	DROP_SIGNAL,	 /* bpf_send_signal failed: kill not carried out */
 	DROP__MAX
 };
 
@@ -167,8 +167,8 @@ struct verdict_slot {
  */
 #define KRULE_MAX 64
 #define KRULE_HOST_MAX 128
-struct krule_host_key {		  /* LPM trie: reversed lower-case name */
-	__event_u32 prefixlen;	  /* bits; "x.com" exact ends with '\0', "*.x.com" with '.' */
+struct krule_host_key {	       /* LPM trie: reversed lower-case name */
+	__event_u32 prefixlen; /* bits; "x.com" exact ends with '\0', "*.x.com" with '.' */
 	__event_u8 name[KRULE_HOST_MAX];
 };
 struct krule_any { /* rules without a constraint in that dimension; every rule has a host */

@@ -4,7 +4,7 @@
 #ifndef PROBITY_BPF_BOUND_H
 #define PROBITY_BPF_BOUND_H
 
-#define BOUND(n, max)                                                                              \
+#define BOUND(n, max) \
 	asm volatile("if %[r] <= %[m] goto +1\n%[r] = %[m]" : [r] "+r"(n) : [m] "i"(max))
 
 #endif

@@ -35,7 +35,7 @@
 #include "base/log.h"
 #include "discover/elf_tls.h"
 
-#define IMAGES_MAX 8192	 /* files remembered */
+#define IMAGES_MAX 8192 /* files remembered */
 #define BUCKETS 4096
 
 /* Not in the kernel headers of our base distribution. */
@@ -206,8 +206,13 @@ int attach_file(struct attach *a, int fd, const char *path, bool late)
 	im = calloc(1, sizeof(*im));
 	if (!im)
 		return -ENOMEM;
-	*im = (struct image){.dev = st.st_dev, .ino = st.st_ino, .size = st.st_size,
-			     .mtime = st.st_mtim, .used = a->tick, .late = late, .multi = -1};
+	*im = (struct image){.dev = st.st_dev,
+			     .ino = st.st_ino,
+			     .size = st.st_size,
+			     .mtime = st.st_mtim,
+			     .used = a->tick,
+			     .late = late,
+			     .multi = -1};
 	snprintf(im->path, sizeof(im->path), "%s", path);
 	im->next = a->bucket[b];
 	a->bucket[b] = im;
@@ -269,9 +274,11 @@ static void scan_maps(struct attach *a, pid_t pid)
 static void scan_usual_places(struct attach *a)
 {
 	static const char *const patterns[] = {
-		"/usr/lib/*/libssl.so.*", "/usr/lib/libssl.so.*", "/usr/lib64/libssl.so.*",
-		"/lib/*/libssl.so.*", "/usr/local/lib/libssl.so.*", "/usr/local/lib64/libssl.so.*",
-		"/opt/*/lib/libssl.so.*", "/usr/bin/node", "/usr/local/bin/node",
+		"/usr/lib/*/libssl.so.*",     "/usr/lib/libssl.so.*",
+		"/usr/lib64/libssl.so.*",     "/lib/*/libssl.so.*",
+		"/usr/local/lib/libssl.so.*", "/usr/local/lib64/libssl.so.*",
+		"/opt/*/lib/libssl.so.*",     "/usr/bin/node",
+		"/usr/local/bin/node",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(patterns); i++) {
@@ -283,7 +290,8 @@ static void scan_usual_places(struct attach *a)
 				char real[PATH_MAX];
 
 				if (fd >= 0)
-					attach_file(a, fd, realpath(g.gl_pathv[k], real) ?: g.gl_pathv[k],
+					attach_file(a, fd,
+						    realpath(g.gl_pathv[k], real) ?: g.gl_pathv[k],
 						    false);
 			}
 		globfree(&g);
@@ -351,8 +359,14 @@ unsigned attach_sweep(struct attach *a)
 	return gone;
 }
 
-unsigned attach_images(const struct attach *a) { return a->tls_images; }
-unsigned attach_sites(const struct attach *a) { return a->sites; }
+unsigned attach_images(const struct attach *a)
+{
+	return a->tls_images;
+}
+unsigned attach_sites(const struct attach *a)
+{
+	return a->sites;
+}
 
 const char *attach_backend(const struct attach *a)
 {
@@ -368,7 +382,6 @@ json_t *attach_status(const struct attach *a)
 			json_t *names = json_array();
 			char dev[32];
 
-
 			if (!im->tls) {
 				json_decref(names);
 				continue;
@@ -376,12 +389,14 @@ json_t *attach_status(const struct attach *a)
 			snprintf(dev, sizeof(dev), "%u:%u", major(im->dev), minor(im->dev));
 			for (size_t i = 0; elf_tls_function(i); i++)
 				if (im->functions & 1u << i)
-					json_array_append_new(names, json_string(elf_tls_function(i)));
-			json_array_append_new(
-				all, json_pack("{s:s, s:s, s:I, s:s, s:o, s:I, s:b}", "path", im->path,
-					       "dev", dev, "inode", (json_int_t)im->ino, "stack",
-					       im->stack, "functions", names, "sites",
-					       (json_int_t)im->sites, "late", im->late));
+					json_array_append_new(names,
+							      json_string(elf_tls_function(i)));
+			json_array_append_new(all,
+					      json_pack("{s:s, s:s, s:I, s:s, s:o, s:I, s:b}",
+							"path", im->path, "dev", dev, "inode",
+							(json_int_t)im->ino, "stack", im->stack,
+							"functions", names, "sites",
+							(json_int_t)im->sites, "late", im->late));
 		}
 	return all;
 }

@@ -76,8 +76,9 @@ static void attach_send(struct bpf *b)
 	b->send = hook(b->skel->progs.sock_send_kprobe, "kprobe tcp_sendmsg");
 	b->send_backend = b->send ? "kprobe/tcp_sendmsg" : "none";
 	if (!b->send)
-		log_warn("kernel offers neither sock_send_length nor kprobes: peer addresses of TLS "
-			 "connections are not recorded");
+		log_warn(
+			"kernel offers neither sock_send_length nor kprobes: peer addresses of TLS "
+			"connections are not recorded");
 }
 
 static int attach_fixed(struct bpf *b)
@@ -93,7 +94,8 @@ static int attach_fixed(struct bpf *b)
 		return -EOPNOTSUPP;
 	}
 	if (!b->state)
-		log_warn("kernel lacks tracepoint inet_sock_set_state: TCP connects are not recorded");
+		log_warn(
+			"kernel lacks tracepoint inet_sock_set_state: TCP connects are not recorded");
 	return 0;
 }
 
@@ -157,13 +159,34 @@ void bpf_close(struct bpf *b)
 	free(b);
 }
 
-struct bpf_program *bpf_tls_program(const struct bpf *b) { return b->skel->progs.tls; }
-int bpf_events_fd(const struct bpf *b) { return bpf_map__fd(b->skel->maps.events); }
-size_t bpf_events_size(const struct bpf *b) { return bpf_map__max_entries(b->skel->maps.events); }
-int bpf_control_fd(const struct bpf *b) { return bpf_map__fd(b->skel->maps.control); }
-size_t bpf_control_size(const struct bpf *b) { return bpf_map__max_entries(b->skel->maps.control); }
-int bpf_verdicts_fd(const struct bpf *b) { return bpf_map__fd(b->skel->maps.verdicts); }
-int bpf_shared_fd(const struct bpf *b) { return bpf_map__fd(b->skel->maps.shared); }
+struct bpf_program *bpf_tls_program(const struct bpf *b)
+{
+	return b->skel->progs.tls;
+}
+int bpf_events_fd(const struct bpf *b)
+{
+	return bpf_map__fd(b->skel->maps.events);
+}
+size_t bpf_events_size(const struct bpf *b)
+{
+	return bpf_map__max_entries(b->skel->maps.events);
+}
+int bpf_control_fd(const struct bpf *b)
+{
+	return bpf_map__fd(b->skel->maps.control);
+}
+size_t bpf_control_size(const struct bpf *b)
+{
+	return bpf_map__max_entries(b->skel->maps.control);
+}
+int bpf_verdicts_fd(const struct bpf *b)
+{
+	return bpf_map__fd(b->skel->maps.verdicts);
+}
+int bpf_shared_fd(const struct bpf *b)
+{
+	return bpf_map__fd(b->skel->maps.shared);
+}
 
 void bpf_set_self(struct bpf *b, unsigned slot, uint32_t pid)
 {
@@ -327,7 +350,8 @@ json_t *bpf_features(const struct bpf *b)
 
 	for (size_t i = 0; i < ARRAY_SIZE(helpers); i++)
 		row(a, "name", helpers[i].name, "state",
-		    libbpf_probe_bpf_helper(helpers[i].type, helpers[i].id, NULL) == 1 ? "yes" : "no",
+		    libbpf_probe_bpf_helper(helpers[i].type, helpers[i].id, NULL) == 1 ? "yes"
+										       : "no",
 		    "");
 	for (size_t i = 0; i < ARRAY_SIZE(progs); i++)
 		row(a, "name", progs[i].name, "state",
@@ -341,7 +365,8 @@ json_t *bpf_backends(const struct bpf *b, const char *tls_backend)
 {
 	json_t *a = json_array();
 
-	row(a, "for", "TLS plaintext", "backend", tls_backend, "entry and RET sites, no uretprobes");
+	row(a, "for", "TLS plaintext", "backend", tls_backend,
+	    "entry and RET sites, no uretprobes");
 	row(a, "for", "processes", "backend", "raw tracepoints", "exec, fork, exit");
 	row(a, "for", "peer of a TLS connection", "backend", b->send_backend, "");
 	row(a, "for", "new libraries", "backend", "perf mmap records", "");

@@ -34,7 +34,7 @@ void bpf_set_tool(struct bpf *b, uint32_t pid, uint64_t rules);
 void bpf_drops(const struct bpf *b, uint64_t ret[static DROP__MAX]);
 const char *bpf_drop_name(unsigned cause);
 
-json_t *bpf_features(const struct bpf *b); /* [{name, state, note}] */
+json_t *bpf_features(const struct bpf *b);			    /* [{name, state, note}] */
 json_t *bpf_backends(const struct bpf *b, const char *tls_backend); /* [{for, backend, note}] */
 
 #endif

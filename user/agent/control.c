@@ -97,7 +97,8 @@ static void on_client(struct evconnlistener *l, evutil_socket_t fd, struct socka
 	struct client *c = ctl->clients < CLIENTS_MAX ? calloc(1, sizeof(*c)) : NULL;
 
 	if (c)
-		c->b = bufferevent_socket_new(evconnlistener_get_base(l), fd, BEV_OPT_CLOSE_ON_FREE);
+		c->b = bufferevent_socket_new(evconnlistener_get_base(l), fd,
+					      BEV_OPT_CLOSE_ON_FREE);
 	if (!c || !c->b) {
 		free(c);
 		close(fd);

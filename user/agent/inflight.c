@@ -142,4 +142,7 @@ unsigned inflight_lost(struct inflight *f, uint64_t durable, uint64_t up_to)
 	return n;
 }
 
-uint64_t inflight_refused(const struct inflight *f) { return f->refused; }
+uint64_t inflight_refused(const struct inflight *f)
+{
+	return f->refused;
+}

@@ -80,7 +80,8 @@ static void watch_writes(struct keeper *k)
 	if (!k->worker_ev || event_get_events(k->worker_ev) == want)
 		return;
 	event_del(k->worker_ev);
-	event_assign(k->worker_ev, k->base, k->worker.fd, want, event_get_callback(k->worker_ev), k);
+	event_assign(k->worker_ev, k->base, k->worker.fd, want, event_get_callback(k->worker_ev),
+		     k);
 	event_add(k->worker_ev, NULL);
 }
 
@@ -123,8 +124,8 @@ static void tell_policy(struct keeper *k)
 	snprintf(p.name, sizeof(p.name), "%s", k->cfg->policy);
 	if (r) {
 		log_err("policy %s: %s; %s", p.name, strerror(-r),
-			k->generation > 1 ? "the pack in force stays" :
-					    "no pack is in force: calls are recorded as allowed");
+			k->generation > 1 ? "the pack in force stays"
+					  : "no pack is in force: calls are recorded as allowed");
 		n = 0;
 	}
 	p.len = n;
@@ -192,7 +193,8 @@ static void kill_process(const struct role_kill *r)
 		return;
 	}
 	if (pidfd_send_signal(fd, SIGKILL, NULL, 0) < 0)
-		log_err("rule %.100s: cannot kill process %u: %s", r->rule, r->pid, strerror(errno));
+		log_err("rule %.100s: cannot kill process %u: %s", r->rule, r->pid,
+			strerror(errno));
 	else
 		log_info("rule %.100s: killed process %u", r->rule, r->pid);
 }
@@ -472,13 +474,13 @@ static json_t *status(void *ctx)
 	json_object_set_new(worker, "restarts", json_integer(k->worker.restarts));
 	policy = json_incref(json_object_get(worker, "policy"));
 	json_object_del(worker, "policy");
-	j = json_pack("{s:s, s:i, s:I, s:s, s:s, s:O?, s:o, s:o, s:o?, s:o, s:o, s:o, s:o?}", "version",
-		      PROBITY_VERSION, "pid", (int)getpid(), "since_unix_ns", (json_int_t)k->since_ns,
-		      "host", host, "kernel", u.release, "mode", json_object_get(policy, "mode"),
-		      "features", bpf_features(k->bpf), "backends",
-		      bpf_backends(k->bpf, k->attach ? attach_backend(k->attach) : "none"), "libraries",
-		      k->attach ? attach_status(k->attach) : NULL, "drops", drops, "worker", worker,
-		      "recorder", parse(k->recorder.status), "policy", policy);
+	j = json_pack("{s:s, s:i, s:I, s:s, s:s, s:O?, s:o, s:o, s:o?, s:o, s:o, s:o, s:o?}",
+		      "version", PROBITY_VERSION, "pid", (int)getpid(), "since_unix_ns",
+		      (json_int_t)k->since_ns, "host", host, "kernel", u.release, "mode",
+		      json_object_get(policy, "mode"), "features", bpf_features(k->bpf), "backends",
+		      bpf_backends(k->bpf, k->attach ? attach_backend(k->attach) : "none"),
+		      "libraries", k->attach ? attach_status(k->attach) : NULL, "drops", drops,
+		      "worker", worker, "recorder", parse(k->recorder.status), "policy", policy);
 	json_object_set_new(json_object_get(j, "recorder"), "restarts",
 			    json_integer(k->recorder.restarts));
 	return j;
@@ -511,9 +513,10 @@ static int open_all(struct keeper *k)
 		return r;
 	r = mapwatch_open(on_mapping, k, &k->maps);
 	if (r)
-		log_warn("kernel refuses perf mmap records (%s): new libraries are found by a scan every "
-			 "%d s, their first calls are missed",
-			 strerror(-r), SWEEP_S);
+		log_warn(
+			"kernel refuses perf mmap records (%s): new libraries are found by a scan every "
+			"%d s, their first calls are missed",
+			strerror(-r), SWEEP_S);
 	return 0;
 }
 
@@ -536,7 +539,8 @@ static void listen_all(struct keeper *k)
 	k->stop_limit = event_new(k->base, -1, 0, on_stop_limit, k);
 	k->worker_again = event_new(k->base, -1, 0, on_again, k);
 	k->recorder_again = event_new(k->base, -1, 0, on_again, k);
-	event_add(event_new(k->base, bpf_control_fd(k->bpf), EV_READ | EV_PERSIST, on_control, k), NULL);
+	event_add(event_new(k->base, bpf_control_fd(k->bpf), EV_READ | EV_PERSIST, on_control, k),
+		  NULL);
 	if (!k->maps)
 		return;
 	k->maps_ev = event_new(k->base, mapwatch_fd(k->maps), EV_READ | EV_PERSIST, on_maps, k);

@@ -50,7 +50,8 @@ static int cpu_open(struct mapwatch *w, int id)
 	c->fd = syscall(SYS_perf_event_open, &a, -1, id, -1, PERF_FLAG_FD_CLOEXEC);
 	if (c->fd < 0)
 		return -errno;
-	c->page = mmap(NULL, (PAGES + 1) * w->page_size, PROT_READ | PROT_WRITE, MAP_SHARED, c->fd, 0);
+	c->page = mmap(NULL, (PAGES + 1) * w->page_size, PROT_READ | PROT_WRITE, MAP_SHARED, c->fd,
+		       0);
 	if (c->page == MAP_FAILED) {
 		int r = -errno;
 
@@ -101,8 +102,14 @@ void mapwatch_free(struct mapwatch *w)
 	free(w);
 }
 
-int mapwatch_fd(const struct mapwatch *w) { return w->epoll; }
-uint64_t mapwatch_lost(const struct mapwatch *w) { return w->lost; }
+int mapwatch_fd(const struct mapwatch *w)
+{
+	return w->epoll;
+}
+uint64_t mapwatch_lost(const struct mapwatch *w)
+{
+	return w->lost;
+}
 
 static void on_record(struct mapwatch *w, const struct perf_event_header *h)
 {
@@ -137,7 +144,7 @@ static void cpu_read(struct mapwatch *w, struct cpu *c)
 		size_t n = h->size, at = tail & (size - 1), first = size - at < n ? size - at : n;
 
 		if (n < sizeof(*h))
-			break; /* cannot be: the kernel writes whole headers */
+			break;	       /* cannot be: the kernel writes whole headers */
 		if (n <= RECORD_MAX) { /* copied: it may wrap around the ring's end */
 			memcpy(copy.b, data + at, first);
 			memcpy(copy.b + first, data, n - first);

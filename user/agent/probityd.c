@@ -38,9 +38,25 @@ static const char usage[] =
 	"\n"
 	"Exit status: 0 stopped in order, 1 could not start or not stop in order, 2 wrong usage.\n";
 
-enum { OPT_POLICY = 256, OPT_MODE, OPT_STATE, OPT_RUN, OPT_COLLECTOR, OPT_TLS, OPT_SPOOL, OPT_RING,
-       OPT_USER, OPT_READY, OPT_DEBUG, OPT_VERSION, OPT_HELP, OPT_NO_SECCOMP, OPT_ROLE, OPT_FDS,
-       OPT_RING_BYTES };
+enum {
+	OPT_POLICY = 256,
+	OPT_MODE,
+	OPT_STATE,
+	OPT_RUN,
+	OPT_COLLECTOR,
+	OPT_TLS,
+	OPT_SPOOL,
+	OPT_RING,
+	OPT_USER,
+	OPT_READY,
+	OPT_DEBUG,
+	OPT_VERSION,
+	OPT_HELP,
+	OPT_NO_SECCOMP,
+	OPT_ROLE,
+	OPT_FDS,
+	OPT_RING_BYTES
+};
 
 static const struct option options[] = {
 	{"policy", required_argument, NULL, OPT_POLICY},
@@ -196,11 +212,18 @@ static int recorder(const struct config *c, const struct started *st)
 	static struct utsname u;
 	static char host[256];
 	struct recorder_config r = {
-		.state_dir = c->state_dir, .collector_host = c->collector_host,
-		.collector_port = c->collector_port, .spool_max_bytes = c->spool_max,
-		.ca_file = in_dir(c->tls_dir, "ca.pem"), .cert_file = in_dir(c->tls_dir, "agent.pem"),
-		.key_file = in_dir(c->tls_dir, "agent.key"), .user = c->user, .host = host,
-		.agent_version = PROBITY_VERSION, .kernel = u.release, .config_sha256 = "",
+		.state_dir = c->state_dir,
+		.collector_host = c->collector_host,
+		.collector_port = c->collector_port,
+		.spool_max_bytes = c->spool_max,
+		.ca_file = in_dir(c->tls_dir, "ca.pem"),
+		.cert_file = in_dir(c->tls_dir, "agent.pem"),
+		.key_file = in_dir(c->tls_dir, "agent.key"),
+		.user = c->user,
+		.host = host,
+		.agent_version = PROBITY_VERSION,
+		.kernel = u.release,
+		.config_sha256 = "",
 		.no_seccomp = c->no_seccomp,
 	};
 
@@ -222,9 +245,15 @@ static int worker(const struct config *c, const struct started *st)
 
 int main(int argc, char **argv)
 {
-	struct config c = {.state_dir = "/var/lib/probity", .run_dir = "/run/probity",
-			   .policy = "/etc/probity/policy.yaml", .user = "", .collector_host = "",
-			   .enforce = 2, .ready_fd = -1, .argv = argv, .argc = argc};
+	struct config c = {.state_dir = "/var/lib/probity",
+			   .run_dir = "/run/probity",
+			   .policy = "/etc/probity/policy.yaml",
+			   .user = "",
+			   .collector_host = "",
+			   .enforce = 2,
+			   .ready_fd = -1,
+			   .argv = argv,
+			   .argc = argc};
 	struct started st = {.role = ""};
 	int opt, r = 0;
 
@@ -240,7 +269,8 @@ int main(int argc, char **argv)
 		r = set(&c, &st, opt, optarg);
 	}
 	if (!r && optind < argc) {
-		fprintf(stderr, "probityd: unexpected argument %s; see probityd --help\n", argv[optind]);
+		fprintf(stderr, "probityd: unexpected argument %s; see probityd --help\n",
+			argv[optind]);
 		r = 2;
 	}
 	if (r)

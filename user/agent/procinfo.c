@@ -44,10 +44,11 @@ static int read_stat(uint32_t pid, struct role_proc *p)
 	if (slurp(pid, "stat", b, sizeof(b)) <= 0)
 		return -ESRCH;
 	end = strrchr(b, ')'); /* comm may hold anything but ends at the last one */
-	if (!end || sscanf(end + 1,
-			   " %*c %u %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d "
-			   "%*d %llu",
-			   &ppid, &ticks) != 2)
+	if (!end ||
+	    sscanf(end + 1,
+		   " %*c %u %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d "
+		   "%*d %llu",
+		   &ppid, &ticks) != 2)
 		return -ESRCH;
 	p->ppid = ppid;
 	p->start_ns = ticks * (1000000000ull / sysconf(_SC_CLK_TCK));
@@ -195,5 +196,6 @@ void procinfo_names(struct role_proc *p)
 	memcpy(p->user, n->user, sizeof(p->user));
 	memcpy(p->groups, n->groups, sizeof(p->groups));
 	if (p->loginuid != (uint32_t)-1)
-		memcpy(p->login_user, name_of(p->loginuid, p->loginuid)->user, sizeof(p->login_user));
+		memcpy(p->login_user, name_of(p->loginuid, p->loginuid)->user,
+		       sizeof(p->login_user));
 }

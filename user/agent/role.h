@@ -19,20 +19,20 @@ enum role_kind {
 	ROLE_RECORD = 1, /* struct role_record + payload: seal this */
 	ROLE_SYNC,	 /* answer ROLE_ACK when everything before is durable */
 	/* recorder → worker */
-	ROLE_ACK,  /* struct role_ack: durable up to id */
+	ROLE_ACK,   /* struct role_ack: durable up to id */
 	ROLE_HELLO, /* struct role_ack: recorder (re)started, durable up to id; resend the rest.
 		     * The worker answers with a ROLE_HELLO of its own before it resends: id = the
 		     * last id it will resend, 0 = none. Without it the recorder waits a second:
 		     * what was queued before must not overtake what is resent. */
 	/* keeper → worker */
-	ROLE_PROC,   /* struct role_proc: facts about a process */
-	ROLE_PACK,   /* struct role_pack + YAML: judge by this from now on */
-	ROLE_DROPS,  /* struct role_drops: kernel counters, once a second when changed */
+	ROLE_PROC,  /* struct role_proc: facts about a process */
+	ROLE_PACK,  /* struct role_pack + YAML: judge by this from now on */
+	ROLE_DROPS, /* struct role_drops: kernel counters, once a second when changed */
 	/* worker → keeper */
-	ROLE_TOOL,    /* struct role_tool: rules that concern this process's tool */
-	ROLE_KILL,    /* struct role_kill: end this process */
-	ROLE_KRULES,  /* struct role_krules: in-kernel rules of the pack in force */
-	ROLE_STATUS,  /* JSON text: worker's or recorder's part of `probity status` */
+	ROLE_TOOL,   /* struct role_tool: rules that concern this process's tool */
+	ROLE_KILL,   /* struct role_kill: end this process */
+	ROLE_KRULES, /* struct role_krules: in-kernel rules of the pack in force */
+	ROLE_STATUS, /* JSON text: worker's or recorder's part of `probity status` */
 	/* keeper → worker, recorder */
 	ROLE_STOP, /* finish what is in flight, flush, exit 0 */
 	ROLE__MAX
@@ -74,7 +74,8 @@ struct role_proc {
 struct role_pack {
 	uint64_t generation;
 	char name[128]; /* file it came from */
-	uint32_t enforce; /* 0 monitor, 1 enforce: command line wins over the pack; 2 = as the pack says */
+	uint32_t
+		enforce; /* 0 monitor, 1 enforce: command line wins over the pack; 2 = as the pack says */
 	uint32_t len;
 };
 

@@ -39,16 +39,46 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 
-#define LINGER 8	   /* empty looks, 1 ms apart, before sleeping */
-#define BATCH 512	   /* records between two looks at the sockets */
+#define LINGER 8	       /* empty looks, 1 ms apart, before sleeping */
+#define BATCH 512	       /* records between two looks at the sockets */
 #define DRAIN_NS 1500000000ull /* at the end: how long open calls may still finish */
 
 static const char *const syscalls[] = {
-	"read", "write", "readv", "writev", "recvmsg", "sendmsg", "recvfrom", "sendto", "poll",
-	"ppoll", "close", "clock_gettime", "clock_nanosleep", "nanosleep", "gettimeofday", "getpid",
-	"gettid", "brk", "mmap", "munmap", "mremap", "madvise", "mprotect", "futex", "rt_sigreturn",
-	"rt_sigprocmask", "rt_sigaction", "exit", "exit_group", "restart_syscall", "sched_yield",
-	"getrandom", "tgkill", "fstat", NULL,
+	"read",
+	"write",
+	"readv",
+	"writev",
+	"recvmsg",
+	"sendmsg",
+	"recvfrom",
+	"sendto",
+	"poll",
+	"ppoll",
+	"close",
+	"clock_gettime",
+	"clock_nanosleep",
+	"nanosleep",
+	"gettimeofday",
+	"getpid",
+	"gettid",
+	"brk",
+	"mmap",
+	"munmap",
+	"mremap",
+	"madvise",
+	"mprotect",
+	"futex",
+	"rt_sigreturn",
+	"rt_sigprocmask",
+	"rt_sigaction",
+	"exit",
+	"exit_group",
+	"restart_syscall",
+	"sched_yield",
+	"getrandom",
+	"tgkill",
+	"fstat",
+	NULL,
 };
 
 static struct worker w;
@@ -81,11 +111,16 @@ void tell_keeper(struct worker *wk, enum role_kind kind, const void *p, size_t n
 
 /* The smallest size each kind may have; a shorter or unknown record is counted, never read. */
 static const size_t least[] = {
-	[EVENT_DATA] = sizeof(struct event_data),  [EVENT_CONN] = sizeof(struct event_conn),
-	[EVENT_HOST] = sizeof(struct event_host),  [EVENT_CLOSE] = sizeof(struct event),
-	[EVENT_EXEC] = sizeof(struct event_exec),  [EVENT_FORK] = sizeof(struct event_exec),
-	[EVENT_EXIT] = sizeof(struct event),	   [EVENT_KILL] = sizeof(struct event_kill),
-	[EVENT_CONNECT] = sizeof(struct event_conn), [EVENT_ACCEPT] = sizeof(struct event_conn),
+	[EVENT_DATA] = sizeof(struct event_data),
+	[EVENT_CONN] = sizeof(struct event_conn),
+	[EVENT_HOST] = sizeof(struct event_host),
+	[EVENT_CLOSE] = sizeof(struct event),
+	[EVENT_EXEC] = sizeof(struct event_exec),
+	[EVENT_FORK] = sizeof(struct event_exec),
+	[EVENT_EXIT] = sizeof(struct event),
+	[EVENT_KILL] = sizeof(struct event_kill),
+	[EVENT_CONNECT] = sizeof(struct event_conn),
+	[EVENT_ACCEPT] = sizeof(struct event_conn),
 	[EVENT_SOCK_CLOSE] = sizeof(struct event_conn),
 };
 
@@ -223,11 +258,11 @@ static void send_status(void)
 		(json_int_t)w.count.calls, "control_records", (json_int_t)w.count.control_records,
 		"connections", (json_int_t)conns_count(w.conns), "processes",
 		(json_int_t)procs_count(w.procs), "ignored", (json_int_t)w.count.ignored, "served",
-		(json_int_t)w.count.served, "not_ai", (json_int_t)w.count.exchanges_not_ai, "killed",
-		(json_int_t)w.count.killed, "late_kills", (json_int_t)w.count.late_kills, "evicted",
-		(json_int_t)w.count.evicted, "bad_events", (json_int_t)w.count.bad_events,
-		"tcp_connects", (json_int_t)w.count.connects, "ring_used",
-		(json_int_t)ring_used(ring), "records_waiting_bytes",
+		(json_int_t)w.count.served, "not_ai", (json_int_t)w.count.exchanges_not_ai,
+		"killed", (json_int_t)w.count.killed, "late_kills", (json_int_t)w.count.late_kills,
+		"evicted", (json_int_t)w.count.evicted, "bad_events",
+		(json_int_t)w.count.bad_events, "tcp_connects", (json_int_t)w.count.connects,
+		"ring_used", (json_int_t)ring_used(ring), "records_waiting_bytes",
 		(json_int_t)handover_bytes(w.handover), "records_dropped",
 		(json_int_t)handover_dropped(w.handover), "policy", judge_status(&w));
 	char *text = j ? json_dumps(j, JSON_COMPACT) : NULL;
@@ -352,7 +387,9 @@ static void settle(void)
 
 static int prepare(const struct config *cfg, const struct worker_fds *fds, uint32_t ring_bytes)
 {
-	struct confine c = {.name = "worker", .syscalls = syscalls, .unshare_net = true,
+	struct confine c = {.name = "worker",
+			    .syscalls = syscalls,
+			    .unshare_net = true,
 			    .no_seccomp = cfg->no_seccomp};
 	const char *what = "", *user;
 	int r;

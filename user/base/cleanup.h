@@ -27,17 +27,17 @@ static inline void cleanup_fclosep(FILE **f)
 #define _cleanup_close_ _cleanup_(cleanup_closep)
 #define _cleanup_fclose_ _cleanup_(cleanup_fclosep)
 
-#define TAKE_PTR(p)                 \
-	({                          \
+#define TAKE_PTR(p)                   \
+	({                            \
 		__auto_type p_ = (p); \
-		(p) = NULL;         \
-		p_;                 \
+		(p) = NULL;           \
+		p_;                   \
 	})
-#define TAKE_FD(fd)         \
-	({                  \
+#define TAKE_FD(fd)            \
+	({                     \
 		int f_ = (fd); \
-		(fd) = -1;  \
-		f_;         \
+		(fd) = -1;     \
+		f_;            \
 	})
 
 /* DEFINE_CLEANUP(struct spool, spool_free) makes `_cleanup_(spool_freep) struct spool *s`. */

@@ -29,8 +29,8 @@ static void put(enum log_level l, const char *text)
 	static const char *const word[] = {"error: ", "warning: ", "", "debug: "};
 	static const char *const prio[] = {"<3>", "<4>", "<6>", "<7>"};
 	char line[1200];
-	int n = snprintf(line, sizeof(line), "%s%s: %s%s\n", journal_ ? prio[l] : "", name_, word[l],
-			 text);
+	int n = snprintf(line, sizeof(line), "%s%s: %s%s\n", journal_ ? prio[l] : "", name_,
+			 word[l], text);
 
 	if (n >= (int)sizeof(line)) {
 		n = sizeof(line) - 1;

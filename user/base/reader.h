@@ -44,11 +44,26 @@ static inline uint64_t reader_be(struct reader *r, size_t bytes)
 		v = v << 8 | p[i];
 	return v;
 }
-static inline uint8_t reader_u8(struct reader *r) { return reader_be(r, 1); }
-static inline uint16_t reader_u16(struct reader *r) { return reader_be(r, 2); }
-static inline uint32_t reader_u24(struct reader *r) { return reader_be(r, 3); }
-static inline uint32_t reader_u32(struct reader *r) { return reader_be(r, 4); }
-static inline uint64_t reader_u64(struct reader *r) { return reader_be(r, 8); }
+static inline uint8_t reader_u8(struct reader *r)
+{
+	return reader_be(r, 1);
+}
+static inline uint16_t reader_u16(struct reader *r)
+{
+	return reader_be(r, 2);
+}
+static inline uint32_t reader_u24(struct reader *r)
+{
+	return reader_be(r, 3);
+}
+static inline uint32_t reader_u32(struct reader *r)
+{
+	return reader_be(r, 4);
+}
+static inline uint64_t reader_u64(struct reader *r)
+{
+	return reader_be(r, 8);
+}
 /* Copies n bytes, zeros on bad. */
 void reader_bytes(struct reader *r, void *dst, size_t n);
 

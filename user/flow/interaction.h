@@ -28,8 +28,8 @@ enum dialect dialect_by_name(const char *name);
 
 enum completeness {
 	COMPLETE = 0,
-	TRUNCATED,   /* ended before its end: connection closed, process gone, body over the bound */
-	GAP,	     /* bytes in the middle are missing */
+	TRUNCATED, /* ended before its end: connection closed, process gone, body over the bound */
+	GAP,	   /* bytes in the middle are missing */
 	LATE_ATTACH, /* the beginning was before we could see it */
 	UNDECODABLE, /* bytes are there, but coding or syntax is not readable */
 };
@@ -61,7 +61,8 @@ struct tokens {
 struct interaction {
 	/* When, CLOCK_BOOTTIME ns; 0 = did not happen. */
 	uint64_t start_ns, request_end_ns, first_byte_ns, first_token_ns, end_ns;
-	uint64_t request_offset; /* stream offset of the request's first byte: unique per connection */
+	uint64_t
+		request_offset; /* stream offset of the request's first byte: unique per connection */
 
 	/* HTTP. host and path as sent, lower-case host without port, path without query. */
 	char method[16], host[256], path[512], user_agent[192], content_type[96];

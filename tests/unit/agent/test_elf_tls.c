@@ -42,8 +42,9 @@ static uint32_t bit_of(const char *name)
 
 static void test_libssl(void **state)
 {
-	static const char *const want[] = {"SSL_write", "SSL_write_ex", "SSL_read", "SSL_read_ex",
-					   "SSL_do_handshake", "SSL_free", "SSL_ctrl"};
+	static const char *const want[] = {"SSL_write",	  "SSL_write_ex",     "SSL_read",
+					   "SSL_read_ex", "SSL_do_handshake", "SSL_free",
+					   "SSL_ctrl"};
 	_cleanup_close_ int fd = open_libssl();
 	struct tls_sites s;
 	uint8_t byte;
@@ -69,7 +70,10 @@ static void test_files_without_tls(void **state)
 		const char *path;
 		int answer;
 	} rows[] = {
-		{"/bin/true", 0}, {"/etc/passwd", -ENOEXEC}, {"/dev/null", -ENOEXEC}, {"/bin", -ENOEXEC},
+		{"/bin/true", 0},
+		{"/etc/passwd", -ENOEXEC},
+		{"/dev/null", -ENOEXEC},
+		{"/bin", -ENOEXEC},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {

@@ -76,11 +76,12 @@ static void test_finished_call_is_in_the_ids(void **state)
 		struct inflight *f = fresh();
 		int a = inflight_open(f, 7, 0), b = inflight_open(f, 8, 0);
 
-		inflight_id(f, a, true);     /* 1000 */
-		inflight_id(f, -1, false);   /* 1001, a control record */
-		inflight_id(f, b, true);     /* 1002 */
+		inflight_id(f, a, true);   /* 1000 */
+		inflight_id(f, -1, false); /* 1001, a control record */
+		inflight_id(f, b, true);   /* 1002 */
 		assert_int_equal(inflight_inherit(f), 0);
-		assert_int_equal(inflight_lost(f, rows[i].durable, inflight_last_id(f)), rows[i].lost);
+		assert_int_equal(inflight_lost(f, rows[i].durable, inflight_last_id(f)),
+				 rows[i].lost);
 	}
 }
 

@@ -45,15 +45,21 @@ static void exec(uint32_t pid, uint32_t ppid, uint64_t start, const char *file, 
 static void fork_of(uint32_t parent, uint32_t child, uint64_t start)
 {
 	struct event_exec e = {.h = {.kind = EVENT_FORK, .pid = child, .start_ns = start},
-			       .ppid = parent, .loginuid = (uint32_t)-1};
+			       .ppid = parent,
+			       .loginuid = (uint32_t)-1};
 
 	assert_non_null(procs_fork(p, &e));
 }
 
 static void test_exec_then_told(void **state)
 {
-	struct role_proc r = {.pid = 10, .ppid = 1, .start_ns = 120 * MS, .uid = 1000,
-			      .user = "alice", .groups = "alice,dev", .exe = "/usr/bin/curl"};
+	struct role_proc r = {.pid = 10,
+			      .ppid = 1,
+			      .start_ns = 120 * MS,
+			      .uid = 1000,
+			      .user = "alice",
+			      .groups = "alice,dev",
+			      .exe = "/usr/bin/curl"};
 	const struct proc *e;
 
 	exec(10, 1, 123456789, "/bin/curl", "curl\0-v", 8);
@@ -136,9 +142,12 @@ int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		CASE(test_exec_then_told),	  CASE(test_reused_pid_is_another),
-		CASE(test_fork_inherits_and_ancestry), CASE(test_younger_parent_is_none),
-		CASE(test_bound),		  CASE(test_bound_takes_the_dead_first),
+		CASE(test_exec_then_told),
+		CASE(test_reused_pid_is_another),
+		CASE(test_fork_inherits_and_ancestry),
+		CASE(test_younger_parent_is_none),
+		CASE(test_bound),
+		CASE(test_bound_takes_the_dead_first),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

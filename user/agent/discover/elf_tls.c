@@ -100,8 +100,8 @@ static bool add_returns(const struct file *f, struct tls_sites *s, uint64_t offs
 	uint64_t end = offset + size;
 	bool any = false;
 
-	if (ZYAN_FAILED(ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64,
-					 ZYDIS_STACK_WIDTH_64)))
+	if (ZYAN_FAILED(
+		    ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64)))
 		return false;
 	while (offset < end) {
 		if (ZYAN_FAILED(ZydisDecoderDecodeInstruction(&decoder, NULL, f->image + offset,

@@ -37,7 +37,10 @@ static struct scratch {
 	char argv[4096], peer[INET6_ADDRSTRLEN];
 } s_;
 
-static char *text(const char *t) { return (char *)(t ?: ""); } /* protobuf-c has no const */
+static char *text(const char *t)
+{
+	return (char *)(t ?: "");
+} /* protobuf-c has no const */
 
 static size_t split(const char *list, size_t n, char **ret, size_t max)
 {
@@ -113,13 +116,12 @@ static void service(const struct catalog_service *v)
 	s_.call.operation_name = text(v->otel_operation);
 }
 
-#define USAGE(field, FIELD, value)                                                           \
-	do {                                                                                 \
-		if ((value) >= 0) {                                                          \
-			s_.usage.has_##field##_case =                                        \
-				PROBITY__V1__USAGE__HAS_##FIELD##_##FIELD;                   \
-			s_.usage.field = (value);                                            \
-		}                                                                            \
+#define USAGE(field, FIELD, value)                                                               \
+	do {                                                                                     \
+		if ((value) >= 0) {                                                              \
+			s_.usage.has_##field##_case = PROBITY__V1__USAGE__HAS_##FIELD##_##FIELD; \
+			s_.usage.field = (value);                                                \
+		}                                                                                \
 	} while (0)
 
 static void usage(const struct tokens *t)
@@ -136,19 +138,20 @@ static void usage(const struct tokens *t)
 static void answer(const struct interaction *it)
 {
 	Probity__V1__AiCall *m = &s_.call;
-	uint32_t calls = it->tool_calls_count < TOOL_CALLS_MAX ? it->tool_calls_count : TOOL_CALLS_MAX;
+	uint32_t calls =
+		it->tool_calls_count < TOOL_CALLS_MAX ? it->tool_calls_count : TOOL_CALLS_MAX;
 
 	m->dialect = text(dialect_name(it->dialect));
 	m->request_model = text(it->request_model);
 	m->response_model = text(it->response_model);
 	m->response_id = text(it->response_id);
-	m->model_vendor = text(catalog_model_vendor(it->response_model[0] ? it->response_model :
-									    it->request_model));
+	m->model_vendor = text(catalog_model_vendor(it->response_model[0] ? it->response_model
+									  : it->request_model));
 	m->stream = it->stream_answered;
 	m->finish_reason = text(it->finish_reason);
 	m->error_type = text(it->error_type);
-	for (const char *t = NULL; (t = names_next(&it->tools_offered, t)) &&
-				   m->n_tools_offered < OFFERED_MAX;)
+	for (const char *t = NULL;
+	     (t = names_next(&it->tools_offered, t)) && m->n_tools_offered < OFFERED_MAX;)
 		s_.offered[m->n_tools_offered++] = text(t);
 	m->tools_offered = s_.offered;
 	m->tools_offered_refused = it->tools_offered.refused;

@@ -41,7 +41,10 @@ struct conns *conns_new(struct worker *w)
 	return c;
 }
 
-unsigned conns_count(const struct conns *c) { return c->count; }
+unsigned conns_count(const struct conns *c)
+{
+	return c->count;
+}
 
 static void lru_remove(struct conns *cs, struct conn *c)
 {
@@ -196,8 +199,8 @@ static void on_text(void *ctx, const struct interaction *it, enum flow_dir dir, 
 	struct watch *w = watch_of(c, it);
 
 	if (w)
-		dataclass_feed(c->worker->classes, dir == FLOW_REQUEST ? &w->request : &w->response, p,
-			       n);
+		dataclass_feed(c->worker->classes, dir == FLOW_REQUEST ? &w->request : &w->response,
+			       p, n);
 }
 
 static void on_request(void *ctx, const struct interaction *it)
@@ -234,7 +237,10 @@ static void on_dropped(void *ctx, const struct interaction *it)
 }
 
 static const struct flow_ops ops = {
-	.head = on_head, .text = on_text, .request = on_request, .done = on_done,
+	.head = on_head,
+	.text = on_text,
+	.request = on_request,
+	.done = on_done,
 	.dropped = on_dropped,
 };
 
@@ -243,8 +249,8 @@ static const struct flow_ops ops = {
 /* Whoever reads a request serves it. Seen from the start, that is the first data of all. */
 static bool serves(const struct conn *c, const struct event_data *e)
 {
-	return c->flags & EVENT_F_SERVER || (!c->flow && e->dir == EVENT_READ && e->offset == 0 &&
-					     !(e->h.flags & EVENT_F_LATE));
+	return c->flags & EVENT_F_SERVER ||
+	       (!c->flow && e->dir == EVENT_READ && e->offset == 0 && !(e->h.flags & EVENT_F_LATE));
 }
 
 static void feed(struct conns *cs, struct conn *c, const struct event_data *e)
@@ -254,8 +260,8 @@ static void feed(struct conns *cs, struct conn *c, const struct event_data *e)
 
 	if (request && c->slot < 0)
 		c->slot = inflight_open(cs->worker->inflight, c->id, e->offset);
-	st = flow_data(c->flow, request ? FLOW_REQUEST : FLOW_RESPONSE, e->offset, e->bytes, e->size,
-		       e->h.boot_ns);
+	st = flow_data(c->flow, request ? FLOW_REQUEST : FLOW_RESPONSE, e->offset, e->bytes,
+		       e->size, e->h.boot_ns);
 	if (c->slot >= 0 && !flow_busy(c->flow)) {
 		inflight_drop(cs->worker->inflight, c->slot);
 		c->slot = -1;

@@ -28,7 +28,7 @@ struct handover {
 	struct item *first, **last, *unsent;
 	size_t bytes;
 	uint64_t durable, dropped;
-	bool told;	 /* any ACK or HELLO was seen */
+	bool told;	/* any ACK or HELLO was seen */
 	bool owe_hello; /* our HELLO did not fit into the socket yet */
 	_Alignas(8) uint8_t buf[ROLE_BODY_MAX + 1];
 };
@@ -141,11 +141,26 @@ int handover_run(struct handover *h)
 	return send_waiting(h);
 }
 
-bool handover_wants_write(const struct handover *h) { return h->unsent || h->owe_hello; }
-bool handover_idle(const struct handover *h) { return !h->first; }
-uint64_t handover_durable(const struct handover *h) { return h->durable; }
-uint64_t handover_dropped(const struct handover *h) { return h->dropped; }
-size_t handover_bytes(const struct handover *h) { return h->bytes; }
+bool handover_wants_write(const struct handover *h)
+{
+	return h->unsent || h->owe_hello;
+}
+bool handover_idle(const struct handover *h)
+{
+	return !h->first;
+}
+uint64_t handover_durable(const struct handover *h)
+{
+	return h->durable;
+}
+uint64_t handover_dropped(const struct handover *h)
+{
+	return h->dropped;
+}
+size_t handover_bytes(const struct handover *h)
+{
+	return h->bytes;
+}
 
 static int64_t now_ms(void)
 {

@@ -22,7 +22,7 @@ int handover_add(struct handover *h, uint64_t id, uint64_t boot_ns, uint32_t sch
 /* Reads what the recorder sent and sends what waits. 0, or -errno when the pair is gone. */
 int handover_run(struct handover *h);
 bool handover_wants_write(const struct handover *h);
-bool handover_idle(const struct handover *h);	  /* everything given is durable */
+bool handover_idle(const struct handover *h);	     /* everything given is durable */
 uint64_t handover_durable(const struct handover *h); /* last id, 0 = not told yet */
 uint64_t handover_dropped(const struct handover *h); /* records, since the start */
 size_t handover_bytes(const struct handover *h);

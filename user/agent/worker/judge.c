@@ -28,8 +28,8 @@ bool judge_service(const struct worker *w, const struct conn *c, const struct in
 {
 	uint16_t port = it->port ? it->port : c->peer.port;
 
-	return catalog_service(w->catalog, it->host[0] ? it->host : c->sni, port, it->method, it->path,
-			       dialect, ret) &&
+	return catalog_service(w->catalog, it->host[0] ? it->host : c->sni, port, it->method,
+			       it->path, dialect, ret) &&
 	       ret->ai;
 }
 
@@ -78,8 +78,10 @@ static void facts_call(const struct conn *c, const struct watch *watch,
 
 static void subject_of(const struct worker *w, const struct conn *c, struct subject *ret)
 {
-	*ret = (struct subject){.proc = procs_find(w->procs, c->pid, c->start_ns), .uid = c->uid,
-				.pid = c->pid, .start_ns = c->start_ns};
+	*ret = (struct subject){.proc = procs_find(w->procs, c->pid, c->start_ns),
+				.uid = c->uid,
+				.pid = c->pid,
+				.start_ns = c->start_ns};
 	ret->tool = (struct catalog_tool){"", "", "", "", "", 0};
 	if (ret->proc)
 		procs_tool(w->procs, w->catalog, ret->proc, &ret->tool);
@@ -247,8 +249,8 @@ static void refuse(struct worker *w, const struct role_pack *p, const char *why)
 {
 	snprintf(w->pack_error, sizeof(w->pack_error), "%s", why);
 	log_err("%s; %s", why,
-		w->pack ? "the pack in force stays" :
-			  "no pack is in force: calls are recorded as allowed");
+		w->pack ? "the pack in force stays"
+			: "no pack is in force: calls are recorded as allowed");
 	policy_record(w, w->pack, why);
 }
 
@@ -290,7 +292,7 @@ json_t *judge_status(const struct worker *w)
 	return json_pack("{s:s, s:s, s:s, s:I, s:s, s:I, s:I, s:s}", "set",
 			 w->pack ? pack_id(w->pack) : "", "version",
 			 w->pack ? pack_version(w->pack) : "", "sha256", hex, "generation",
-			 (json_int_t)w->generation, "mode", w->enforce ? "enforce" : "monitor", "rules",
-			 (json_int_t)(w->pack ? pack_rules(w->pack) : 0), "kernel_rules",
+			 (json_int_t)w->generation, "mode", w->enforce ? "enforce" : "monitor",
+			 "rules", (json_int_t)(w->pack ? pack_rules(w->pack) : 0), "kernel_rules",
 			 (json_int_t)(w->enforce ? w->krules : 0), "last_error", w->pack_error);
 }

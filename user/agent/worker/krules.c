@@ -112,9 +112,10 @@ void krules_send(struct worker *w)
 		s->bit = 1ull << i;
 		add_rule(w, s, &w->krule[i], &head);
 		if (s->full & s->bit)
-			log_info("rule %s is partly or wholly decided by the agent: not all its hosts or "
-				 "users can be told to the kernel",
-				 pack_rule_id(w->pack, w->krule[i].index));
+			log_info(
+				"rule %s is partly or wholly decided by the agent: not all its hosts or "
+				"users can be told to the kernel",
+				pack_rule_id(w->pack, w->krule[i].index));
 	}
 	spread(s);
 	head.hosts = s->hosts;

@@ -20,9 +20,8 @@
 
 static bool names_secret(const char *s, size_t n)
 {
-	static const char *const words[] = {"key",    "token",	"secret",	 "passw",
-					    "passwd", "auth",	"credential", "cookie",
-					    "bearer", "session"};
+	static const char *const words[] = {"key",  "token",	  "secret", "passw",  "passwd",
+					    "auth", "credential", "cookie", "bearer", "session"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
 		size_t w = strlen(words[i]);

@@ -25,7 +25,10 @@ struct procs {
 	unsigned count;
 };
 
-struct procs *procs_new(void) { return calloc(1, sizeof(struct procs)); }
+struct procs *procs_new(void)
+{
+	return calloc(1, sizeof(struct procs));
+}
 
 void procs_free(struct procs *p)
 {
@@ -41,7 +44,10 @@ void procs_free(struct procs *p)
 	free(p);
 }
 
-unsigned procs_count(const struct procs *p) { return p->count; }
+unsigned procs_count(const struct procs *p)
+{
+	return p->count;
+}
 
 struct proc *procs_find(const struct procs *p, uint32_t pid, uint64_t start_ns)
 {
@@ -158,10 +164,16 @@ static struct proc *store(struct procs *p, struct proc *old, uint32_t pid, const
 
 static struct texts texts_of(const struct proc *e)
 {
-	return (struct texts){.exe = e->exe, .comm = e->comm, .argv = e->argv, .user = e->user,
-			      .login_user = e->login_user, .groups = e->groups,
-			      .cgroup_path = e->cgroup_path, .container = e->container,
-			      .argv_len = e->argv_len, .groups_len = e->groups_len};
+	return (struct texts){.exe = e->exe,
+			      .comm = e->comm,
+			      .argv = e->argv,
+			      .user = e->user,
+			      .login_user = e->login_user,
+			      .groups = e->groups,
+			      .cgroup_path = e->cgroup_path,
+			      .container = e->container,
+			      .argv_len = e->argv_len,
+			      .groups_len = e->groups_len};
 }
 
 static const struct texts no_texts = {"", "", "", "", "", "", "", "", 0, 0};
@@ -215,9 +227,14 @@ const struct proc *procs_fork(struct procs *p, const struct event_exec *ev)
 struct proc *procs_told(struct procs *p, const struct role_proc *r)
 {
 	struct proc *old = procs_find(p, r->pid, r->start_ns), *e;
-	struct texts t = {.exe = r->exe, .comm = old ? old->comm : "", .argv = r->argv,
-			  .user = r->user, .login_user = r->login_user, .cgroup_path = r->cgroup_path,
-			  .container = r->container, .argv_len = r->argv_len};
+	struct texts t = {.exe = r->exe,
+			  .comm = old ? old->comm : "",
+			  .argv = r->argv,
+			  .user = r->user,
+			  .login_user = r->login_user,
+			  .cgroup_path = r->cgroup_path,
+			  .container = r->container,
+			  .argv_len = r->argv_len};
 	char groups[sizeof(r->groups)];
 
 	memcpy(groups, r->groups, sizeof(groups));
@@ -275,7 +292,8 @@ void procs_tool(const struct procs *p, const struct catalog *c, const struct pro
 	size_t n = procs_ancestry(p, of, line);
 
 	for (size_t i = 0; i < n; i++)
-		view[i] = (struct catalog_process){.exe = line[i]->exe, .comm = line[i]->comm,
+		view[i] = (struct catalog_process){.exe = line[i]->exe,
+						   .comm = line[i]->comm,
 						   .argv = line[i]->argv,
 						   .argv_len = line[i]->argv_len};
 	*ret = (struct catalog_tool){"", "", "", "", "", 0};

@@ -19,7 +19,7 @@ struct proc {
 	uint64_t start_ns, cgroup, dead_ns; /* dead_ns: CLOCK_BOOTTIME, 0 = alive */
 	uint32_t pid, ppid, uid, loginuid;
 	uint32_t argv_len, groups_len;
-	bool full; /* the keeper has told its part */
+	bool full;	/* the keeper has told its part */
 	uint64_t rules; /* in-kernel tool rules told to the keeper */
 	const char *exe, *comm, *argv, *user, *login_user, *groups, *cgroup_path, *container;
 	char text[];
@@ -44,7 +44,8 @@ void procs_tool(const struct procs *p, const struct catalog *c, const struct pro
 		struct catalog_tool *ret);
 /* Forgets the dead of more than 30 s ago. */
 void procs_sweep(struct procs *p, uint64_t now_ns);
-void procs_each(struct procs *p, void (*each)(void *ctx, struct proc *p), void *ctx); /* the living */
+void procs_each(struct procs *p, void (*each)(void *ctx, struct proc *p),
+		void *ctx); /* the living */
 unsigned procs_count(const struct procs *p);
 
 #endif
