@@ -142,7 +142,7 @@ struct phone {
 	size_t count, end;
 };
 
-/* Digits with at most two separators between them, from s on. */
+/* Digits with at most three separators between them, from s on. */
 static void read_phone(const struct window *w, size_t s, struct phone *ret)
 {
 	size_t gap = 0;
@@ -155,7 +155,7 @@ static void read_phone(const struct window *w, size_t s, struct phone *ret)
 			ret->digits[ret->count++] = w->p[i];
 			ret->end = i + 1;
 			gap = 0;
-		} else if (!memchr(" ()./-", w->p[i], 6) || ++gap > 2) {
+		} else if (!memchr(" ()./-", w->p[i], 6) || ++gap > 3) {
 			break;
 		}
 	}
