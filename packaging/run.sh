@@ -72,7 +72,8 @@ first_call() {
 		-H 'content-type: application/json' -H 'authorization: Bearer none' \
 		-d '{"model":"gpt-4o","messages":[{"role":"user","content":"Say hello to Probity."}]}' || return 1
 	for _ in $(seq 100); do
-		"$build/probity" ls --state-dir "$state" --since "$since" 2>/dev/null | grep -q localhost\\\|openai_chat\\\|gpt-4o && break
+		"$build/probity" ls --json --state-dir "$state" --since "$since" 2>/dev/null |
+			grep -q '"openai_chat"' && break
 		sleep 0.1
 	done
 	say "the first sealed record"

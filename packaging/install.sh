@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# usage: install.sh [--remove] BUILD DESTDIR PREFIX. Programs, units, the default policy, man pages,
+# completion. Keys, records and an edited policy are never touched.
+set -eu
+remove=
+[ "$1" = --remove ] && { remove=1; shift; }
+build=$1 dest=$2 prefix=$3
+cd "$(dirname "$0")/.."
+
+files() { # mode source target
+	cat <<-END
+	0755 $build/probityd $prefix/sbin/probityd
+	0755 $build/probity-collector $prefix/sbin/probity-collector
+	0755 $build/probity $prefix/bin/probity
+	0644 packaging/systemd/probityd.service $prefix/lib/systemd/system/probityd.service
+	0644 packaging/systemd/probity-collector.service $prefix/lib/systemd/system/probity-collector.service
+	0644 packaging/systemd/probity.sysusers $prefix/lib/sysusers.d/probity.conf
+	0644 packaging/completion/probity.bash $prefix/share/bash-completion/completions/probity
+	END
+	for f in policies/*.yaml; do
+		[ "$f" = policies/catalog.yaml ] || echo "0644 $f $prefix/share/probity/$f"
+	done
+	for f in docs/man/*.[1-8]; do
+		echo "0644 $f $prefix/share/man/man${f##*.}/$(basename "$f")"
+	done
+}
+
+files | while read -r mode from to; do
+	if [ -n "$remove" ]; then
+		rm -f "$dest$to"
+	else
+		install -D -m "$mode" "$from" "$dest$to"
+	fi
+done
+[ -n "$remove" ] && exit 0
+[ -e "$dest/etc/probity/policy.yaml" ] || install -D -m 0644 policies/observe.yaml "$dest/etc/probity/policy.yaml"
+if [ -z "$dest" ] && command -v systemd-sysusers >/dev/null; then
+	systemd-sysusers "$prefix/lib/sysusers.d/probity.conf"
+fi
+echo "installed. Next: probity-collector init, then systemctl enable --now probity-collector probityd"
