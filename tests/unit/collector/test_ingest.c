@@ -528,6 +528,7 @@ static void test_memory_bound(void **state)
 	}
 	assert_int_equal(ingest_batch(s, &peer, body, INGEST_BODY_MAX, 42, &res), 0);
 	assert_int_equal(res.http, 400);
+	assert_non_null(strstr(res.alarm, "not a batch")); /* not even unpacked */
 	free(body);
 	store_free(s);
 }
@@ -538,6 +539,7 @@ static void test_store_full(void **state)
 	struct store *s = fresh_store();
 	struct ingest_result res;
 	struct rlimit old, small = {.rlim_cur = 8192};
+	Probity__V1__Ack *ack;
 	struct step after = {"x", "alpha", 0, "12", 200, A(NONE), 2, 0, 2, 0, NULL};
 
 	send(s, "0", &res);
@@ -552,6 +554,12 @@ static void test_store_full(void **state)
 	assert_int_equal(res.fault, A(STORE));
 	assert_int_equal(res.added, 0);
 	assert_non_null(strstr(res.alarm, db));
+	/* The host frees what is named here: it must be what was committed before. */
+	ack = probity__v1__ack__unpack(NULL, res.ack_len, res.ack);
+	assert_non_null(ack);
+	assert_int_equal(ack->empty, 0);
+	assert_int_equal(ack->last_seq, 0);
+	probity__v1__ack__free_unpacked(ack, NULL);
 	assert_int_equal(audit(s).records, 1);
 	run_step(s, &after);
 	store_free(s);
