@@ -112,7 +112,7 @@ static void print_result(const char *dir, const struct verify_result *v, const c
 		puts("  the agent is writing: an incomplete last frame was left out");
 	if (!v->findings)
 		return;
-	printable_copy(file, sizeof(file), v->first.file);
+	printable_copy(file, sizeof(file), v->first.file[0] ? v->first.file : dir);
 	printable_copy(detail, sizeof(detail), v->first.detail);
 	printf("  %-10s %zu; the first:\n", "findings", v->findings);
 	printf("  %s: offset %" PRIu64 ", seq %" PRIu64 ": %s%s%s\n", file, v->first.offset,

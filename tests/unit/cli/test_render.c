@@ -292,6 +292,42 @@ static void test_hostile_texts(void **state)
 	}
 }
 
+/* Every byte of a payload wrong in several ways: always a record, never a crash. */
+static void test_mutated_payloads(void **state)
+{
+	static uint8_t payload[RECORD_PAYLOAD_MAX];
+	static const uint8_t flips[] = {0x01, 0x07, 0x80, 0xFF};
+	struct sealed whole = {0};
+	size_t n, readable = 0;
+
+	open_call(&fixture_killed, &whole);
+	n = whole.head.payload_len;
+	memcpy(payload, whole.head.payload, n);
+	sealed_done(&whole);
+	for (size_t i = 0; i < n * ARRAY_SIZE(flips); i++) {
+		_cleanup_sealed_ struct sealed s = {0};
+		_cleanup_free_ char *line = NULL, *page = NULL, *json = NULL;
+		const char *why;
+		json_t *o;
+
+		payload[i / 4] ^= flips[i % 4];
+		fixture_seal(&fix, RECORD_AI_CALL, payload, n, &b);
+		payload[i / 4] ^= flips[i % 4];
+		assert_int_equal(sealed_open(b.record, b.n, b.sig, &s, &why), 0);
+		line = render_line(&s);
+		page = render_detail(&s);
+		o = render_json(&s);
+		json = json_dumps(o, JSON_COMPACT);
+		assert_true(is_safe(line, false));
+		assert_true(is_safe(page, true));
+		assert_non_null(json);
+		json_decref(o);
+		json_decref(render_certificate(&s, signer_public(fix.signer)));
+		readable += s.call != NULL;
+	}
+	assert_true(readable > n); /* most flips leave a message that is merely different */
+}
+
 static void test_detail(void **state)
 {
 	static const char *const parts[] = {
@@ -384,12 +420,12 @@ static void test_no_decision(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_printable),     cmocka_unit_test(test_line),
-		cmocka_unit_test(test_verdict),	      cmocka_unit_test(test_json_call),
-		cmocka_unit_test(test_json_control),  cmocka_unit_test(test_unreadable_payload),
-		cmocka_unit_test(test_broken_record), cmocka_unit_test(test_hostile_texts),
-		cmocka_unit_test(test_detail),	      cmocka_unit_test(test_certificate),
-		cmocka_unit_test(test_no_decision),
+		cmocka_unit_test(test_printable),	 cmocka_unit_test(test_line),
+		cmocka_unit_test(test_verdict),		 cmocka_unit_test(test_json_call),
+		cmocka_unit_test(test_json_control),	 cmocka_unit_test(test_unreadable_payload),
+		cmocka_unit_test(test_broken_record),	 cmocka_unit_test(test_hostile_texts),
+		cmocka_unit_test(test_mutated_payloads), cmocka_unit_test(test_detail),
+		cmocka_unit_test(test_certificate),	 cmocka_unit_test(test_no_decision),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
