@@ -139,7 +139,7 @@ static int key_and_spool(struct recorder *r, char *err, size_t err_len)
 	snprintf(spool, sizeof(spool), "%s/spool", c->state_dir);
 	e = fs_mkdirs(keys, 0700);
 	if (e) {
-		snprintf(err, err_len, "%s: %s", keys, strerror(-e));
+		snprintf(err, err_len, "%.400s: %s", keys, strerror(-e));
 		return e;
 	}
 	e = signer_open(key, true, &r->signer, err, err_len);
