@@ -275,13 +275,16 @@ static void on_event(void *ctx, enum json_event ev, const char *p, size_t n)
 	}
 }
 
+static bool is_space(uint8_t c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
 /* The stream's end, in the place of a document; the scanner takes its '[' for an array. */
 static void follow_marker(struct doc *d, const uint8_t *p, size_t n)
 {
 	for (size_t i = 0; i < n && d->marker >= 0; i++) {
-		bool space = p[i] == ' ' || p[i] == '\t' || p[i] == '\r' || p[i] == '\n';
-
-		if (space && (d->marker == 0 || !done_marker[d->marker]))
+		if (is_space(p[i]) && (d->marker == 0 || !done_marker[d->marker]))
 			continue;
 		if (p[i] && p[i] == (uint8_t)done_marker[d->marker])
 			d->marker++;
@@ -350,7 +353,8 @@ int extract_data(struct extract *x, const uint8_t *p, size_t n, uint64_t ns)
 
 	if (!d->open || !n)
 		return 0;
-	d->any = true;
+	for (size_t i = 0; i < n && !d->any; i++)
+		d->any = !is_space(p[i]);
 	x->facts.now = ns;
 	follow_marker(d, p, n);
 	if (!d->bad)
@@ -366,12 +370,12 @@ void extract_end(struct extract *x, bool cut)
 	if (!d->open)
 		return;
 	d->open = false;
-	/* Of a number that a cut ends nobody knows the rest. */
-	status = cut || d->bad ? JSON_MORE : json_end(&d->json);
+	/* A cut may fall behind the last byte that matters. A bare number has no last byte. */
+	status = cut ? json_feed(&d->json, NULL, 0) : json_end(&d->json);
 	if (is_marker(d)) {
-		x->done_marker = !cut;
+		x->done_marker = true;
 	} else if (d->any) {
-		if (!cut && !d->bad && status == JSON_MORE && x->it->dialect != DIALECT_NONE)
+		if (!cut && status == JSON_MORE && x->it->dialect != DIALECT_NONE)
 			interaction_incomplete(x->it, TRUNCATED, "a JSON document ends early");
 		if (d->side == EXTRACT_REQUEST)
 			end_request(x, status == JSON_DONE);

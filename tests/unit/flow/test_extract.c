@@ -148,6 +148,9 @@ static void test_shapes(void **state)
 		{"/v1/chat/completions",
 		 "{\"model\":\"m\",\"messages\":[{\"role\":\"user\"}],\"max_tokens\":1,\"system\":\"s\"}",
 		 DIALECT_OPENAI_CHAT, false},
+		{"/v1/chat/completions",
+		 "{\"messages\":[{\"role\":\"user\"}],\"contents\":[{\"parts\":[]}]}",
+		 DIALECT_OPENAI_CHAT, false},
 		{"/v1/chat/completions", "{\"ping\":1}", DIALECT_OPENAI_CHAT, true},
 	};
 
@@ -177,6 +180,7 @@ static void test_answers(void **state)
 		{"/", NULL, "{\"type\":\"message\",\"content\":[]}", DIALECT_NONE},
 		{"/", NULL, "{\"done\":true,\"model\":\"m\"}", DIALECT_NONE},
 		{"/", NULL, "{\"error\":{\"type\":\"t\"}}", DIALECT_NONE},
+		{"/", NULL, "[{\"object\":\"chat.completion\",\"choices\":[]}]", DIALECT_NONE},
 		{"/", NULL, "{\"object\":\"chat.completion\",\"choices\":[]}", DIALECT_OPENAI_CHAT},
 		{"/", NULL, "{\"model\":\"m\",\"choices\":[{\"delta\":{}}]}", DIALECT_OPENAI_CHAT},
 		{"/", NULL, "{\"type\":\"response.created\",\"response\":{}}",
@@ -240,7 +244,7 @@ static void test_done_marker(void **state)
 		bool done;
 	} rows[] = {
 		{"[DONE]", false, 0, true},	     {" [DONE]\n", false, 0, true},
-		{"[DONE]", true, 0, false},	     {"[DONE", false, 0, false},
+		{"[DONE]", true, 0, true},	     {"[DONE", false, 0, false},
 		{"[DONE]x", false, -EBADMSG, false}, {"[DONEX", false, -EBADMSG, false},
 		{"DONE", false, -EBADMSG, false},    {"[]", false, 0, false},
 		{"[ DONE]", false, -EBADMSG, false},
@@ -262,6 +266,62 @@ static void test_done_marker(void **state)
 				fail_msg("%s: %d %d", rows[i].text, r, extract_stream_done(x));
 			extract_free(x);
 		}
+}
+
+/* A cut inside the last document: neither is the stream whole nor the lesser name of an error its
+ * type. Behind it, both are. */
+static void test_cut_inside(void **state)
+{
+	static const struct {
+		const char *path, *answer;
+		bool done;
+		const char *error;
+	} rows[] = {
+		{"/v1/messages", "{\"type\":\"message_stop\"", false, ""},
+		{"/v1/messages", "{\"type\":\"message_stop\"}", true, ""},
+		{"/v1/responses", "{\"type\":\"response.completed\",\"response\":{", false, ""},
+		{"/api/chat", "{\"done\":true", false, ""},
+		{"/api/chat", "{\"done\":true}", true, ""},
+		{"/api/chat", "{\"done\":tru", false, ""},
+		{"/v1/chat/completions", "{\"error\":{\"code\":\"c\",", false, "error"},
+		{"/v1/chat/completions", "{\"error\":{\"code\":\"c\"}", false, "c"},
+		{"/v1/chat/completions", "{\"error\":{\"code\":\"c\",\"type\":\"t\"", false, "t"},
+		{"/v1/chat/completions", "{\"error\":{\"type\":\"t\",\"code\":\"c\"}}", false, "t"},
+		{"/v1/chat/completions", "{\"error\":{\"type\":null,\"code\":\"c\"}}", false, "c"},
+		{"/v1/chat/completions", "{\"error\":null}", false, ""},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct interaction it;
+		struct extract *x = start(&it, rows[i].path);
+
+		extract_begin(x, EXTRACT_RESPONSE, NULL);
+		assert_int_equal(feed(x, rows[i].answer), 0);
+		extract_end(x, true);
+		if (extract_stream_done(x) != rows[i].done || strcmp(it.error_type, rows[i].error))
+			fail_msg("%s: done %d, error %s", rows[i].answer, extract_stream_done(x),
+				 it.error_type);
+		extract_free(x);
+	}
+}
+
+/* Pieces find their call by choice and index; a choice that does not say which is the first. */
+static void test_choices(void **state)
+{
+	struct interaction it;
+	struct extract *x = start(&it, "/v1/chat/completions");
+
+	document(
+		x, EXTRACT_RESPONSE,
+		"{\"choices\":[{\"index\":1,\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"f\"}}]}},"
+		"{\"delta\":{\"tool_calls\":[{\"index\":0,\"function\":{\"name\":\"g\"}}]}}]}");
+	document(x, EXTRACT_RESPONSE,
+		 "{\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"b\"}]}}]}");
+	assert_int_equal(it.tool_calls_count, 2);
+	assert_string_equal(it.tool_calls[0].name, "f");
+	assert_string_equal(it.tool_calls[1].name, "g");
+	assert_string_equal(it.tool_calls[1].id, "b");
+	extract_free(x);
 }
 
 /* Where the model stands in the path. */
@@ -341,6 +401,8 @@ static void test_ends_early(void **state)
 	struct interaction it;
 	struct extract *x = start(&it, "/v1/chat/completions");
 
+	document(x, EXTRACT_RESPONSE, " \r\n"); /* no document at all */
+	assert_int_equal(it.completeness, COMPLETE);
 	extract_begin(x, EXTRACT_RESPONSE, NULL);
 	assert_int_equal(feed(x, "{\"usage\":{\"prompt_tokens\":12"), 0);
 	extract_end(x, false);
@@ -443,6 +505,7 @@ int main(void)
 		cmocka_unit_test(test_paths),		cmocka_unit_test(test_shapes),
 		cmocka_unit_test(test_answers),		cmocka_unit_test(test_late_dialect),
 		cmocka_unit_test(test_done_marker),	cmocka_unit_test(test_interleaved),
+		cmocka_unit_test(test_cut_inside),	cmocka_unit_test(test_choices),
 		cmocka_unit_test(test_path_models),	cmocka_unit_test(test_not_json),
 		cmocka_unit_test(test_ends_early),	cmocka_unit_test(test_many_calls),
 		cmocka_unit_test(test_long_values),	cmocka_unit_test(test_error_event),
