@@ -138,10 +138,10 @@ static void look_ahead(struct recovery *v)
 	if (verifier_new(signer_public(v->s->signer), &key))
 		return;
 	segment_resync(in);
-	while ((a = segment_next(in)) == SEGMENT_FRAME || a == SEGMENT_BAD) {
+	while ((a = segment_next(in)) != SEGMENT_END && a != SEGMENT_IO) {
 		const struct frame *f = &in->frame;
 
-		if (a == SEGMENT_BAD) {
+		if (a != SEGMENT_FRAME) {
 			segment_resync(in);
 			continue;
 		}
@@ -296,6 +296,8 @@ static void drop_declared(struct recovery *v, uint64_t below)
 		segment_name(v->names[k++], file);
 		unlinkat(v->s->dir, file, 0);
 	}
+	if (!k)
+		return;
 	v->n -= k;
 	memmove(v->names, v->names + k, v->n * sizeof(*v->names));
 }

@@ -170,26 +170,25 @@ void segment_resync(struct segment_reader *r)
 	static const uint8_t magic[4] = {SEGMENT_MAGIC >> 24, SEGMENT_MAGIC >> 16 & 0xff,
 					 SEGMENT_MAGIC >> 8 & 0xff, SEGMENT_MAGIC & 0xff};
 	uint64_t from = r->offset + 1;
+	size_t at = 0;
 
-	for (;;) {
-		const uint8_t *hit;
+	segment_read(r, r->fd, from);
+	while (refill(r) >= 0 && r->len) {
+		const uint8_t *hit = r->window, *end = r->window + r->len;
+		long k = FRAME_BAD;
 
-		segment_read(r, r->fd, from);
-		if (refill(r) <= 0)
-			return;
-		hit = memmem(r->window, r->len, magic, sizeof(magic));
-		if (!hit) {
+		while (k == FRAME_BAD && (hit = memmem(hit, end - hit, magic, sizeof(magic)))) {
+			k = frame_parse(hit, end - hit, &r->frame, &r->why);
+			at = hit++ - r->window;
+		}
+		/* A possible frame that the window cuts is looked at again from its beginning; at
+		 * the beginning already, it is the file that cuts it. */
+		if (k == FRAME_BAD)
 			from += r->len > 3 ? r->len - 3 : r->len;
-			if (r->len <= 3)
-				return;
-			continue;
-		}
-		from += hit - r->window;
+		else
+			from += k == FRAME_MORE && !at ? 1 : at;
 		segment_read(r, r->fd, from);
-		if (segment_next(r) == SEGMENT_FRAME) {
-			segment_read(r, r->fd, from);
+		if (k > 0)
 			return;
-		}
-		from++;
 	}
 }

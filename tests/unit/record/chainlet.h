@@ -50,7 +50,9 @@ static inline void chainlet_new(struct chainlet *c)
 	char err[512] = "";
 
 	memset(c, 0, sizeof(*c));
-	strcpy(c->dir, "/tmp/probity-chain-XXXXXX");
+	/* In memory where possible: thousands of fsyncs would be most of the time. */
+	snprintf(c->dir, sizeof(c->dir), "%s/probity-chain-XXXXXX",
+		 access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm");
 	assert_non_null(mkdtemp(c->dir));
 	snprintf(c->key, sizeof(c->key), "%s/host.key", c->dir);
 	snprintf(c->spool, sizeof(c->spool), "%s/spool", c->dir);

@@ -1,0 +1,723 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The spool over crashes, failing disks and damage. After each, the same questions: does it open,
+ * does the chain go on where it must, does verify agree, and is every durable record still there
+ * or named as lost.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#include <cmocka.h>
+
+#include "../record/chainlet.h"
+#include "base/cleanup.h"
+#include "base/log.h"
+
+static struct chainlet c;
+
+static int setup(void **state)
+{
+	chainlet_new(&c);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	chainlet_done(&c);
+	return 0;
+}
+
+static struct verify_result verify(void)
+{
+	const struct verify_options o = {.expect_public = signer_public(c.signer)};
+	struct verify_result r;
+
+	assert_int_equal(verify_dir(c.spool, &o, &r), 0);
+	return r;
+}
+
+static void assert_verifies(uint64_t records)
+{
+	struct verify_result r = verify();
+
+	if (!r.ok)
+		fail_msg("%s in %s at %llu, record %llu: %s", r.first.kind, r.first.file,
+			 (unsigned long long)r.first.offset, (unsigned long long)r.first.seq,
+			 r.first.detail);
+	assert_int_equal(r.records, records);
+}
+
+static void fill(uint64_t from_id, uint64_t n)
+{
+	for (uint64_t i = 0; i < n; i++)
+		chainlet_add(&c, from_id + i, 30);
+}
+
+static void continues_after_reopen(void **state)
+{
+	for (uint64_t run = 0; run < 5; run++) {
+		chainlet_open(&c, 1500, NULL);
+		assert_int_equal(spool_state(c.s)->next_seq, run * 4);
+		assert_int_equal(spool_state(c.s)->durable_id, run ? 1000 * run + 2 : 0);
+		assert_int_equal(spool_state(c.s)->repairs_count, 0);
+		chainlet_start(&c);
+		assert_int_equal(spool_commit(c.s), 0);
+		fill(1000 * (run + 1), 3);
+		chainlet_close(&c);
+	}
+	assert_verifies(20);
+}
+
+static void duplicates_are_refused(void **state)
+{
+	chainlet_open(&c, 1 << 20, NULL);
+	fill(50, 1);
+	assert_int_equal(spool_seal(c.s, 1, 50, 0, "x", 1, false), -EALREADY);
+	assert_int_equal(spool_seal(c.s, 1, 49, 0, "x", 1, false), -EALREADY);
+	assert_int_equal(spool_seal(c.s, 2, 0, 0, "x", 1, false), 0); /* the recorder's own */
+	assert_int_equal(spool_seal(c.s, 1, 50, 0, "x", 1, false), -EALREADY);
+	assert_int_equal(spool_seal(c.s, 1, 51, 0, "x", 1, false), 0);
+	assert_int_equal(spool_commit(c.s), 0);
+	chainlet_close(&c);
+	chainlet_open(&c, 1 << 20, NULL);
+	assert_int_equal(spool_seal(c.s, 1, 51, 0, "x", 1, false), -EALREADY);
+	assert_int_equal(spool_state(c.s)->next_seq, 3);
+}
+
+static void id_is_found_in_older_segments(void **state)
+{
+	chainlet_open(&c, 400, NULL);
+	fill(7, 2);
+	for (int i = 0; i < 5; i++) {
+		assert_int_equal(spool_seal(c.s, 2, 0, 0, "y", 1, true), 0);
+		assert_int_equal(spool_commit(c.s), 0);
+	}
+	assert_true(spool_state(c.s)->segments > 3);
+	chainlet_close(&c);
+	chainlet_open(&c, 400, NULL);
+	assert_int_equal(spool_state(c.s)->last_id, 8);
+}
+
+static void buffer_is_bounded(void **state)
+{
+	_cleanup_free_ uint8_t *big = calloc(1, RECORD_PAYLOAD_MAX + 1);
+	uint64_t n = 0;
+	int e;
+
+	chainlet_open(&c, 8 << 20, NULL);
+	chainlet_start(&c);
+	assert_int_equal(spool_seal(c.s, 1, 1, 0, big, RECORD_PAYLOAD_MAX + 1, false), -EMSGSIZE);
+	while (!(e = spool_seal(c.s, 1, n + 1, 0, big, RECORD_PAYLOAD_MAX, false)))
+		n++;
+	assert_int_equal(e, -ENOBUFS);
+	assert_int_equal(n, SPOOL_BUFFER / 65700);
+	assert_int_equal(spool_seal(c.s, 2, 0, 0, big, 4000, true), 0); /* room is kept for it */
+	assert_int_equal(spool_commit(c.s), 0);
+	assert_int_equal(spool_seal(c.s, 1, n + 1, 0, big, RECORD_PAYLOAD_MAX, false), 0);
+	assert_int_equal(spool_commit(c.s), 0);
+	chainlet_close(&c);
+	assert_verifies(n + 3);
+}
+
+/* A group that was written but whose head was not: what a power cut may leave of it. */
+static void torn_tails(void **state)
+{
+	struct chainlet_file head, before, after;
+
+	chainlet_open(&c, 1 << 20, NULL);
+	chainlet_start(&c);
+	fill(1, 2);
+	chainlet_load(&c, 0, "head", &head);
+	chainlet_load(&c, 0, NULL, &before);
+	fill(3, 2);
+	chainlet_close(&c);
+	chainlet_load(&c, 0, NULL, &after);
+	for (size_t n = before.n; n <= after.n; n++)
+		for (int kind = 0; kind < 3; kind++) {
+			_cleanup_free_ uint8_t *p = calloc(1, after.n);
+			size_t whole = 0;
+			const struct spool_state *s;
+
+			if (kind == 1 && n == after.n)
+				continue;
+			memcpy(p, after.p, n);
+			if (kind == 2 && n > before.n) /* a sector of it was never written */
+				p[n - 1] ^= 0xff;
+			chainlet_write(&after, p, kind == 1 ? after.n : n); /* 1: zeros behind */
+			chainlet_restore(&head);
+			chainlet_open(&c, 1 << 20, NULL);
+			s = spool_state(c.s);
+			while (whole < after.frames && after.at[whole + 1] <= n)
+				whole++;
+			if (kind == 2 && n > before.n && after.at[whole] == n)
+				whole--;
+			assert_int_equal(s->next_seq, whole);
+			assert_int_equal(s->repairs_count,
+					 kind == 1 || n != after.at[whole] ? 1 : 0);
+			if (s->repairs_count) {
+				assert_string_equal(s->repairs[0].file, after.name);
+				assert_int_equal(s->repairs[0].offset, after.at[whole]);
+				assert_false(s->repairs[0].lost);
+			}
+			chainlet_start(&c);
+			assert_int_equal(spool_commit(c.s), 0);
+			chainlet_close(&c);
+			if (n % 16 == 0 || n == after.at[whole])
+				assert_verifies(whole + 1);
+		}
+	free(head.p);
+	free(before.p);
+	free(after.p);
+}
+
+static size_t size_of(const char *name)
+{
+	char p[512];
+	struct stat st;
+
+	snprintf(p, sizeof(p), "%s/%s", c.spool, name);
+	return stat(p, &st) ? 0 : st.st_size;
+}
+
+static void clear_spool(void)
+{
+	nftw(c.spool, chainlet_remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	mkdir(c.spool, 0700);
+}
+
+/* Damage below the head, in the last segment: kept apart, declared, and the chain never forks. */
+static void damage_is_kept_apart(void **state)
+{
+	struct chainlet_file head, first, last;
+	uint64_t next;
+
+	chainlet_open(&c, 700, NULL);
+	chainlet_start(&c);
+	fill(1, 5);
+	next = spool_state(c.s)->next_seq;
+	chainlet_close(&c);
+	chainlet_load(&c, 0, "head", &head);
+	chainlet_load(&c, 0, NULL, &first);
+	chainlet_load(&c, first.frames, NULL, &last);
+	assert_true(last.frames >= 2);
+	for (int with_head = 0; with_head < 2; with_head++)
+		for (size_t at = 0; at < last.n; at += with_head ? 3 : 7) {
+			const struct spool_state *s;
+			char bad[80];
+			size_t k = 0;
+
+			clear_spool();
+			chainlet_restore(&first);
+			last.p[at] ^= 0x40;
+			chainlet_restore(&last);
+			last.p[at] ^= 0x40;
+			if (with_head)
+				chainlet_restore(&head);
+			while (last.at[k + 1] <= at)
+				k++;
+			chainlet_open(&c, 700, NULL);
+			s = spool_state(c.s);
+			assert_true(s->repairs_count >= 1);
+			snprintf(bad, sizeof(bad), "%s.bad", last.name);
+			if (with_head || s->next_seq == next) {
+				assert_int_equal(s->next_seq, next);
+				assert_string_equal(s->repairs[0].file, bad);
+				assert_int_equal(s->repairs[0].offset, last.at[k]);
+				assert_int_equal(size_of(bad), last.n); /* not one byte is gone */
+				assert_true(s->repairs[1].lost);
+				assert_int_equal(s->repairs[1].lost_first, last.first + k);
+				assert_int_equal(s->repairs[1].lost_last, next - 1);
+				assert_int_equal(size_of(last.name), last.at[k]);
+				assert_int_equal(spool_next_kept(c.s, last.first + k), next);
+			} else { /* the last frame, and nothing remembers it */
+				assert_int_equal(k, last.frames - 1);
+				assert_int_equal(s->next_seq, last.first + k);
+			}
+			assert_int_equal(spool_state(c.s)->durable_id >= 3, true);
+			chainlet_start(&c);
+			assert_int_equal(spool_commit(c.s), 0);
+			chainlet_close(&c);
+			if (with_head) {
+				struct verify_result r = verify();
+
+				assert_false(r.ok);
+				assert_string_equal(r.first.kind, "missing segment");
+				assert_int_equal(r.first.seq, last.first + k);
+			}
+		}
+	free(head.p);
+	free(first.p);
+	free(last.p);
+}
+
+static void lost_side_files(void **state)
+{
+	static const char *const gone[] = {"head", "acked", "reserve", "lock"};
+	char p[256];
+
+	chainlet_open(&c, 700, NULL);
+	chainlet_start(&c);
+	fill(1, 5);
+	assert_int_equal(spool_reserve(c.s, true), 0);
+	assert_int_equal(spool_acked_write(c.s, 3), 0);
+	chainlet_close(&c);
+	for (size_t i = 0; i < ARRAY_SIZE(gone); i++)
+		for (int garbage = 0; garbage < 2; garbage++) {
+			uint64_t next;
+
+			snprintf(p, sizeof(p), "%s/%s", c.spool, gone[i]);
+			unlink(p);
+			if (garbage)
+				assert_int_equal(fs_write_atomic(p, "garbage", 7, 0600), 0);
+			chainlet_open(&c, 700, NULL);
+			next = spool_state(c.s)->next_seq;
+			assert_int_equal(spool_state(c.s)->repairs_count, 0);
+			chainlet_start(&c);
+			assert_int_equal(spool_commit(c.s), 0);
+			chainlet_close(&c);
+			assert_verifies(next + 1);
+		}
+}
+
+static void all_segments_gone(void **state)
+{
+	struct chainlet_file seg[8], head;
+	const struct spool_state *s;
+	size_t n;
+
+	chainlet_open(&c, 700, NULL);
+	chainlet_start(&c);
+	fill(1, 5);
+	chainlet_close(&c);
+	n = chainlet_segments(&c, seg, 8);
+	chainlet_load(&c, 0, "head", &head);
+	for (size_t i = 0; i < n; i++) {
+		unlink(seg[i].path);
+		free(seg[i].p);
+	}
+	chainlet_open(&c, 700, NULL);
+	s = spool_state(c.s);
+	assert_int_equal(s->next_seq, 6); /* the head remembers: no second record 0 to 5 */
+	assert_memory_equal(s->chain, head.p + 24, 16);
+	assert_int_equal(s->repairs_count, 1);
+	assert_true(s->repairs[0].lost);
+	assert_int_equal(s->repairs[0].lost_first, 0);
+	assert_int_equal(s->repairs[0].lost_last, 5);
+	free(head.p);
+}
+
+/* --- a failing disk --------------------------------------------------------------------------- */
+
+static int fail_syncs, fail_writes, short_writes;
+
+static int bad_fdatasync(int fd)
+{
+	if (fail_syncs > 0) {
+		fail_syncs--;
+		errno = EIO;
+		return -1;
+	}
+	return fdatasync(fd);
+}
+
+static ssize_t bad_pwrite(int fd, const void *p, size_t n, off_t at)
+{
+	if (short_writes > 0) {
+		short_writes--;
+		return pwrite(fd, p, n / 2 + 1, at);
+	}
+	if (fail_writes > 0) {
+		fail_writes--;
+		errno = ENOSPC;
+		return -1;
+	}
+	return pwrite(fd, p, n, at);
+}
+static const struct spool_io bad_io = {bad_pwrite, bad_fdatasync};
+
+static void a_failed_fsync_moves_to_a_new_file(void **state)
+{
+	static const struct {
+		uint64_t before; /* records in the segment whose fsync fails */
+		int failures, commit;
+	} cases[] = {{0, 1, 0}, {3, 1, 0}, {0, 2, -EIO}, {3, 2, -EIO}, {3, 3, -EIO}};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		uint64_t n = 1 + cases[i].before, segments;
+		struct stat st;
+		char p[256];
+
+		clear_spool();
+		chainlet_open(&c, 1 << 20, &bad_io);
+		if (cases[i].before) {
+			chainlet_start(&c);
+			fill(1, cases[i].before);
+		}
+		segments = spool_state(c.s)->segments;
+		snprintf(p, sizeof(p), "%s/%020d.seg", c.spool, 0);
+		fail_syncs = cases[i].failures;
+		if (!cases[i].before)
+			chainlet_start(&c);
+		else
+			assert_int_equal(spool_seal(c.s, 1, 99, 0, "z", 1, false), 0), n++;
+		assert_int_equal(spool_commit(c.s), cases[i].commit);
+		assert_true(spool_state(c.s)->failures > 0);
+		if (cases[i].commit) {
+			assert_int_equal(spool_state(c.s)->pending, 1); /* nothing is lost */
+			while (spool_commit(c.s))
+				assert_int_equal(spool_state(c.s)->pending, 1);
+		}
+		assert_int_equal(spool_state(c.s)->segments, segments + 1);
+		assert_int_equal(stat(p, &st), 0);
+		chainlet_close(&c);
+		assert_verifies(n);
+		chainlet_open(&c, 1 << 20, NULL);
+		assert_int_equal(spool_state(c.s)->next_seq, n);
+		assert_int_equal(spool_state(c.s)->repairs_count, 0);
+		chainlet_close(&c);
+	}
+}
+
+static void a_full_disk_loses_nothing_sealed(void **state)
+{
+	chainlet_open(&c, 1 << 20, &bad_io);
+	chainlet_start(&c);
+	fill(1, 2);
+	for (uint64_t i = 0; i < 5; i++) {
+		assert_int_equal(spool_seal(c.s, 1, 10 + i, 0, "0123456789", 10, false), 0);
+		short_writes = 1; /* half of it fits */
+		fail_writes = 1;
+		assert_int_equal(spool_commit(c.s), -ENOSPC);
+		assert_int_equal(spool_state(c.s)->durable_seq, 3);
+		assert_int_equal(spool_state(c.s)->durable_id, 2);
+	}
+	assert_int_equal(spool_commit(c.s), 0);
+	assert_int_equal(spool_state(c.s)->durable_seq, 8);
+	chainlet_close(&c);
+	assert_verifies(8);
+}
+
+static void reserve_takes_and_gives_space(void **state)
+{
+	chainlet_open(&c, 1 << 20, NULL);
+	assert_int_equal(spool_reserve(c.s, true), 0);
+	assert_int_equal(size_of("reserve"), SPOOL_RESERVE);
+	assert_int_equal(spool_reserve(c.s, false), 0);
+	assert_int_equal(size_of("reserve"), 0);
+	assert_int_equal(spool_reserve(c.s, false), 0);
+}
+
+/* What a failed fsync leaves when the cut back did not become durable either. */
+static void records_written_twice_are_cut(void **state)
+{
+	struct chainlet_file a, b;
+	_cleanup_free_ uint8_t *p = NULL;
+
+	chainlet_open(&c, 600, NULL);
+	chainlet_start(&c);
+	fill(1, 4);
+	chainlet_close(&c);
+	chainlet_load(&c, 0, NULL, &a);
+	chainlet_load(&c, a.frames, NULL, &b);
+	p = malloc(a.n + b.n);
+	memcpy(p, a.p, a.n);
+	memcpy(p + a.n, b.p, b.n);
+	chainlet_write(&a, p, a.n + b.n);
+	chainlet_open(&c, 600, NULL);
+	assert_int_equal(spool_state(c.s)->repairs_count, 1);
+	assert_int_equal(spool_state(c.s)->repairs[0].offset, a.n);
+	chainlet_close(&c);
+	assert_verifies(5);
+	free(a.p);
+	free(b.p);
+}
+
+/* --- bounds, reading back, other hands --------------------------------------------------------- */
+
+static void dropping_is_told_by_the_head(void **state)
+{
+	struct chainlet_file seg[16];
+	uint64_t end;
+	size_t n;
+
+	chainlet_open(&c, 600, NULL);
+	chainlet_start(&c);
+	fill(1, 11);
+	assert_true(spool_state(c.s)->segments >= 4);
+	end = spool_oldest_end(c.s);
+	assert_int_equal(spool_drop(c.s, end - 1), 0); /* frees nothing: not a whole segment */
+	assert_int_equal(spool_state(c.s)->first_seq, 0);
+	assert_int_equal(spool_drop(c.s, end), 0);
+	assert_int_equal(spool_state(c.s)->first_seq, end);
+	assert_true(verify().ok);
+	assert_true(verify().pruned);
+	assert_int_equal(verify().first_seq, end);
+	chainlet_close(&c);
+	chainlet_open(&c, 600, NULL);
+	assert_int_equal(spool_state(c.s)->first_seq, end);
+	assert_int_equal(spool_drop(c.s, UINT64_MAX), 0);
+	assert_int_equal(spool_state(c.s)->segments, 1); /* the last one stays */
+	fill(100, 6);
+	chainlet_close(&c);
+	assert_true(verify().ok);
+	/* One more than the head says: found. */
+	n = chainlet_segments(&c, seg, 16);
+	assert_true(n >= 2);
+	unlink(seg[0].path);
+	assert_false(verify().ok);
+	assert_string_equal(verify().first.kind, "missing segment");
+	assert_string_equal(verify().first.file, seg[0].name);
+	for (size_t i = 0; i < n; i++)
+		free(seg[i].p);
+}
+
+static void reads_back_what_is_durable(void **state)
+{
+	_cleanup_free_ uint8_t *buf = malloc(1 << 20);
+	static const struct {
+		size_t cap, max;
+	} cases[] = {{1 << 20, 512}, {1 << 20, 1}, {700, 512}, {320, 2}};
+	size_t k;
+
+	chainlet_open(&c, 900, NULL);
+	chainlet_start(&c);
+	fill(1, 20);
+	assert_int_equal(spool_seal(c.s, 1, 99, 0, "pending", 7, false), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		uint64_t seq = 0;
+
+		while (seq < 21) {
+			ssize_t n = spool_read(c.s, seq, buf, cases[i].cap, cases[i].max, &k);
+			struct frame f;
+			const char *why;
+
+			assert_true(n > 0 && k > 0 && k <= cases[i].max);
+			for (ssize_t at = 0; at < n;) {
+				struct record r;
+				long used = frame_parse(buf + at, n - at, &f, &why);
+
+				assert_true(used > 0);
+				assert_int_equal(record_decode(f.record, f.record_len, &r, &why),
+						 0);
+				assert_int_equal(r.seq, seq);
+				seq++;
+				at += used;
+			}
+		}
+		assert_int_equal(spool_read(c.s, seq, buf, 1 << 20, 9, &k), 0);
+	}
+	/* from anywhere, in any order */
+	for (uint64_t seq = 20; seq < 21; seq -= 3)
+		assert_true(spool_read(c.s, seq, buf, 1 << 20, 3, &k) > 0);
+	assert_int_equal(spool_drop(c.s, spool_oldest_end(c.s)), 0);
+	assert_int_equal(spool_read(c.s, 0, buf, 1 << 20, 9, &k), -ENOENT);
+	assert_int_equal(spool_next_kept(c.s, 0), spool_state(c.s)->first_seq);
+	assert_int_equal(spool_next_kept(c.s, 21), 21);
+}
+
+static void damage_met_while_reading(void **state)
+{
+	_cleanup_free_ uint8_t *buf = malloc(1 << 20);
+	struct chainlet_file f;
+	size_t k;
+
+	chainlet_open(&c, 900, NULL);
+	chainlet_start(&c);
+	fill(1, 8);
+	chainlet_load(&c, 0, NULL, &f);
+	f.p[f.at[1] + 40] ^= 1;
+	chainlet_restore(&f);
+	assert_true(spool_read(c.s, 0, buf, 1 << 20, 9, &k) > 0);
+	assert_int_equal(k, 1);
+	assert_int_equal(spool_read(c.s, 1, buf, 1 << 20, 9, &k), -ENOENT);
+	assert_int_equal(spool_next_kept(c.s, 1), f.frames);
+	free(f.p);
+}
+
+static void declared_losses_are_summed(void **state)
+{
+	uint8_t note[NOTE_MAX];
+
+	chainlet_open(&c, 900, NULL);
+	for (uint64_t i = 0; i < 6; i++) {
+		fill(10 * (i + 1), 2);
+		assert_int_equal(spool_seal(c.s, RECORD_CONTROL, 0, 0, note,
+					    note_loss("r", i & 1 ? "spool_full" : "memory_full",
+						      100 + i, 0, 5, note),
+					    true),
+				 0);
+		assert_int_equal(spool_commit(c.s), 0);
+	}
+	assert_int_equal(spool_declared(c.s, 0, 18), 101 + 103 + 105);
+	assert_int_equal(spool_declared(c.s, 6, 17), 103);
+	assert_int_equal(spool_declared(c.s, 18, 18), 0);
+	/* The newest is known again after a restart, and what it declares is not kept. */
+	chainlet_close(&c);
+	chainlet_open(&c, 900, NULL);
+	assert_true(spool_state(c.s)->hole.valid);
+	assert_int_equal(spool_state(c.s)->hole.last, 5);
+	assert_int_equal(spool_state(c.s)->hole.seq, 17);
+	assert_true(spool_state(c.s)->first_seq > 0);
+}
+
+static void acked_is_a_hint_of_this_chain(void **state)
+{
+	uint64_t seq = 77;
+
+	chainlet_open(&c, 900, NULL);
+	fill(1, 5);
+	assert_int_equal(spool_acked_read(c.s, &seq), -ENOENT);
+	assert_int_equal(spool_acked_write(c.s, 4), 0);
+	assert_int_equal(spool_acked_read(c.s, &seq), 0);
+	assert_int_equal(seq, 4);
+	assert_int_equal(spool_acked_write(c.s, 5), 0); /* more than there is: not believed */
+	assert_int_equal(spool_acked_read(c.s, &seq), -ENOENT);
+	assert_int_equal(spool_acked_write(c.s, 4), 0);
+	chainlet_close(&c);
+	unlink(c.key);
+	signer_free(c.signer);
+	c.signer = NULL;
+	assert_int_equal(signer_open(c.key, true, &c.signer, (char[256]){0}, 256), 0);
+	chainlet_open(&c, 900, NULL);
+	assert_int_equal(spool_acked_read(c.s, &seq), -ENOENT);
+}
+
+static void another_key_begins_another_chain(void **state)
+{
+	uint8_t chain[16];
+	char old[256];
+	struct verify_result r;
+
+	chainlet_open(&c, 700, NULL);
+	chainlet_start(&c);
+	fill(1, 5);
+	memcpy(chain, spool_state(c.s)->chain, 16);
+	chainlet_close(&c);
+	unlink(c.key);
+	signer_free(c.signer);
+	c.signer = NULL;
+	assert_int_equal(signer_open(c.key, true, &c.signer, (char[256]){0}, 256), 0);
+	chainlet_open(&c, 700, NULL);
+	assert_int_equal(spool_state(c.s)->next_seq, 0);
+	assert_memory_not_equal(spool_state(c.s)->chain, chain, 16);
+	assert_int_equal(spool_state(c.s)->repairs_count, 1);
+	chainlet_start(&c);
+	assert_int_equal(spool_commit(c.s), 0);
+	chainlet_close(&c);
+	assert_verifies(1);
+	snprintf(old, sizeof(old), "%s/%s", c.spool, "other-key.0");
+	assert_int_equal(verify_dir(old, NULL, &r), 0);
+	assert_true(r.ok);
+	assert_int_equal(r.records, 6);
+	assert_memory_equal(r.chain, chain, 16);
+}
+
+static void one_recorder_at_a_time(void **state)
+{
+	struct spool_config cfg = {c.spool, 700, c.signer, NULL};
+	struct spool *second = NULL;
+	char err[512] = "";
+
+	chainlet_open(&c, 700, NULL);
+	assert_int_equal(spool_open(&cfg, &second, err, sizeof(err)), -EBUSY);
+	assert_null(second);
+	assert_non_null(strstr(err, c.spool));
+}
+
+/* --- SIGKILL at any moment --------------------------------------------------------------------- */
+
+static void seal_until_killed(volatile uint64_t *durable)
+{
+	for (;;) {
+		const struct spool_state *s = spool_state(c.s);
+
+		for (int i = 0; i < 5; i++)
+			if (spool_seal(c.s, 1, s->last_id + 1, 0, "0123456789abcdef", 16, false))
+				_exit(1);
+		if (spool_commit(c.s))
+			_exit(2);
+		*durable = s->durable_seq;
+	}
+}
+
+static void killed_at_any_moment(void **state)
+{
+	volatile uint64_t *durable =
+		mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	uint64_t next;
+
+	assert_true(durable != MAP_FAILED);
+	for (int run = 0; run < 25; run++) {
+		pid_t pid = fork();
+		int status;
+
+		if (!pid) {
+			struct spool_config cfg = {c.spool, 3000, c.signer, NULL};
+			char err[512];
+
+			if (spool_open(&cfg, &c.s, err, sizeof(err)))
+				_exit(3);
+			seal_until_killed(durable);
+		}
+		usleep(4000 + 1700 * run);
+		kill(pid, SIGKILL);
+		waitpid(pid, &status, 0);
+		assert_true(WIFSIGNALED(status));
+		chainlet_open(&c, 3000, NULL);
+		next = spool_state(c.s)->next_seq;
+		assert_true(next >= *durable); /* what was reported durable is there */
+		assert_int_equal(spool_state(c.s)->last_id, next);
+		chainlet_close(&c);
+	}
+	assert_true(*durable > 0);
+	{
+		const struct verify_options o = {.expect_public = signer_public(c.signer)};
+		struct verify_result r;
+
+		/* No START here: the key is the one expected. */
+		assert_int_equal(verify_dir(c.spool, &o, &r), 0);
+		assert_true(r.ok);
+		assert_int_equal(r.records, next);
+	}
+	munmap((void *)durable, 4096);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(continues_after_reopen),
+		TEST(duplicates_are_refused),
+		TEST(id_is_found_in_older_segments),
+		TEST(buffer_is_bounded),
+		TEST(torn_tails),
+		TEST(damage_is_kept_apart),
+		TEST(lost_side_files),
+		TEST(all_segments_gone),
+		TEST(a_failed_fsync_moves_to_a_new_file),
+		TEST(a_full_disk_loses_nothing_sealed),
+		TEST(reserve_takes_and_gives_space),
+		TEST(records_written_twice_are_cut),
+		TEST(dropping_is_told_by_the_head),
+		TEST(reads_back_what_is_durable),
+		TEST(damage_met_while_reading),
+		TEST(declared_losses_are_summed),
+		TEST(acked_is_a_hint_of_this_chain),
+		TEST(another_key_begins_another_chain),
+		TEST(one_recorder_at_a_time),
+		TEST(killed_at_any_moment),
+	};
+
+	log_init("test", LOG_L_ERR);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,350 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Frames, the head, the rules of a chain one by one, and the reader over files of any shape. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/cleanup.h"
+#include "base/reader.h"
+#include "chainlet.h"
+
+static struct chainlet c;
+static struct chainlet_file file;
+
+static int setup(void **state)
+{
+	chainlet_new(&c);
+	chainlet_open(&c, 1 << 20, NULL);
+	chainlet_start(&c);
+	for (uint64_t i = 1; i <= 6; i++)
+		chainlet_add(&c, 100 * i, 10 * i);
+	chainlet_close(&c);
+	chainlet_load(&c, 0, NULL, &file);
+	assert_int_equal(file.frames, 7);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	free(file.p);
+	chainlet_done(&c);
+	return 0;
+}
+
+static void frame_prefixes(void **state)
+{
+	struct frame f;
+	const char *why;
+
+	for (size_t n = 0; n <= file.at[1]; n++) {
+		_cleanup_free_ uint8_t *b = malloc(n ? n : 1); /* so that ASan sees over-reads */
+
+		memcpy(b, file.p, n);
+		assert_int_equal(frame_parse(b, n, &f, &why),
+				 n < file.at[1] ? FRAME_MORE : (long)file.at[1]);
+	}
+	assert_int_equal(frame_parse(file.p, file.n, &f, &why), file.at[1]);
+	assert_int_equal(f.record_len, file.at[1] - SEGMENT_FRAME_LEN - RECORD_SIG_LEN);
+	assert_ptr_equal(f.record, file.p + SEGMENT_FRAME_LEN);
+	assert_ptr_equal(f.sig, f.record + f.record_len);
+}
+
+static void frame_flips(void **state)
+{
+	size_t n = file.at[1];
+	_cleanup_free_ uint8_t *b = malloc(n);
+	struct frame f;
+	const char *why;
+
+	for (size_t at = 0; at < n; at++)
+		for (int bit = 0; bit < 8; bit++) {
+			long k;
+
+			memcpy(b, file.p, n);
+			b[at] ^= 1 << bit;
+			why = NULL;
+			k = frame_parse(b, n, &f, &why);
+			if (at >= 4 && at < 8 && k == FRAME_MORE)
+				continue; /* a longer frame may still come */
+			assert_int_equal(k, FRAME_BAD);
+			assert_string_equal(why,
+					    at < 4   ? "frame magic"
+					    : at < 8 ? strcmp(why, "crc") ? "frame length" : "crc"
+						     : "crc");
+		}
+}
+
+static void frame_length_bounds(void **state)
+{
+	static const struct {
+		uint32_t len;
+		long answer;
+	} cases[] = {
+		{0, FRAME_BAD},
+		{RECORD_HEADER_LEN + RECORD_SIG_LEN - 1, FRAME_BAD},
+		{RECORD_HEADER_LEN + RECORD_SIG_LEN, FRAME_MORE},
+		{RECORD_HEADER_LEN + RECORD_PAYLOAD_MAX + RECORD_SIG_LEN, FRAME_MORE},
+		{RECORD_HEADER_LEN + RECORD_PAYLOAD_MAX + RECORD_SIG_LEN + 1, FRAME_BAD},
+		{UINT32_MAX, FRAME_BAD},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		uint8_t b[SEGMENT_FRAME_LEN];
+		struct frame f;
+		const char *why;
+
+		put_be(b, 4, SEGMENT_MAGIC);
+		put_be(b + 4, 4, cases[i].len);
+		put_be(b + 8, 4, 0);
+		assert_int_equal(frame_parse(b, sizeof(b), &f, &why), cases[i].answer);
+	}
+}
+
+static void heads(void **state)
+{
+	struct head h = {.seq = 77, .first_seq = 5, .wall_ns = 123}, d;
+	uint8_t b[HEAD_LEN + 1] = {0};
+	const char *why;
+
+	memcpy(h.public, signer_public(c.signer), 32);
+	memset(h.chain, 0xaa, sizeof(h.chain));
+	memset(h.leaf, 0xbb, sizeof(h.leaf));
+	assert_int_equal(head_encode(&h, c.signer, b), 0);
+	assert_int_equal(head_decode(b, HEAD_LEN, &d, &why), 0);
+	assert_memory_equal(&h, &d, sizeof(h));
+	for (size_t n = 0; n <= HEAD_LEN + 1; n++)
+		if (n != HEAD_LEN)
+			assert_int_equal(head_decode(b, n, &d, &why), -EBADMSG);
+	for (size_t at = 0; at < HEAD_LEN; at++) {
+		b[at] ^= 1 << at % 8;
+		assert_int_equal(head_decode(b, HEAD_LEN, &d, &why), -EBADMSG);
+		b[at] ^= 1 << at % 8;
+	}
+}
+
+static struct frame frame_at(size_t k)
+{
+	struct frame f;
+	const char *why;
+
+	assert_true(frame_parse(file.p + file.at[k], file.n - file.at[k], &f, &why) > 0);
+	return f;
+}
+
+static int append(struct chain_state *s, size_t k, const char **why)
+{
+	struct frame f = frame_at(k);
+	struct record r;
+
+	return chain_append(s, f.record, f.record_len, f.sig, &r, why);
+}
+
+static void chain_in_order(void **state)
+{
+	struct chain_state s = {0};
+	const char *why;
+
+	for (size_t k = 0; k < file.frames; k++) {
+		assert_int_equal(append(&s, k, &why), 0);
+		assert_int_equal(s.next_seq, k + 1);
+		assert_int_equal(s.last_id, 100 * k);
+	}
+	assert_memory_equal(s.public, signer_public(c.signer), 32);
+	chain_state_done(&s);
+}
+
+static void nothing_changes_on_failure(void **state)
+{
+	struct chain_state s = {0}, before;
+	const char *why = NULL;
+
+	assert_int_equal(append(&s, 0, &why), 0);
+	before = s;
+	assert_int_equal(append(&s, 2, &why), -EBADMSG);
+	assert_string_equal(why, "sequence");
+	assert_memory_equal(&s, &before, sizeof(s));
+	assert_int_equal(append(&s, 1, &why), 0);
+	chain_state_done(&s);
+}
+
+static void a_first_record_must_bring_a_key(void **state)
+{
+	struct chain_state s = {0};
+	const char *why = NULL;
+
+	assert_int_equal(append(&s, 1, &why), -EBADMSG); /* no START */
+	assert_string_equal(why, "key id");
+	assert_false(s.started);
+	memcpy(s.public, signer_public(c.signer), 32);
+	assert_int_equal(append(&s, 1, &why), 0);
+	chain_state_done(&s);
+	s = (struct chain_state){0};
+	memset(s.public, 7, 32);
+	assert_int_equal(append(&s, 0, &why), -EBADMSG); /* START of another key than expected */
+	assert_string_equal(why, "key id");
+	chain_state_done(&s);
+}
+
+/* One rule broken at a time, by what the state expects. */
+static void set_chain(struct chain_state *s)
+{
+	s->chain[0] ^= 1;
+}
+static void set_prev(struct chain_state *s)
+{
+	s->prev[31] ^= 1;
+}
+static void set_seq(struct chain_state *s)
+{
+	s->next_seq++;
+}
+static void set_id(struct chain_state *s)
+{
+	s->last_id = 200;
+}
+static void set_nothing(struct chain_state *s) {}
+
+static void each_rule(void **state)
+{
+	static const struct {
+		void (*set)(struct chain_state *s);
+		const char *why;
+	} cases[] = {
+		{set_chain, "chain id"}, {set_prev, "previous hash"}, {set_seq, "sequence"},
+		{set_id, "id order"},	 {set_nothing, NULL},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct chain_state s = {0};
+		const char *why = NULL;
+
+		assert_int_equal(append(&s, 0, &why), 0);
+		assert_int_equal(append(&s, 1, &why), 0);
+		cases[i].set(&s);
+		assert_int_equal(append(&s, 2, &why), cases[i].why ? -EBADMSG : 0);
+		if (cases[i].why)
+			assert_string_equal(why, cases[i].why);
+		chain_state_done(&s);
+	}
+}
+
+static void names(void **state)
+{
+	static const struct {
+		const char *name;
+		bool ok;
+		uint64_t seq;
+	} cases[] = {
+		{"00000000000000000000.seg", true, 0},
+		{"18446744073709551615.seg", true, UINT64_MAX},
+		{"18446744073709551616.seg", false, 0},
+		{"99999999999999999999.seg", false, 0},
+		{"0000000000000000000.seg", false, 0},
+		{"000000000000000000000.seg", false, 0},
+		{"0000000000000000000x.seg", false, 0},
+		{"00000000000000000001.bad", false, 0},
+		{"00000000000000000001.seg.bad", false, 0},
+		{"", false, 0},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		uint64_t seq = 1234;
+
+		assert_int_equal(segment_name_parse(cases[i].name, &seq), cases[i].ok);
+		assert_int_equal(seq, cases[i].ok ? cases[i].seq : 1234);
+	}
+}
+
+static struct segment_reader in;
+
+static int temp(const uint8_t *p, size_t n)
+{
+	FILE *f = tmpfile();
+	int fd = dup(fileno(f));
+
+	fclose(f);
+	assert_int_equal(fs_write_all(fd, p, n), 0);
+	return fd;
+}
+
+/* The file, what follows it, and what the reader says after `frames` frames. */
+static void reader_ends(void **state)
+{
+	_cleanup_free_ uint8_t *b = calloc(1, 600000);
+	static const struct {
+		size_t cut, zeros, junk;
+		enum segment_answer answer;
+	} cases[] = {
+		{0, 0, 0, SEGMENT_END},	      {1, 0, 0, SEGMENT_TORN},	   {0, 1, 0, SEGMENT_TORN},
+		{0, 500000, 0, SEGMENT_TORN}, {0, 500000, 1, SEGMENT_BAD}, {0, 0, 1, SEGMENT_BAD},
+		{0, 3, 1, SEGMENT_BAD},	      {5, 300000, 0, SEGMENT_BAD},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		size_t n = file.n - cases[i].cut, frames = 0;
+		_cleanup_close_ int fd = -1;
+		enum segment_answer a;
+
+		memset(b, 0, 600000);
+		memcpy(b, file.p, n);
+		memset(b + n + cases[i].zeros, 'x', cases[i].junk);
+		fd = temp(b, n + cases[i].zeros + cases[i].junk);
+		segment_read(&in, fd, 0);
+		while ((a = segment_next(&in)) == SEGMENT_FRAME)
+			assert_int_equal(in.offset, file.at[frames++]);
+		assert_int_equal(frames, file.frames - (cases[i].cut ? 1 : 0));
+		assert_int_equal(a, cases[i].answer);
+		assert_int_equal(in.offset, cases[i].cut ? file.at[frames] : file.n);
+	}
+}
+
+static void resync_finds_the_next_frame(void **state)
+{
+	_cleanup_free_ uint8_t *b = malloc(file.n + 400000);
+	_cleanup_close_ int fd = -1;
+	size_t found = 0;
+
+	/* Junk with false magics in it, longer than the window, and then the good frames. */
+	for (size_t i = 0; i < 400000; i++)
+		b[i] = "PBR1xPBR"[i % 8];
+	memcpy(b + 400000, file.p, file.n);
+	fd = temp(b, file.n + 400000);
+	segment_read(&in, fd, 0);
+	while (found < file.frames) {
+		enum segment_answer a = segment_next(&in);
+
+		if (a == SEGMENT_BAD)
+			segment_resync(&in);
+		else if (a == SEGMENT_FRAME)
+			assert_int_equal(in.offset, 400000 + file.at[found++]);
+		else
+			fail_msg("answer %d", a);
+	}
+	assert_int_equal(segment_next(&in), SEGMENT_END);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(frame_prefixes),
+		cmocka_unit_test(frame_flips),
+		cmocka_unit_test(frame_length_bounds),
+		cmocka_unit_test(heads),
+		cmocka_unit_test(chain_in_order),
+		cmocka_unit_test(nothing_changes_on_failure),
+		cmocka_unit_test(a_first_record_must_bring_a_key),
+		cmocka_unit_test(each_rule),
+		cmocka_unit_test(names),
+		cmocka_unit_test(reader_ends),
+		cmocka_unit_test(resync_finds_the_next_frame),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
