@@ -62,16 +62,15 @@ struct store_hole {
  * The columns of a table beside (chain, seq). One list makes the struct, the table's columns, the
  * insert and the read-back; T text, I integer, R real.
  */
-#define STORE_CALL_FIELDS(T, I, R)                                                                 \
-	I(time_ns)                                                                                 \
-	T(host)                                                                                    \
-	T(user)                                                                                    \
-	I(uid)                                                                                     \
-	I(pid) T(exe) T(tool) T(service) I(service_known) T(model) T(operation) T(dialect)         \
-		T(server) I(http_status) I(input_tokens) I(output_tokens) I(tool_calls)            \
-			T(data_classes) T(policy) T(disposition) T(effect) R(risk) T(completeness) \
-				T(incomplete_reason)
-#define STORE_CONTROL_FIELDS(T, I, R) T(kind) T(reason) T(what) I(count) T(cause)
+/* clang-format off */
+#define STORE_CALL_FIELDS(T, I, R)                                                          \
+	I(time_ns) T(host) T(user) I(uid) I(pid) T(exe) T(tool) T(service) I(service_known) \
+	T(model) T(operation) T(dialect) T(server) I(http_status) I(input_tokens)           \
+	I(output_tokens) I(tool_calls) T(data_classes) T(policy) T(disposition) T(effect)   \
+	R(risk) T(completeness) T(incomplete_reason)
+#define STORE_CONTROL_FIELDS(T, I, R) \
+	T(kind) T(reason) T(what) I(count) T(cause)
+/* clang-format on */
 
 #define STORE_T(n) char n[STORE_TEXT_LEN];
 #define STORE_I(n) int64_t n;
