@@ -168,6 +168,8 @@ static const struct row overlaps[] = {
 	{"PESEL 44051401359 tel. +48 22 123 45 67", "phone=1 pl_national_id=1"},
 	{"card 4111 1111 1111 1111 phone +14155552671", "phone=1 pan=1"},
 	{"fax: +49 30 1234567", "phone=1"},
+	/* Its first sixteen digits are a valid card as well, and are known first. */
+	{"6212 3456 7890 1232 118", "pan=1"},
 };
 
 static const char *const nothing[] = {
