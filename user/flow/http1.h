@@ -67,6 +67,7 @@ struct http1_body {
 	uint64_t remaining; /* of the body (LENGTH) or the chunk */
 	uint32_t digits;    /* of the chunk's size */
 	uint32_t junk;	    /* bytes of extensions or trailers so far */
+	bool guessed;	    /* chunk borders were lost and searched */
 };
 
 /* to_head: the answer is to a HEAD. Not for 101 and not for a successful CONNECT. */

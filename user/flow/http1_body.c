@@ -6,7 +6,9 @@
  * extensions, trailers follow the last chunk; both are skipped, and more than HTTP1_HEAD_MAX of
  * them in one body is BAD. When bytes are missing inside a chunk of known size the count goes on;
  * otherwise the chunk border is searched: CRLF, hex digits, CRLF. Until it is found no byte is
- * given out, since what is size and what is body is not known.
+ * given out, since what is size and what is body is not known. A border found so is a guess (the gap
+ * may have ended inside a number): when what follows does not bear it out the search goes on, and
+ * a guessed end of the body must be followed by its empty line at once.
  */
 #include "http1.h"
 
@@ -124,6 +126,8 @@ static void in_lost(struct http1_body *b, uint8_t c)
 
 static bool in_trailer(struct http1_body *b, uint8_t c)
 {
+	if (b->guessed && c != '\n' && (c != '\r' || b->state != TRAILER))
+		return false;
 	if (c == '\n')
 		b->state = b->state == TRAILER_LINE ? TRAILER : OVER;
 	else if (b->state == TRAILER && c == '\r')
@@ -181,9 +185,14 @@ enum http1_answer http1_body_step(struct http1_body *b, const uint8_t *p, size_t
 
 	*ret_n = 0;
 	if (b->mode == HTTP1_CHUNKED) {
-		while (used < n && b->state != DATA && b->state != OVER)
-			if (!chunk_byte(b, p[used++]))
+		while (used < n && b->state != DATA && b->state != OVER) {
+			if (chunk_byte(b, p[used++]))
+				continue;
+			if (!b->guessed)
 				return HTTP1_BAD;
+			b->state = LOST;
+			in_lost(b, p[used - 1]);
+		}
 		if (used < n && b->state == DATA)
 			give(b, p + used, n - used, ret_data, ret_n, &used);
 		if (b->state == DATA && !b->remaining)
@@ -210,5 +219,6 @@ enum http1_answer http1_body_gap(struct http1_body *b, uint64_t n)
 	if (b->mode != HTTP1_CHUNKED || b->state == OVER)
 		return HTTP1_BAD;
 	size_start(b, LOST_SIZE);
+	b->guessed = true;
 	return HTTP1_MORE;
 }

@@ -85,6 +85,7 @@ static void answer_over(struct flow *f, bool cut, uint64_t ns)
 	exchange_answer_over(x, cut, ns);
 	if (asking->x == x && side_is_lost(asking)) {
 		asking->x = NULL;
+		asking->phase = LOST; /* any message, not only this body's chunks */
 		exchange_request_over(x, true, ns);
 	}
 	if (x->request_over)
@@ -128,8 +129,10 @@ static void content_begins(struct flow *f, enum flow_dir dir, const struct http1
 /* Makes room for one more request. */
 static void before_request(struct flow *f, uint64_t ns)
 {
-	if (side_is_lost(&f->side[FLOW_RESPONSE]))
+	if (side_is_lost(&f->side[FLOW_RESPONSE])) {
 		abandon_all(f, "answer not seen to its end", ns);
+		f->side[FLOW_RESPONSE].phase = LOST; /* any message, not only this body's chunks */
+	}
 	if (f->count == FLOW_PIPELINE_MAX) {
 		abandon_all(f, too_many, ns);
 		f->deaf = true;

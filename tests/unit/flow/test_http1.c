@@ -441,6 +441,11 @@ static void test_gaps(void **state)
 		{CH, "a\r\n01", 20, HTTP1_MORE, "garbage 12\r\n\r\n3\r\nabc\r\n0\r\n\r\n", "abc",
 		 HTTP1_OK},
 		{CH, "a\r\n01", 20, HTTP1_MORE, "\r\n\r\r\n2\r\nab\r\n0\r\n\r\n", "ab", HTTP1_OK},
+		/* a guess that is wrong is taken back */
+		{CH, "a\r\n01", 20, HTTP1_MORE, "2\r\nabXX\r\n3\r\nxyz\r\n0\r\n\r\n", "abxyz",
+		 HTTP1_OK},
+		{CH, "a\r\n01", 20, HTTP1_MORE, "0\r\nXX\r\n3\r\nxyz\r\n0\r\n\r\n", "xyz",
+		 HTTP1_OK},
 		{CH, "a", 20, HTTP1_MORE, "no border", "", HTTP1_MORE},
 	};
 
