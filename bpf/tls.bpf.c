@@ -304,16 +304,20 @@ static __always_inline int shake(struct pt_regs *ctx, __u64 ssl, __u32 flags, bo
 }
 
 /* The address may come back as another connection. */
-static __always_inline int gone(__u64 ssl)
+static __always_inline int gone(__u64 ssl, bool cleared)
 {
+	__u64 start_ns, rules, generation;
 	struct conn_key k = {};
-	__u64 start_ns;
 	struct conn *conn;
 	struct event *e;
 
 	key_of(&k, ssl, &start_ns);
 	conn = bpf_map_lookup_elem(&conns, &k);
 	if (!conn)
+		return 0;
+	/* Every OpenSSL handshake begins with a clear: what is known so far, the name, is of the
+	 * connection that begins. */
+	if (cleared && !(conn->offset[0] | conn->offset[1]))
 		return 0;
 	if (!conn->ignored) {
 		e = reserve(sizeof(*e));
@@ -324,7 +328,16 @@ static __always_inline int gone(__u64 ssl)
 			commit(e);
 		}
 	}
+	rules = conn->host_rules;
+	generation = conn->host_generation;
 	bpf_map_delete_elem(&conns, &k);
+	if (!cleared)
+		return 0;
+	conn = conn_new(&k, start_ns, 0); /* the handle keeps its name, and so its rules */
+	if (conn) {
+		conn->host_rules = rules;
+		conn->host_generation = generation;
+	}
 	return 0;
 }
 
@@ -426,7 +439,9 @@ int tls(struct pt_regs *ctx)
 	case TLS_SERVER:
 		return shake(ctx, ssl, EVENT_F_SERVER, false);
 	case TLS_FREE:
-		return gone(ssl);
+		return gone(ssl, false);
+	case TLS_CLEAR:
+		return gone(ssl, true);
 	case TLS_CTRL:
 		return named(ssl, (int)buf, PT_REGS_PARM4(ctx));
 	case TLS_WRITE_EX:

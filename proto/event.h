@@ -136,8 +136,9 @@ enum tls_site {
 	TLS_ACCEPT,
 	TLS_CLIENT, /* (ssl): says only which side it will be */
 	TLS_SERVER,
-	TLS_FREE, /* (ssl): the handle is, or will be, another connection */
-	TLS_CTRL, /* (ssl, cmd, larg, parg): cmd 55 is the server's name */
+	TLS_FREE,  /* (ssl): the handle ends */
+	TLS_CLEAR, /* (ssl): the handle will be another connection, if it was one already */
+	TLS_CTRL,  /* (ssl, cmd, larg, parg): cmd 55 is the server's name */
 };
 
 #ifndef __bpf__

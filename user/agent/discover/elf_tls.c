@@ -38,7 +38,7 @@ static const struct function {
 	{"SSL_set_connect_state", TLS_CLIENT, false},
 	{"SSL_set_accept_state", TLS_SERVER, false},
 	{"SSL_free", TLS_FREE, false},
-	{"SSL_clear", TLS_FREE, false},
+	{"SSL_clear", TLS_CLEAR, false},
 	{"SSL_ctrl", TLS_CTRL, false},
 };
 
