@@ -152,7 +152,7 @@ SYS_PROGS := $(patsubst tests/system/%.c,$(B)/tests-system/%,$(wildcard tests/sy
 sys-built: $(SYS_PROGS)
 unit-built: $(UNIT_BINS) $(FUZZ_BINS)
 tests-built: unit-built sys-built
-bench-built: $(BENCH_BINS)
+bench-built: $(BENCH_BINS) $(B)/bench/tlsstub.so $(B)/bench/empty.bpf.o
 
 $(B)/unit/%: $(B)/san/tests/unit/%.o $(B)/san/libprobity.a
 	$(call say,LD,$@)mkdir -p $(@D) && $(CC) $(LDFLAGS_san) -o $@ $^ $(PKG_LIBS) -lcmocka
@@ -161,6 +161,10 @@ $(B)/tests-system/%: $(B)/rel/tests/system/%.o $(B)/rel/libprobity.a
 # A fuzz target without libFuzzer: replays the files it is given.
 $(B)/replay/%: $(B)/san/tests/fuzz/%.o $(B)/san/tests/fuzz/main.o $(B)/san/libprobity.a
 	$(call link,san)
+$(B)/bench/tlsstub.so: tests/bench/tlsstub.c
+	$(call say,LD,$@)mkdir -p $(@D) && $(CC) -O2 -shared -fPIC -fcf-protection=none -o $@ $<
+$(B)/bench/empty.bpf.o: tests/bench/empty.bpf.c
+	$(call say,BPF,$@)mkdir -p $(@D) && $(CLANG) -g -O2 -target bpf -D__TARGET_ARCH_$(ARCH) -Ibpf/vmlinux/$(ARCH) -c $< -o $@
 $(B)/bench/%: $(B)/rel/tests/bench/%.o $(B)/rel/libprobity.a
 	$(call link,rel)
 

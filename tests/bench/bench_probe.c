@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What a probed SSL_write costs, as a multiple of an empty uprobe at the same sites (entry and
+ * RET). A stub library takes encryption out of the picture; the programs, the attachment and the
+ * ring are the agent's own. Rounds are interleaved and the median ratio is printed, because the
+ * machine's speed drifts; within a round each figure is the best of three runs, because a
+ * disturbance only ever adds.
+ *
+ * usage: bench_probe STUB.so EMPTY.bpf.o
+ */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "agent/attach.h"
+#include "agent/bpf.h"
+#include "agent/ring.h"
+#include "base/cleanup.h"
+#include "base/log.h"
+
+#define ROUNDS 9
+#define CALLS 20000
+#define RUNS 3
+#define PAYLOAD 4096
+
+enum { NONE, EMPTY, IGNORED, CAPTURED, KINDS };
+
+static int (*ssl_write)(void *, const void *, int);
+static void (*ssl_client)(void *);
+static struct verdict_slot *verdicts;
+static uint32_t *asleep;
+static struct ring *ring;
+static volatile int stop;
+static volatile uint64_t last_conn, records;
+static uint64_t lost, sent; /* captured records that found no room: the figure would flatter */
+
+static uint64_t now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000ull + t.tv_nsec;
+}
+
+static void on_record(void *ctx, const void *p, size_t n)
+{
+	const struct event *e = p;
+
+	if (e->kind == EVENT_DATA) {
+		last_conn = e->conn;
+		records++;
+	}
+}
+
+/* The worker's way of waiting, on the other core. */
+static void *consumer(void *p)
+{
+	struct timespec ms = {.tv_nsec = 1000000};
+
+	while (!stop)
+		if (!ring_consume(ring, on_record, NULL, 512))
+			nanosleep(&ms, NULL);
+	return NULL;
+}
+
+static double run(void *ssl)
+{
+	static char buf[PAYLOAD];
+	double best = 1e18;
+
+	memset(buf, 'x', sizeof(buf));
+	for (int r = 0; r < RUNS; r++) {
+		uint64_t t = now();
+
+		for (int i = 0; i < CALLS; i++)
+			ssl_write(ssl, buf, sizeof(buf));
+		t = now() - t;
+		if (t < best * CALLS)
+			best = (double)t / CALLS;
+		usleep(20000); /* the ring runs dry */
+	}
+	return best;
+}
+
+static double run_empty(struct bpf_program *prog, const char *stub, uint64_t entry, uint64_t ret)
+{
+	struct bpf_link *a = bpf_program__attach_uprobe(prog, false, -1, stub, entry);
+	struct bpf_link *b = bpf_program__attach_uprobe(prog, false, -1, stub, ret);
+	double t;
+
+	if (!a || !b) {
+		perror("empty uprobe");
+		exit(1);
+	}
+	t = run((void *)0x1000);
+	bpf_link__destroy(a);
+	bpf_link__destroy(b);
+	return t;
+}
+
+static double run_agent(struct bpf *bpf, int fd, const char *stub, bool ignore)
+{
+	static uintptr_t handle = 0x10000;
+	struct attach *a = attach_new(bpf_tls_program(bpf));
+	void *ssl = (void *)(handle += 64);
+	char buf[PAYLOAD] = "";
+	double t;
+
+	if (attach_file(a, fd, stub, false) != 1)
+		exit(1);
+	ssl_client(ssl);
+	last_conn = 0;
+	ssl_write(ssl, buf, sizeof(buf));
+	for (int i = 0; !last_conn && i < 2000; i++)
+		usleep(1000);
+	if (!last_conn) {
+		fprintf(stderr, "the probe does not fire\n");
+		exit(1);
+	}
+	if (ignore) {
+		struct verdict_slot *v = &verdicts[last_conn & (VERDICT_SLOTS - 1)];
+
+		v->conn = last_conn;
+		v->verdict = VERDICT_IGNORE;
+	}
+	records = 0;
+	t = run(ssl);
+	usleep(50000);
+	if (ignore && records) {
+		fprintf(stderr, "the ignored connection was captured\n");
+		exit(1);
+	}
+	if (!ignore) {
+		sent += (uint64_t)CALLS * RUNS;
+		lost += (uint64_t)CALLS * RUNS - records;
+	}
+	attach_free(a);
+	return t;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static void report(const char *what, const double *ratio, double ns, double limit)
+{
+	double r[ROUNDS];
+
+	memcpy(r, ratio, sizeof(r));
+	qsort(r, ROUNDS, sizeof(r[0]), by_value);
+	printf("%-42s %5.2f  (%.2f to %.2f; %.0f ns a call; target <= %.2f)%s\n", what,
+	       r[ROUNDS / 2], r[0], r[ROUNDS - 1], ns, limit,
+	       r[ROUNDS / 2] <= limit ? "" : "  MISSED");
+}
+
+/* Offsets of entry and RET of SSL_write in the stub, read from its code: it is two instructions. */
+static void sites(void *fn, const Dl_info *i, uint64_t *entry, uint64_t *ret)
+{
+	const uint8_t *p = fn;
+
+	while (*p != 0xc3)
+		p++;
+	*entry = (uint8_t *)fn - (uint8_t *)i->dli_fbase;
+	*ret = p - (uint8_t *)i->dli_fbase;
+}
+
+int main(int argc, char **argv)
+{
+	double t[KINDS], ignored[ROUNDS], captured[ROUNDS];
+	struct bpf_object *empty;
+	struct bpf_program *prog;
+	uint64_t entry, ret;
+	struct bpf *bpf;
+	pthread_t thread;
+	Dl_info info;
+	void *lib;
+	int fd;
+
+	if (argc != 3)
+		return 2;
+	log_init("bench", LOG_L_WARN);
+	lib = dlopen(argv[1], RTLD_NOW);
+	fd = open(argv[1], O_RDONLY | O_CLOEXEC);
+	if (!lib || fd < 0 || bpf_open(0, &bpf))
+		return 1;
+	ssl_write = (int (*)(void *, const void *, int))dlsym(lib, "SSL_write");
+	ssl_client = (void (*)(void *))dlsym(lib, "SSL_set_connect_state");
+	dladdr((void *)ssl_write, &info);
+	sites((void *)ssl_write, &info, &entry, &ret);
+	empty = bpf_object__open_file(argv[2], NULL);
+	if (!empty || bpf_object__load(empty))
+		return 1;
+	prog = bpf_object__find_program_by_name(empty, "empty");
+	verdicts = mmap(NULL, VERDICT_SLOTS * sizeof(*verdicts), PROT_READ | PROT_WRITE, MAP_SHARED,
+			bpf_verdicts_fd(bpf), 0);
+	asleep = mmap(NULL, getpagesize(), PROT_READ | PROT_WRITE, MAP_SHARED, bpf_shared_fd(bpf),
+		      0);
+	if (verdicts == MAP_FAILED || asleep == MAP_FAILED ||
+	    ring_open(bpf_events_fd(bpf), bpf_events_size(bpf), &ring) ||
+	    pthread_create(&thread, NULL, consumer, NULL))
+		return 1;
+	for (int r = 0; r < ROUNDS; r++) {
+		t[NONE] = run((void *)0x1000);
+		t[EMPTY] = run_empty(prog, argv[1], entry, ret);
+		t[IGNORED] = run_agent(bpf, fd, argv[1], true);
+		t[CAPTURED] = run_agent(bpf, fd, argv[1], false);
+		ignored[r] = t[IGNORED] / t[EMPTY];
+		captured[r] = t[CAPTURED] / t[EMPTY];
+	}
+	printf("%-42s %5.2f  (%.0f ns a call; no probe: %.1f ns)\n", "empty uprobe, entry and RET",
+	       1.0, t[EMPTY], t[NONE]);
+	report("write on an ignored connection", ignored, t[IGNORED], 1.15);
+	report("captured write of 4 KiB", captured, t[CAPTURED], 1.40);
+	printf("  %lu of %lu captured records found no room in the ring\n", lost, sent);
+	stop = 1;
+	pthread_join(thread, NULL);
+	bpf_close(bpf);
+	return 0;
+}
