@@ -40,31 +40,6 @@ struct hits {
 	size_t head[ARGV_PATTERNS_MAX];
 };
 
-struct catalog *catalog_new(void)
-{
-	const char *text[ARGV_PATTERNS_MAX];
-	unsigned flags[ARGV_PATTERNS_MAX], ids[ARGV_PATTERNS_MAX];
-	struct catalog *c = calloc(1, sizeof(*c));
-	hs_compile_error_t *e = NULL;
-
-	if (!c || catalog_argv_n > ARGV_PATTERNS_MAX)
-		goto bad;
-	for (unsigned i = 0; i < catalog_argv_n; i++) {
-		text[i] = TEXT(catalog_argv[i].text);
-		flags[i] = HS_FLAG_SOM_LEFTMOST;
-		ids[i] = i;
-	}
-	if (hs_compile_multi(text, flags, ids, catalog_argv_n, HS_MODE_BLOCK, NULL, &c->argv, &e) ||
-	    hs_alloc_scratch(c->argv, &c->scratch))
-		goto bad;
-	malloc_trim(0); /* compiling needs several times what stays */
-	return c;
-bad:
-	hs_free_compile_error(e);
-	catalog_free(c);
-	return NULL;
-}
-
 void catalog_free(struct catalog *c)
 {
 	if (!c)
@@ -72,6 +47,32 @@ void catalog_free(struct catalog *c)
 	hs_free_scratch(c->scratch);
 	hs_free_database(c->argv);
 	free(c);
+}
+
+DEFINE_CLEANUP(struct catalog, catalog_free)
+
+struct catalog *catalog_new(void)
+{
+	_cleanup_(catalog_freep) struct catalog *c = calloc(1, sizeof(*c));
+	const char *text[ARGV_PATTERNS_MAX];
+	unsigned flags[ARGV_PATTERNS_MAX], ids[ARGV_PATTERNS_MAX];
+	hs_compile_error_t *e = NULL;
+
+	if (!c || catalog_argv_n > ARGV_PATTERNS_MAX)
+		return NULL;
+	for (unsigned i = 0; i < catalog_argv_n; i++) {
+		text[i] = TEXT(catalog_argv[i].text);
+		flags[i] = HS_FLAG_SOM_LEFTMOST;
+		ids[i] = i;
+	}
+	if (hs_compile_multi(text, flags, ids, catalog_argv_n, HS_MODE_BLOCK, NULL, &c->argv, &e)) {
+		hs_free_compile_error(e);
+		return NULL;
+	}
+	if (hs_alloc_scratch(c->argv, &c->scratch))
+		return NULL;
+	malloc_trim(0); /* compiling needs several times what stays */
+	return TAKE_PTR(c);
 }
 
 /* --- tables --------------------------------------------------------------------------------- */
