@@ -1,0 +1,499 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The recorder as a process, between a test that plays worker and keeper. The worker here keeps
+ * its part of role.h: it holds what is not acked, and answers HELLO before it resends.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "../record/chainlet.h"
+#include "agent/recorder.h"
+#include "agent/role.h"
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "proto/record.pb-c.h"
+
+static struct bench {
+	char dir[64], spool[96];
+	int worker[2], keeper[2]; /* ours, the recorder's */
+	pid_t pid;
+	uint64_t spool_max;
+	/* the worker: ids from first_unacked to below next_id are kept and can be sent again */
+	uint64_t acked, next_id, resend_from;
+	bool hello_seen, sync_answered;
+	size_t payload;
+	char *status;
+} b;
+
+static int setup(void **state)
+{
+	memset(&b, 0, sizeof(b));
+	snprintf(b.dir, sizeof(b.dir), "%s/probity-rec-XXXXXX",
+		 access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm");
+	if (!mkdtemp(b.dir))
+		return -1;
+	snprintf(b.spool, sizeof(b.spool), "%s/spool", b.dir);
+	b.next_id = 1;
+	b.payload = 100;
+	return role_pair(b.worker) || role_pair(b.keeper) ? -1 : 0;
+}
+
+static int teardown(void **state)
+{
+	if (b.pid > 0) {
+		kill(b.pid, SIGKILL);
+		waitpid(b.pid, NULL, 0);
+	}
+	for (int i = 0; i < 2; i++) {
+		close(b.worker[i]);
+		close(b.keeper[i]);
+	}
+	free(b.status);
+	umount2(b.dir, MNT_DETACH); /* of the test with a small disk, if it failed */
+	nftw(b.dir, chainlet_remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	return 0;
+}
+
+static void start(void)
+{
+	const struct recorder_config cfg = {
+		.state_dir = b.dir,
+		.collector_host = "",
+		.ca_file = "",
+		.cert_file = "",
+		.key_file = "",
+		.spool_max_bytes = b.spool_max,
+		.segment_bytes = 256 * 1024,
+		.user = "",
+		.host = "host-1",
+		.agent_version = "test",
+		.kernel = "k",
+		.config_sha256 = "",
+		.no_seccomp = true, /* the sanitizers' runtime needs more system calls */
+	};
+
+	b.pid = fork();
+	assert_true(b.pid >= 0);
+	if (!b.pid) {
+		close(b.worker[0]);
+		close(b.keeper[0]);
+		log_init("recorder", LOG_L_ERR);
+		_exit(recorder_main(&cfg, b.worker[1], b.keeper[1]));
+	}
+}
+
+static int ended(void)
+{
+	int status = -1;
+
+	assert_int_equal(waitpid(b.pid, &status, 0), b.pid);
+	b.pid = 0;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+static int send_one(uint64_t id)
+{
+	struct role_record h = {.id = id, .boot_ns = id, .schema = 1, .len = b.payload};
+	_cleanup_free_ uint8_t *p = calloc(1, b.payload);
+
+	memcpy(p, &id, sizeof(id));
+	return role_sendv(b.worker[0], ROLE_RECORD, &h, sizeof(h), p, b.payload);
+}
+
+/* Messages of the recorder, for up to ms; ends early when `until` is acked. */
+static void hear(int ms, uint64_t until)
+{
+	static uint64_t buf[ROLE_BODY_MAX / 8];
+	struct role_msg m;
+	int n;
+
+	do {
+		struct pollfd p[2] = {{.fd = b.worker[0], .events = POLLIN},
+				      {.fd = b.keeper[0], .events = POLLIN}};
+
+		poll(p, 2, ms > 10 ? 10 : ms);
+		while ((n = role_recv(b.worker[0], &m, buf, sizeof(buf))) >= 0) {
+			assert_true(m.kind == ROLE_ACK || m.kind == ROLE_HELLO);
+			assert_true(buf[0] >= b.acked); /* durable never goes back */
+			b.acked = buf[0];
+			b.sync_answered |= m.kind == ROLE_ACK;
+			b.hello_seen |= m.kind == ROLE_HELLO;
+		}
+		assert_int_equal(n, -EAGAIN);
+		while ((n = role_recv(b.keeper[0], &m, buf, sizeof(buf))) >= 0) {
+			assert_int_equal(m.kind, ROLE_STATUS);
+			free(b.status);
+			b.status = strdup((char *)buf);
+		}
+		ms -= 10;
+	} while (ms > 0 && !(until && b.acked >= until) && !b.hello_seen);
+}
+
+static void answer_hello(uint64_t last)
+{
+	struct role_ack a = {.id = last};
+
+	assert_int_equal(role_send(b.worker[0], ROLE_HELLO, &a, sizeof(a)), 0);
+	b.hello_seen = false;
+}
+
+/* The worker's duty at a HELLO: say what comes again, and send it again. */
+static void resend(void)
+{
+	b.resend_from = b.acked + 1;
+	answer_hello(b.resend_from < b.next_id ? b.next_id - 1 : 0);
+}
+
+static void send_some(uint64_t n)
+{
+	while (b.resend_from && b.resend_from < b.next_id && !send_one(b.resend_from))
+		b.resend_from++;
+	if (b.resend_from && b.resend_from < b.next_id)
+		return;
+	b.resend_from = 0;
+	for (; n && !send_one(b.next_id); n--)
+		b.next_id++;
+}
+
+static void wait_hello(void)
+{
+	for (int i = 0; i < 500 && !b.hello_seen; i++)
+		hear(10, 0);
+	assert_true(b.hello_seen);
+}
+
+static void flush(void)
+{
+	for (int i = 0; i < 1500 && (b.acked + 1 < b.next_id); i++) {
+		send_some(0);
+		hear(10, b.next_id - 1);
+		if (b.hello_seen)
+			resend();
+	}
+	assert_int_equal(b.acked, b.next_id - 1);
+}
+
+static void stop(void)
+{
+	assert_int_equal(role_send(b.keeper[0], ROLE_STOP, NULL, 0), 0);
+	assert_int_equal(ended(), 0);
+}
+
+struct tally {
+	uint64_t ids, last_id, starts, stops, losses, lost, repairs, lost_last;
+	char cause[32];
+};
+
+static int count_one(void *ctx, const struct record *r, const struct frame *f)
+{
+	struct tally *t = ctx;
+	Probity__V1__Control *c;
+
+	if (r->id) {
+		t->ids++;
+		assert_true(r->id > t->last_id);
+		t->last_id = r->id;
+		assert_memory_equal(r->payload, &r->id, sizeof(r->id)); /* its own payload */
+		return 0;
+	}
+	c = probity__v1__control__unpack(NULL, r->payload_len, r->payload);
+	assert_non_null(c);
+	t->starts += c->kind == PROBITY__V1__CONTROL__KIND__START;
+	t->stops += c->kind == PROBITY__V1__CONTROL__KIND__STOP;
+	t->repairs += c->kind == PROBITY__V1__CONTROL__KIND__REPAIR;
+	if (c->kind == PROBITY__V1__CONTROL__KIND__LOSS) {
+		t->losses++;
+		t->lost += c->count;
+		t->lost_last = c->last_seq;
+		snprintf(t->cause, sizeof(t->cause), "%s", c->cause);
+	}
+	probity__v1__control__free_unpacked(c, NULL);
+	return 0;
+}
+
+static struct tally tally(struct verify_result *ret)
+{
+	struct tally t = {0};
+	const struct verify_options o = {.record = count_one, .ctx = &t};
+
+	assert_int_equal(verify_dir(b.spool, &o, ret), 0);
+	if (!ret->ok)
+		fail_msg("%s in %s at %llu, record %llu: %s", ret->first.kind, ret->first.file,
+			 (unsigned long long)ret->first.offset, (unsigned long long)ret->first.seq,
+			 ret->first.detail);
+	return t;
+}
+
+static json_int_t number(const char *a, const char *k)
+{
+	json_t *j = json_loads(b.status, 0, NULL), *o = *a ? json_object_get(j, a) : j;
+	json_int_t v;
+
+	assert_non_null(j);
+	assert_true(json_is_integer(json_object_get(o, k)));
+	v = json_integer_value(json_object_get(o, k));
+	json_decref(j);
+	return v;
+}
+
+static void one_orderly_run(void **state)
+{
+	struct verify_result r;
+	struct tally t;
+
+	start();
+	wait_hello();
+	assert_int_equal(b.acked, 0);
+	resend();
+	for (int i = 0; i < 20; i++) {
+		send_some(50);
+		hear(1, 0);
+	}
+	b.sync_answered = false;
+	assert_int_equal(role_send(b.worker[0], ROLE_SYNC, NULL, 0), 0);
+	flush();
+	for (int i = 0; i < 200 && !b.sync_answered; i++)
+		hear(10, 0);
+	assert_true(b.sync_answered);
+	stop();
+	hear(10, 0);
+	t = tally(&r);
+	assert_int_equal(t.ids, b.next_id - 1);
+	assert_int_equal(t.starts, 1);
+	assert_int_equal(t.stops, 1);
+	assert_int_equal(t.losses, 0);
+	assert_int_equal(number("", "records"), r.records);
+	assert_int_equal(number("", "synced_seq"), r.last_seq);
+	assert_int_equal(number("", "duplicates"), 0);
+	assert_int_equal(number("spool", "bytes"), r.bytes);
+	assert_int_equal(number("sync", "failures"), 0);
+	assert_true(number("sync", "groups") > 1);
+}
+
+static void sigterm_is_an_orderly_end(void **state)
+{
+	struct verify_result r;
+
+	start();
+	wait_hello();
+	resend();
+	send_some(200);
+	kill(b.pid, SIGTERM); /* with records still in the socket */
+	assert_int_equal(ended(), 0);
+	assert_int_equal(tally(&r).ids, 200);
+	assert_int_equal(tally(&r).stops, 1);
+}
+
+static void the_keepers_end_is_an_orderly_end(void **state)
+{
+	struct verify_result r;
+
+	/* Only the recorder may hold the other end. */
+	start();
+	close(b.keeper[1]);
+	wait_hello();
+	resend();
+	send_some(10);
+	close(b.keeper[0]);
+	assert_int_equal(ended(), 0);
+	assert_int_equal(tally(&r).ids, 10);
+	assert_int_equal(role_pair(b.keeper), 0);
+}
+
+static void killed_under_load(void **state)
+{
+	struct verify_result r;
+	struct tally t;
+	struct timespec now;
+
+	start();
+	for (int run = 0; run < 12; run++) {
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		for (int turn = 0; turn < 8 + (int)(now.tv_nsec / 1000 % 13); turn++) {
+			if (b.hello_seen)
+				resend();
+			send_some(40);
+			hear(1, 0);
+		}
+		kill(b.pid, SIGKILL);
+		assert_int_equal(ended(), -SIGKILL);
+		send_some(30); /* while there is no recorder: these lie in the socket */
+		start();
+		wait_hello();
+		resend();
+	}
+	send_some(40);
+	flush();
+	stop();
+	t = tally(&r);
+	assert_int_equal(t.ids, b.next_id - 1); /* each once: ids rise and none is missing */
+	assert_int_equal(t.last_id, b.next_id - 1);
+	assert_int_equal(t.starts, 13);
+	assert_true(b.next_id > 500);
+}
+
+static void younger_ones_in_the_socket_wait_for_older_ones(void **state)
+{
+	struct verify_result r;
+
+	start();
+	wait_hello();
+	resend();
+	send_some(10);
+	flush();
+	kill(b.pid, SIGKILL);
+	ended();
+	/* 11 to 14 were read by the recorder that died; 15 to 20 lie in the socket. */
+	for (uint64_t id = 15; id <= 20; id++)
+		assert_int_equal(send_one(id), 0);
+	b.next_id = 21;
+	start();
+	wait_hello();
+	assert_int_equal(b.acked, 10);
+	assert_int_equal(send_one(21), 0); /* before the worker has read the hello */
+	b.next_id = 22;
+	resend();
+	flush();
+	stop();
+	assert_int_equal(tally(&r).ids, 21);
+}
+
+static void without_a_worker_nothing_waits_for_ever(void **state)
+{
+	struct verify_result r;
+
+	for (uint64_t id = 5; id < 25; id++)
+		assert_int_equal(send_one(id), 0);
+	start();
+	wait_hello();
+	b.hello_seen = false; /* and nobody answers */
+	hear(5000, 24);
+	assert_int_equal(b.acked, 24);
+	stop();
+	assert_int_equal(tally(&r).ids, 20);
+}
+
+static void nonsense_is_refused_and_counted(void **state)
+{
+	static const uint8_t junk[40] = {1, 2, 3};
+	struct role_record none = {.id = 0, .schema = 1, .len = 0};
+	struct verify_result r;
+
+	start();
+	wait_hello();
+	resend();
+	assert_int_equal(send(b.worker[0], junk, sizeof(junk), 0), sizeof(junk));
+	assert_int_equal(role_send(b.worker[0], ROLE_RECORD, &none, sizeof(none)), 0);
+	assert_int_equal(role_send(b.worker[0], ROLE_STOP, NULL, 0),
+			 0); /* not the worker's to say */
+	send_some(3);
+	flush();
+	stop();
+	hear(10, 0);
+	assert_int_equal(number("", "refused"), 3);
+	assert_int_equal(tally(&r).ids, 3);
+}
+
+static void a_full_spool_declares_what_goes(void **state)
+{
+	struct verify_result r;
+	struct tally t;
+
+	b.spool_max = SPOOL_MAX_LEAST;
+	b.payload = 30000;
+	start();
+	wait_hello();
+	resend();
+	while (b.next_id < 500) { /* 15 MB */
+		send_some(20);
+		hear(1, 0);
+	}
+	flush();
+	stop();
+	hear(10, 0);
+	t = tally(&r);
+	assert_true(r.pruned);
+	assert_true(r.bytes <= SPOOL_MAX_LEAST);
+	assert_true(r.bytes > SPOOL_MAX_LEAST / 2);
+	assert_string_equal(t.cause, "spool_full");
+	/* Every sequence number ever given is in the spool or in a declared count. */
+	assert_int_equal(t.lost, r.first_seq);
+	assert_int_equal(t.lost_last, r.first_seq - 1);
+	assert_int_equal(r.records + t.lost, r.last_seq + 1);
+	assert_int_equal(number("lost", "spool_full"), t.lost);
+	/* And after a restart the sum is still the same. */
+	start();
+	wait_hello();
+	resend();
+	send_some(200);
+	flush();
+	stop();
+	t = tally(&r);
+	assert_int_equal(r.records + t.lost, r.last_seq + 1);
+}
+
+static void a_full_disk_loses_only_what_it_declares(void **state)
+{
+	struct verify_result r;
+	struct tally t;
+
+	if (mount("tmpfs", b.dir, "tmpfs", 0, "size=3m,mode=0700")) {
+		print_message("no right to mount a small file system here\n");
+		skip();
+	}
+	b.payload = 40000;
+	start();
+	wait_hello();
+	resend();
+	while (b.next_id < 700) { /* 28 MB: more than disk and memory together */
+		send_some(10);
+		hear(2, 0);
+	}
+	hear(2500, 0);
+	assert_true(b.acked > 0 && b.acked < 699);
+	assert_int_equal(mount("tmpfs", b.dir, "tmpfs", MS_REMOUNT, "size=64m,mode=0700"), 0);
+	send_some(20);
+	flush();
+	stop();
+	hear(10, 0);
+	t = tally(&r);
+	assert_true(t.lost > 0);
+	assert_string_equal(t.cause, "memory_full");
+	assert_int_equal(t.ids + t.lost, b.next_id - 1);
+	assert_int_equal(number("lost", "memory_full"), t.lost);
+	assert_int_equal(umount2(b.dir, MNT_DETACH), 0);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(one_orderly_run),
+		TEST(sigterm_is_an_orderly_end),
+		TEST(the_keepers_end_is_an_orderly_end),
+		TEST(killed_under_load),
+		TEST(younger_ones_in_the_socket_wait_for_older_ones),
+		TEST(without_a_worker_nothing_waits_for_ever),
+		TEST(nonsense_is_refused_and_counted),
+		TEST(a_full_spool_declares_what_goes),
+		TEST(a_full_disk_loses_only_what_it_declares),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
