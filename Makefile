@@ -103,7 +103,7 @@ clean: ## remove build/
 $(B)/gen/proto/%.pb-c.c $(B)/gen/proto/%.pb-c.h: proto/%.proto
 	$(call say,PROTO,$<)mkdir -p $(@D) && protoc-c -I proto --c_out=$(B)/gen/proto $<
 
-$(B)/gen/gen_catalog: $(wildcard user/classify/gen_*.c) user/classify/gen_load.h user/classify/catalog_data.h
+$(B)/gen/gen_catalog: $(wildcard user/classify/gen_*.c) $(wildcard user/classify/gen_*.h) user/classify/catalog_data.h
 	$(call say,HOSTCC,$<)mkdir -p $(@D) && $(CC) $(BASE) -O1 -o $@ $(filter %.c,$^) -lyaml -lcrypto -lhs
 
 $(B)/gen/catalog_data.c: policies/catalog.yaml $(B)/gen/gen_catalog

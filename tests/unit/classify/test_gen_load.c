@@ -65,6 +65,7 @@ static const struct {
 	{"kind: llm_api", "kind: llm", ":12: unknown kind 'llm'"},
 	{"kind: llm_api", "kind: [llm_api]", ":12: kind: not a text"},
 	{"hq: NO", "hq: Norway", ":24: hq 'Norway': not an ISO 3166-1 alpha-2 code"},
+	{"source: [s1]", "source: {a: b}", ":16: source: neither a text nor a list"},
 	{"source: [s1]", "source: [s2]", ":16: source 's2' is not in meta.sources"},
 	{"ports: [8080]", "ports: [80800]", ":17: port '80800'"},
 	{"role: api", "role: apis", ":19: unknown role 'apis'"},
