@@ -16,6 +16,7 @@
  */
 #include "catalog.h"
 
+#include <fnmatch.h>
 #include <ctype.h>
 #include <string.h>
 
@@ -368,7 +369,7 @@ bool catalog_host(const struct catalog *c, const char *host, struct catalog_serv
 	return true;
 }
 
-size_t catalog_service_hosts(const struct catalog *c, const char *service_id,
+size_t catalog_service_hosts(const struct catalog *c, const char *service,
 			     void (*each)(void *ctx, const char *pattern), void *ctx)
 {
 	size_t n = 0;
@@ -377,7 +378,7 @@ size_t catalog_service_hosts(const struct catalog *c, const char *service_id,
 		const struct cat_host *h = &catalog_hosts[i];
 
 		if (!(h->flags & CAT_CALL) || h->flags & CAT_SHARED ||
-		    strcmp(TEXT(catalog_services[h->service].id), service_id))
+		    fnmatch(service, TEXT(catalog_services[h->service].id), FNM_CASEFOLD))
 			continue;
 		each(ctx, TEXT(h->pattern));
 		n++;

@@ -46,9 +46,9 @@ bool catalog_service(const struct catalog *c, const char *host, uint16_t port, c
 		     const char *path, const char *dialect, struct catalog_service *ret);
 /* Only by host: what SNI alone tells. */
 bool catalog_host(const struct catalog *c, const char *host, struct catalog_service *ret);
-/* All host patterns ("api.openai.com", "*.x.com") of a service with evidence "dedicated" or
+/* All host patterns ("api.openai.com", "*.x.com") of the services a glob names ("openai", "*") with evidence "dedicated" or
  * "vendor" and a role that carries calls; for in-kernel rules. Returns how many were given. */
-size_t catalog_service_hosts(const struct catalog *c, const char *service_id,
+size_t catalog_service_hosts(const struct catalog *c, const char *service,
 			     void (*each)(void *ctx, const char *pattern), void *ctx);
 
 /* One process: its own view first, then its ancestors, nearest first. */
