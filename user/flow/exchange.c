@@ -213,8 +213,24 @@ bool exchange_stream_done(const struct exchange *x)
 	return x->it && x->extract && x->it->stream_answered && extract_stream_done(x->extract);
 }
 
+/* Over is when both messages are. An answer that was delivered before its request may carry an
+ * earlier time; no interval may come out negative. */
+static void order_times(struct interaction *it)
+{
+	uint64_t *const later[] = {&it->request_end_ns, &it->first_byte_ns, &it->first_token_ns,
+				   &it->end_ns};
+
+	for (size_t i = 0; i < ARRAY_SIZE(later); i++)
+		if (*later[i] && *later[i] < it->start_ns)
+			*later[i] = it->start_ns;
+	if (it->end_ns < it->request_end_ns)
+		it->end_ns = it->request_end_ns;
+}
+
 void exchange_finish(struct exchange *x)
 {
+	if (x->it)
+		order_times(x->it);
 	if (x->it && x->interest == FLOW_YES)
 		x->ops->done(x->ctx, x->it);
 	else if (x->it)

@@ -354,6 +354,19 @@ enum http1_answer http1_head_salvage(bool request, const uint8_t *bytes, size_t 
 	return lf ? block(request, true, p, lf + 1 - p, ret) : HTTP1_BAD;
 }
 
+/* In arbitrary bytes a target is taken only without spaces: the second one ends it. */
+static bool plain_target(const char *p, size_t n)
+{
+	const char *end = p + n, *space = memchr(p, ' ', n);
+	size_t left;
+
+	space = space ? memchr(space + 1, ' ', end - space - 1) : NULL;
+	if (!space)
+		return true;
+	left = end - space - 1;
+	return is_version(space + 1, left < VERSION_LEN ? left : VERSION_LEN);
+}
+
 /* Whether a request or an answer may start exactly here. */
 static enum http1_answer start_here(bool request, const char *p, size_t n)
 {
@@ -368,7 +381,9 @@ static enum http1_answer start_here(bool request, const char *p, size_t n)
 
 		match = !memcmp(p, starts[i], len < n ? len : n);
 	}
-	return match ? start_line(request, p, n, &h) : HTTP1_BAD;
+	if (!match || (request && !plain_target(p, n)))
+		return HTTP1_BAD;
+	return start_line(request, p, n, &h);
 }
 
 static const bool may_start[256] = {

@@ -231,6 +231,8 @@ static void test_find_start(void **state)
 		{"abc POST /a HTTP", 0, HTTP1_MORE, 4},
 		{"abcP", 0, HTTP1_MORE, 3},
 		{"PPPOSTPOST /", 0, HTTP1_MORE, 6},
+		{"POST /a b HTTP/1.1\r\n", 0, HTTP1_BAD, 0},
+		{"\"POST /\":1}POST /b HTTP/1.1\r\n", 0, HTTP1_OK, 11},
 		{"nothing here", 0, HTTP1_BAD, 0},
 		{"", 0, HTTP1_BAD, 0},
 		{"xHTTP/1.1 200 OK\r\n", 1, HTTP1_OK, 1},
