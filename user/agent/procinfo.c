@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,14 +71,19 @@ static void read_ids(uint32_t pid, struct role_proc *p)
 		sscanf(s, "\nGid: %*u %u", &p->gid);
 }
 
+static bool is_hex(char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+}
+
 void procinfo_container(const char *path, char *ret, size_t n)
 {
 	size_t run = 0;
 
 	ret[0] = '\0';
 	for (const char *s = path; *s; s++) {
-		run = strchr("0123456789abcdef", *s) ? run + 1 : 0;
-		if (run == 64 && n > 64 && !strchr("0123456789abcdef", s[1]))
+		run = is_hex(*s) ? run + 1 : 0;
+		if (run == 64 && n > 64 && !is_hex(s[1]))
 			snprintf(ret, n, "%.64s", s - 63);
 	}
 }
