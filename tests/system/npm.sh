@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Installs the real client libraries the tests use into BUILD/npm, from npm as it is configured on
+# this host. Pinned, without running any package's own scripts. Does nothing when they are there.
+# usage: npm.sh BUILD
+set -eu
+packages="openai@6.49.0 @anthropic-ai/sdk@1.11.0 @google/genai@2.32.0 ollama@0.6.4"
+mkdir -p "$1/npm"
+cd "$1/npm"
+[ "$(cat installed 2>/dev/null)" = "$packages" ] && exit 0
+echo '{"private":true}' >package.json
+# shellcheck disable=SC2086 # a list of words
+npm install --ignore-scripts --no-audit --no-fund --loglevel=error $packages >npm.log 2>&1 || {
+	cat npm.log >&2
+	exit 1
+}
+echo "$packages" >installed
