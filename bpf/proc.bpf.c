@@ -103,16 +103,22 @@ int proc_exit(struct bpf_raw_tracepoint_args *ctx)
 {
 	struct task_struct *t = (void *)ctx->args[0];
 	__u32 tid = (__u32)bpf_get_current_pid_tgid();
+	__u32 flags = 0;
 	struct event *e;
+	int code;
 
 	bpf_map_delete_elem(&calls, &tid);
 	if (BPF_CORE_READ(t, signal, live.counter) != 0)
 		return 0; /* other threads go on */
+	code = BPF_CORE_READ(t, signal, group_exit_code) ?: BPF_CORE_READ(t, exit_code);
+	if ((code & 0x7f) == SIGKILL)
+		flags = EVENT_F_SIGKILL;
 	tid = bpf_get_current_pid_tgid() >> 32;
 	bpf_map_delete_elem(&krule_procs, &tid);
 	e = reserve(sizeof(*e));
 	if (e) {
 		head(e, EVENT_EXIT, sizeof(*e));
+		e->flags = flags;
 		e->start_ns = task_start(t);
 		commit(e);
 	}

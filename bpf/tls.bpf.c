@@ -17,7 +17,6 @@
 
 #define SSL_CTRL_SET_TLSEXT_HOSTNAME 55
 #define NEST_WINDOW (256 << 10) /* a live outer call's frame is this near above us */
-#define SIGKILL 9
 
 #define CHUNK (64 << 10)
 #define CHUNKS_MAX 64 /* × 64 KiB = 4 MiB a call */

@@ -46,6 +46,7 @@ enum event_dir { EVENT_WRITE = 0, EVENT_READ = 1 };
 #define EVENT_F_ADJACENT 0x2 /* EVENT_CONN: socket found by the send after the TLS call */
 #define EVENT_F_REFUSED 0x4  /* EVENT_DATA: bytes of a write that was killed, they never left */
 #define EVENT_F_SERVER 0x8   /* the handle accepted; it did not connect */
+#define EVENT_F_SIGKILL 0x10 /* EVENT_EXIT: of that signal */
 
 struct event {
 	__event_u16 version;  /* EVENT_VERSION */

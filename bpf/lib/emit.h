@@ -5,6 +5,8 @@
 
 #include "maps.h"
 
+#define SIGKILL 9
+
 static __always_inline void drop(__u32 cause)
 {
 	__u64 *n = bpf_map_lookup_elem(&drops, &cause);

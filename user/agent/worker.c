@@ -36,6 +36,7 @@
 #include "agent/ring.h"
 #include "agent/worker/conns.h"
 #include "agent/worker/judge.h"
+#include "agent/worker/outcome.h"
 #include "base/cleanup.h"
 #include "base/log.h"
 
@@ -182,6 +183,7 @@ static void on_record(void *ctx, const void *record, size_t n)
 	case EVENT_EXIT:
 		conns_exit(w.conns, e);
 		procs_exit(w.procs, e);
+		outcomes_exit(w.outcomes, e);
 		break;
 	case EVENT_CONNECT:
 		w.count.connects++;
@@ -285,6 +287,7 @@ static void each_second(void)
 	last = now;
 	w.wall_offset_ns = wall_offset();
 	procs_sweep(w.procs, now);
+	outcomes_sweep(w.outcomes, now, false);
 	if (handover_dropped(w.handover) > dropped)
 		judge_loss(&w, "records", handover_dropped(w.handover) - dropped, "recorder_away",
 			   "the recorder did not take finished records in time");
@@ -330,11 +333,12 @@ static int load_all(void)
 		return -EIO;
 	w.procs = procs_new();
 	w.conns = conns_new(&w);
+	w.outcomes = outcomes_new(&w);
 	w.catalog = catalog_new();
 	w.classes = dataclass_db_new(err, sizeof(err));
 	if (!w.classes)
 		log_err("data classes: %s", err);
-	if (!w.procs || !w.conns || !w.catalog || !w.classes)
+	if (!w.procs || !w.conns || !w.outcomes || !w.catalog || !w.classes)
 		return -ENOMEM;
 	malloc_trim(0);
 	return 0;
@@ -437,12 +441,14 @@ static int finish(const struct worker_fds *fds)
 {
 	uint64_t end = boot_now() + DRAIN_NS;
 
-	while (boot_now() < end && (ring_pending(ring) || handover_bytes(w.handover))) {
+	while (boot_now() < end &&
+	       (ring_pending(ring) || handover_bytes(w.handover) || !outcomes_none(w.outcomes))) {
 		ring_consume(ring, on_record, NULL, BATCH);
 		handover_run(w.handover);
 		usleep(1000);
 	}
 	conns_close_all(w.conns, boot_now());
+	outcomes_sweep(w.outcomes, boot_now(), true);
 	end = boot_now() + DRAIN_NS;
 	while (boot_now() < end && !handover_idle(w.handover) && !handover_run(w.handover))
 		usleep(1000);

@@ -15,7 +15,6 @@ struct watch {
 	struct dataclass_scan request, response;
 	struct catalog_service service;
 	bool kill_asked;
-	char kill_rule[124];
 };
 
 struct conn {

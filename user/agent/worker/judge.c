@@ -16,6 +16,7 @@
 
 #include "agent/worker/compose.h"
 #include "agent/worker/krules.h"
+#include "agent/worker/outcome.h"
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "proto/record.pb-c.h"
@@ -116,14 +117,14 @@ void judge_early(struct worker *w, struct conn *c, struct watch *watch,
 	if (d.disposition != DISPOSITION_KILL)
 		return;
 	snprintf(k.rule, sizeof(k.rule), "%s", pack_rule_id(w->pack, d.deciding));
-	memcpy(watch->kill_rule, k.rule, sizeof(k.rule));
 	watch->kill_asked = true;
 	w->count.late_kills++;
 	tell_keeper(w, ROLE_KILL, &k, sizeof(k));
 }
 
+/* killed: what became of a kill by the keeper. */
 static void effect_of(const struct worker *w, const struct conn *c, const struct watch *watch,
-		      struct decision *d, struct verdict_text *ret)
+		      bool killed, struct decision *d, struct verdict_text *ret)
 {
 	*ret = (struct verdict_text){.effect = "none", .mechanism = ""};
 	if (c->refused) {
@@ -137,7 +138,9 @@ static void effect_of(const struct worker *w, const struct conn *c, const struct
 		d->disposition = DISPOSITION_KILL;
 		*ret = (struct verdict_text){"killed", "uprobe_send_signal", true};
 	} else if (watch->kill_asked) {
-		*ret = (struct verdict_text){"killed", "pidfd_send_signal", false};
+		d->disposition = DISPOSITION_KILL;
+		*ret = (struct verdict_text){killed ? "killed" : "kill_failed", "pidfd_send_signal",
+					     false};
 	} else if (d->disposition == DISPOSITION_KILL) {
 		ret->effect = w->enforce ? "kill_failed" : "would_kill";
 	}
@@ -155,21 +158,37 @@ static void hand_over(struct worker *w, int slot, bool is_call, uint32_t schema,
 	handover_add(w->handover, id, ns, schema, payload, n);
 }
 
+void judge_hand_over(struct worker *w, int slot, uint64_t ns, const uint8_t *payload, size_t n)
+{
+	hand_over(w, slot, true, RECORD_AI_CALL, ns, payload, n);
+}
+
 void judge_done(struct worker *w, struct conn *c, struct watch *watch, const struct interaction *it)
 {
-	static uint8_t payload[RECORD_PAYLOAD_MAX];
+	static uint8_t payload[RECORD_PAYLOAD_MAX], failed[RECORD_PAYLOAD_MAX];
+	struct outcome o = {.pid = c->pid,
+			    .start_ns = c->start_ns,
+			    .call_ns = it->start_ns,
+			    .slot = c->slot,
+			    .killed = payload,
+			    .failed = failed};
 	struct verdict_text v;
 	struct decision d;
 	struct subject s;
-	size_t n;
 
 	judge_service(w, c, it, dialect_name(it->dialect), &watch->service);
 	subject_of(w, c, &s);
 	decide(w, c, watch, it, &s, FACTS_DONE, &d);
-	effect_of(w, c, watch, &d, &v);
-	n = compose_call(w, c, watch, it, &s, &d, &v, payload, sizeof(payload));
-	hand_over(w, c->slot, true, RECORD_AI_CALL, it->start_ns, payload, n);
+	effect_of(w, c, watch, true, &d, &v);
+	o.killed_len = compose_call(w, c, watch, it, &s, &d, &v, payload, sizeof(payload));
 	c->slot = -1;
+	if (!watch->kill_asked || c->refused) {
+		judge_hand_over(w, o.slot, o.call_ns, payload, o.killed_len);
+		return;
+	}
+	effect_of(w, c, watch, false, &d, &v);
+	o.failed_len = compose_call(w, c, watch, it, &s, &d, &v, failed, sizeof(failed));
+	outcomes_add(w->outcomes, &o);
 }
 
 void judge_refused(struct worker *w, struct conn *c, uint64_t ns)

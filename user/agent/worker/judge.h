@@ -20,6 +20,8 @@ void judge_early(struct worker *w, struct conn *c, struct watch *watch,
 /* The call is over: decides and records. */
 void judge_done(struct worker *w, struct conn *c, struct watch *watch,
 		const struct interaction *it);
+/* A composed call: gives it its id and passes it on. */
+void judge_hand_over(struct worker *w, int slot, uint64_t ns, const uint8_t *payload, size_t n);
 /* A write was killed in the kernel and its bytes are no request we could read. */
 void judge_refused(struct worker *w, struct conn *c, uint64_t ns);
 

@@ -16,6 +16,7 @@
 #include "proto/event.h"
 
 struct conns;
+struct outcomes;
 
 struct worker_counts {
 	uint64_t events, calls, exchanges_not_ai, ignored, served, killed, late_kills, evicted;
@@ -33,6 +34,7 @@ struct worker {
 	struct dataclass_db *classes;
 	struct procs *procs;
 	struct conns *conns;
+	struct outcomes *outcomes; /* of kills by the keeper */
 
 	/* the pack in force */
 	struct pack *pack; /* NULL: none */
