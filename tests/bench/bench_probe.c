@@ -109,12 +109,12 @@ static double run_empty(struct bpf_program *prog, const char *stub, uint64_t ent
 static double run_agent(struct bpf *bpf, int fd, const char *stub, bool ignore)
 {
 	static uintptr_t handle = 0x10000;
-	struct attach *a = attach_new(bpf_tls_program(bpf));
+	struct attach *a = attach_new(bpf_tls_program(bpf), NULL, NULL);
 	void *ssl = (void *)(handle += 64);
 	char buf[PAYLOAD] = "";
 	double t;
 
-	if (attach_file(a, fd, stub, false) != 1)
+	if (attach_file(a, fd, stub, false) != 2)
 		exit(1);
 	ssl_client(ssl);
 	last_conn = 0;

@@ -59,18 +59,23 @@ struct image {
 
 struct attach {
 	struct bpf_program *prog;
+	void (*user)(void *ctx, pid_t pid);
+	void *ctx;
 	struct image *bucket[BUCKETS];
 	unsigned images, tls_images, sites;
 	uint64_t tick;
 	bool no_multi;
 };
 
-struct attach *attach_new(struct bpf_program *prog)
+struct attach *attach_new(struct bpf_program *prog, void (*user)(void *ctx, pid_t pid), void *ctx)
 {
 	struct attach *a = calloc(1, sizeof(*a));
 
-	if (a)
+	if (a) {
 		a->prog = prog;
+		a->user = user;
+		a->ctx = ctx;
+	}
 	return a;
 }
 
@@ -196,7 +201,7 @@ int attach_file(struct attach *a, int fd, const char *path, bool late)
 	for (im = a->bucket[b]; im; im = im->next)
 		if (same(im, &st)) {
 			im->used = a->tick;
-			return 0;
+			return im->tls;
 		}
 	r = elf_tls_find(fd, &s);
 	if (r < 0 && r != -ENOEXEC)
@@ -233,7 +238,7 @@ int attach_file(struct attach *a, int fd, const char *path, bool late)
 	a->tls_images++;
 	log_info("probing %s: %zu sites%s", path, s.n,
 		 s.refused ? ", some functions could not be decoded" : "");
-	return 1;
+	return 2;
 }
 
 int attach_map(struct attach *a, pid_t pid, uint64_t start, uint64_t end, const char *path,
@@ -241,6 +246,7 @@ int attach_map(struct attach *a, pid_t pid, uint64_t start, uint64_t end, const 
 {
 	_cleanup_close_ int fd = -1;
 	char p[PATH_MAX];
+	int r;
 
 	snprintf(p, sizeof(p), "/proc/%d/map_files/%lx-%lx", pid, start, end);
 	fd = open(p, O_RDONLY | O_CLOEXEC);
@@ -248,7 +254,12 @@ int attach_map(struct attach *a, pid_t pid, uint64_t start, uint64_t end, const 
 		snprintf(p, sizeof(p), "/proc/%d/root%s", pid, path);
 		fd = open(p, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	}
-	return fd < 0 ? -errno : attach_file(a, fd, path, late);
+	if (fd < 0)
+		return -errno;
+	r = attach_file(a, fd, path, late);
+	if (r > 0 && a->user)
+		a->user(a->ctx, pid);
+	return r;
 }
 
 static void scan_maps(struct attach *a, pid_t pid)

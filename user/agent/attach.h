@@ -11,12 +11,13 @@
 struct bpf_program;
 struct attach;
 
-struct attach *attach_new(struct bpf_program *prog);
+/* user(ctx, pid): that process maps a file with TLS functions; told again at every look. */
+struct attach *attach_new(struct bpf_program *prog, void (*user)(void *ctx, pid_t pid), void *ctx);
 void attach_free(struct attach *a);
 
 /*
- * A file that a process maps executable. 1: probes were attached now; 0: nothing to do (known, or
- * no TLS functions); -errno with one log line. `fd` is used and not kept.
+ * A file that a process maps executable. 2: probes were attached now; 1: they were already; 0: no
+ * TLS functions; -errno with one log line. `fd` is used and not kept.
  */
 int attach_file(struct attach *a, int fd, const char *path, bool late);
 /* By the process that maps it: survives other mount namespaces and deleted files. */

@@ -33,6 +33,7 @@
 #include "agent/child.h"
 #include "agent/config.h"
 #include "agent/control.h"
+#include "agent/exehash.h"
 #include "agent/inflight.h"
 #include "agent/mapwatch.h"
 #include "agent/procinfo.h"
@@ -52,6 +53,7 @@ struct keeper {
 	struct bpf *bpf;
 	struct attach *attach;
 	struct mapwatch *maps;
+	struct exehash *hashes;
 	struct ring *control;
 	struct control *socket;
 	struct child worker, recorder;
@@ -97,7 +99,23 @@ static void tell_worker(struct keeper *k, enum role_kind kind, const void *head,
 static void tell_process(struct keeper *k, struct role_proc *p)
 {
 	procinfo_names(p);
+	exehash_known(k->hashes, p->pid, p->exe_sha256);
 	tell_worker(k, ROLE_PROC, p, sizeof(*p), NULL, 0);
+}
+
+static void on_tls_process(void *ctx, pid_t pid)
+{
+	struct keeper *k = ctx;
+
+	exehash_want(k->hashes, pid);
+}
+
+static void on_hashed(void *ctx, uint32_t pid)
+{
+	struct role_proc p;
+
+	if (!procinfo_read(pid, &p))
+		tell_process(ctx, &p);
 }
 
 static void tell_all_processes(struct keeper *k)
@@ -503,10 +521,11 @@ static int open_all(struct keeper *k)
 	if (r)
 		return r;
 	bpf_set_self(k->bpf, 0, getpid());
-	k->attach = attach_new(bpf_tls_program(k->bpf));
+	k->attach = attach_new(bpf_tls_program(k->bpf), on_tls_process, k);
+	k->hashes = exehash_new(k->base, on_hashed, k);
 	k->inflight = inflight_make();
 	r = role_pair(k->pair);
-	if (!k->attach || k->inflight < 0 || r)
+	if (!k->attach || !k->hashes || k->inflight < 0 || r)
 		return -ENOMEM;
 	r = ring_open(bpf_control_fd(k->bpf), bpf_control_size(k->bpf), &k->control);
 	if (r)
@@ -567,6 +586,7 @@ int keeper_main(const struct config *cfg)
 	attach_scan(k.attach);
 	event_base_dispatch(k.base);
 
+	exehash_free(k.hashes);
 	control_free(k.socket);
 	ring_free(k.control);
 	bpf_close(k.bpf);

@@ -73,6 +73,7 @@ static void process(const struct worker *w, const struct conn *c, const struct s
 	m->n_groups = split(p->groups, p->groups_len, s_.groups, GROUPS_MAX);
 	m->groups = s_.groups;
 	m->exe = text(p->exe);
+	m->exe_sha256 = text(p->exe_sha256);
 	n = mask_argv(w->classes, p->argv, p->argv_len, s_.argv, sizeof(s_.argv) - 1);
 	s_.argv[n] = '\0';
 	m->n_argv = split(s_.argv, n, s_.args, ARGS_MAX);

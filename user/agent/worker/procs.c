@@ -200,6 +200,7 @@ struct proc *procs_exec(struct procs *p, const struct event_exec *ev, size_t n)
 	e->uid = ev->h.uid;
 	e->ppid = ev->ppid;
 	e->loginuid = ev->loginuid;
+	e->exe_sha256[0] = '\0';
 	e->full = false; /* the keeper's word on the new image is on its way */
 	return e;
 }
@@ -210,7 +211,10 @@ const struct proc *procs_fork(struct procs *p, const struct event_exec *ev)
 	struct texts t = parent ? texts_of(parent) : no_texts;
 	bool full = parent && parent->full;
 	uint64_t rules = parent ? parent->rules : 0;
+	char sha256[65] = "";
 
+	if (parent)
+		memcpy(sha256, parent->exe_sha256, sizeof(sha256));
 	e = store(p, procs_find(p, ev->h.pid, ev->h.start_ns), ev->h.pid, &t);
 	if (!e)
 		return NULL;
@@ -221,6 +225,7 @@ const struct proc *procs_fork(struct procs *p, const struct event_exec *ev)
 	e->loginuid = ev->loginuid;
 	e->full = full;
 	e->rules = rules;
+	memcpy(e->exe_sha256, sha256, sizeof(sha256));
 	return e;
 }
 
@@ -253,6 +258,7 @@ struct proc *procs_told(struct procs *p, const struct role_proc *r)
 	e->loginuid = r->loginuid;
 	if (r->cgroup)
 		e->cgroup = r->cgroup;
+	memcpy(e->exe_sha256, r->exe_sha256, sizeof(e->exe_sha256));
 	e->full = true;
 	return e;
 }

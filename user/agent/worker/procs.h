@@ -19,8 +19,9 @@ struct proc {
 	uint64_t start_ns, cgroup, dead_ns; /* dead_ns: CLOCK_BOOTTIME, 0 = alive */
 	uint32_t pid, ppid, uid, loginuid;
 	uint32_t argv_len, groups_len;
-	bool full;	/* the keeper has told its part */
-	uint64_t rules; /* in-kernel tool rules told to the keeper */
+	bool full;	     /* the keeper has told its part */
+	uint64_t rules;	     /* in-kernel tool rules told to the keeper */
+	char exe_sha256[65]; /* empty: not known (yet) */
 	const char *exe, *comm, *argv, *user, *login_user, *groups, *cgroup_path, *container;
 	char text[];
 };
