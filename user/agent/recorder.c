@@ -256,7 +256,7 @@ static void turn(struct recorder *r)
 
 	if (r->hello_wait && now >= r->hello_until_ms) {
 		if (r->held.first)
-			log_info("recorder: nobody resends; %llu records that waited are sealed",
+			log_info("nobody resends; %llu records that waited are sealed",
 				 (unsigned long long)r->held.count);
 		hello_done(r, 0);
 	}
@@ -281,7 +281,7 @@ static void run(struct recorder *r)
 				     next_timeout(r, recorder_now_ms(), forward_ms));
 
 		if (e < 0 && e != -EINTR)
-			log_err("recorder: poll: %s", strerror(-e));
+			log_err("poll: %s", strerror(-e));
 		read_keeper(r);
 		read_signals(r);
 		turn(r);
@@ -321,7 +321,7 @@ int recorder_main(const struct recorder_config *cfg, int worker_fd, int keeper_f
 	if (!e) {
 		e = begin(r);
 		if (e)
-			log_err("recorder: cannot seal the start record: %s", strerror(-e));
+			log_err("cannot seal the start record: %s", strerror(-e));
 		else
 			run(r);
 	}

@@ -178,7 +178,7 @@ static int leave_rights(struct recorder *r, char *err, size_t err_len)
 	if (e)
 		snprintf(err, err_len, "cannot give up rights: %s: %s", what, strerror(-e));
 	else
-		log_info("recorder: spool %s/spool, runs as %s", r->cfg->state_dir,
+		log_info("spool %s/spool, runs as %s", r->cfg->state_dir,
 			 *user ? user : "the calling user");
 	return e;
 }
@@ -206,7 +206,7 @@ int recorder_open(struct recorder *r)
 		e = leave_rights(r, err, sizeof(err));
 	}
 	if (e)
-		log_err("recorder: %s", err);
+		log_err("%s", err);
 	return e;
 }
 

@@ -288,6 +288,8 @@ static void beginning(struct walk *w)
 		found(w, "", 0, 0, "empty", "no segment and no head here");
 	if (!w->have_head || (w->n && w->names[0] <= w->head.first_seq))
 		return;
+	if (w->n && pruned_meanwhile(w, w->names[0] - 1))
+		return; /* between our reading of the head and of the directory */
 	segment_name(w->head.first_seq, file);
 	found(w, file, 0, w->head.first_seq, "missing segment",
 	      "the signed head says that records from %llu on are kept",

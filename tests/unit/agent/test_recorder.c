@@ -448,6 +448,29 @@ static void a_full_spool_declares_what_goes(void **state)
 	assert_int_equal(r.records + t.lost, r.last_seq + 1);
 }
 
+static void no_false_alarm_while_it_writes_and_removes(void **state)
+{
+	struct verify_result r;
+	uint64_t checks = 0, pruned = 0;
+
+	b.spool_max = SPOOL_MAX_LEAST;
+	b.payload = 20000;
+	start();
+	wait_hello();
+	resend();
+	while (b.next_id < 1500) {
+		send_some(15);
+		hear(1, 0);
+		tally(&r); /* fails on any finding */
+		checks++;
+		pruned += r.pruned;
+	}
+	flush();
+	stop();
+	assert_true(checks > 20);
+	assert_true(pruned > 5);
+}
+
 static void a_full_disk_loses_only_what_it_declares(void **state)
 {
 	struct verify_result r;
@@ -492,6 +515,7 @@ int main(void)
 		TEST(without_a_worker_nothing_waits_for_ever),
 		TEST(nonsense_is_refused_and_counted),
 		TEST(a_full_spool_declares_what_goes),
+		TEST(no_false_alarm_while_it_writes_and_removes),
 		TEST(a_full_disk_loses_only_what_it_declares),
 	};
 
