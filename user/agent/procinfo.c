@@ -103,6 +103,13 @@ static void read_cgroup(uint32_t pid, struct role_proc *p)
 	procinfo_container(p->cgroup_path, p->container, sizeof(p->container));
 }
 
+/* A cut list, and one its owner wrote over, may lack the last NUL; the room for it is there. */
+static void end_argv(struct role_proc *p)
+{
+	if (p->argv_len && p->argv[p->argv_len - 1])
+		p->argv[p->argv_len++] = '\0';
+}
+
 int procinfo_read(uint32_t pid, struct role_proc *p)
 {
 	char link[64], b[32];
@@ -121,6 +128,7 @@ int procinfo_read(uint32_t pid, struct role_proc *p)
 	p->exe[n > 0 ? n : 0] = '\0';
 	n = slurp(pid, "cmdline", p->argv, sizeof(p->argv));
 	p->argv_len = n > 0 ? n : 0;
+	end_argv(p);
 	read_cgroup(pid, p);
 	return 0;
 }
@@ -141,7 +149,7 @@ void procinfo_from_exec(const struct event_exec *e, size_t n, struct role_proc *
 	if (!p->argv_len && e->argv_len <= room) {
 		p->argv_len = e->argv_len < sizeof(p->argv) ? e->argv_len : sizeof(p->argv) - 1;
 		memcpy(p->argv, e->text, p->argv_len);
-		p->argv[p->argv_len] = '\0';
+		end_argv(p);
 	}
 }
 

@@ -249,6 +249,8 @@ static bool read_keeper(void)
 	while ((r = role_recv(w.keeper, &m, body, ROLE_BODY_MAX)) >= 0)
 		on_message(m.kind, r);
 	outq_flush(&w.to_keeper, w.keeper);
+	if (r == -EPROTO)
+		log_err("keeper sent a malformed message");
 	return r == -EAGAIN;
 }
 

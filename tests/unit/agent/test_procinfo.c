@@ -6,8 +6,10 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "agent/procinfo.h"
@@ -31,6 +33,38 @@ static void test_self(void **state)
 		assert_string_equal(p.user, "root");
 }
 
+/* Whatever a process's arguments are, the worker takes the message. */
+static void test_long_arguments(void **state)
+{
+	static struct role_proc p, got;
+	static char text[8192];
+	struct role_msg m;
+	int fds[2], start[2];
+	pid_t pid;
+
+	memset(text, 'a', sizeof(text) - 1);
+	assert_int_equal(pipe(start), 0);
+	assert_int_equal(fcntl(start[1], F_SETFD, FD_CLOEXEC), 0);
+	pid = fork();
+	if (pid == 0) {
+		dup2(start[0], 0);
+		close(2); /* what cat says of a file of that name */
+		execl("/bin/cat", "cat", "-", text, NULL);
+		_exit(1);
+	}
+	for (int i = 0; i < 500 && (procinfo_read(pid, &p) || p.argv_len < 2000); i++)
+		usleep(10000);
+	assert_int_equal(p.argv_len, sizeof(p.argv));
+	assert_int_equal(role_pair(fds), 0);
+	assert_int_equal(role_send(fds[0], ROLE_PROC, &p, sizeof(p)), 0);
+	assert_int_equal(role_recv(fds[1], &m, &got, sizeof(got)), sizeof(got));
+	close(start[0]);
+	close(start[1]);
+	close(fds[0]);
+	close(fds[1]);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
 static void test_gone(void **state)
 {
 	struct role_proc p;
@@ -52,6 +86,11 @@ static void test_exec_fills_the_rest(void **state)
 	assert_string_equal(p.exe, "/bin/x");
 	assert_int_equal(p.argv_len, 6);
 	assert_string_equal(p.argv + 2, "yyy");
+	x.e.argv_len = 5; /* cut: the last NUL is added */
+	memset(&p, 0, sizeof(p));
+	procinfo_from_exec(&x.e, sizeof(x), &p);
+	assert_int_equal(p.argv_len, 6);
+	assert_int_equal(p.argv[5], 0);
 	x.e.argv_len = 4096; /* more than the record holds */
 	memset(&p, 0, sizeof(p));
 	procinfo_from_exec(&x.e, sizeof(x), &p);
@@ -84,9 +123,8 @@ static void test_container(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_self),
-		cmocka_unit_test(test_gone),
-		cmocka_unit_test(test_exec_fills_the_rest),
+		cmocka_unit_test(test_self),	  cmocka_unit_test(test_long_arguments),
+		cmocka_unit_test(test_gone),	  cmocka_unit_test(test_exec_fills_the_rest),
 		cmocka_unit_test(test_container),
 	};
 
