@@ -341,6 +341,11 @@ void body_end(struct body *b, bool cut)
 	b->dead = true;
 }
 
+bool body_opaque(const struct body *b)
+{
+	return b->form == FORM_OPAQUE && !b->missed;
+}
+
 bool body_readable(const struct body *b)
 {
 	return !b->missed;

@@ -23,10 +23,13 @@ struct body *body_new(const struct body_out *out, struct slice content_type, con
 void body_free(struct body *b); /* NULL is fine; tells nothing */
 
 void body_data(struct body *b, const uint8_t *p, size_t n, uint64_t ns);
-/* n bytes are missing here; 0: not known how many. The caller has given the verdict. */
+/* Counts as transferred also the missing bytes whose number is known.
+ * n bytes are missing here; 0: not known how many. The caller has given the verdict. */
 void body_gap(struct body *b, uint64_t n);
 /* cut: the message did not reach its end. Gives the hash and, if not cut, the last verdict. */
 void body_end(struct body *b, bool cut);
+/* It is known to be no document of any kind: no dialect will be found in it. */
+bool body_opaque(const struct body *b);
 /* Not a byte of it remained unread (not decoded, over the bound, missing). */
 bool body_readable(const struct body *b);
 

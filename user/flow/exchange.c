@@ -4,8 +4,8 @@
  * head, text…, request, text…, then done or dropped, exactly one of them if of interest.
  *
  * An exchange of no interest keeps only what framing its answer needs. A MAYBE becomes YES when a
- * body shows a dialect; it is dropped when its whole request was read and shows none. When the
- * request could not be read (unknown coding, missing bytes) the answer decides.
+ * body shows a dialect; it is dropped when its whole request was read and shows none, or at once
+ * when the request's content is no JSON. When the request could not be read (unknown coding, missing bytes) the answer decides.
  */
 #include "exchange.h"
 
@@ -153,6 +153,9 @@ void exchange_data(struct exchange *x, enum flow_dir dir, const uint8_t *p, size
 		return;
 	body_data(x->body[dir], p, n, ns);
 	settle(x);
+	/* Uploads to anywhere are common: one look at the first bytes is enough for them. */
+	if (x->interest == FLOW_MAYBE && dir == FLOW_REQUEST && body_opaque(x->body[dir]))
+		drop(x);
 }
 
 void exchange_gap(struct exchange *x, enum flow_dir dir, uint64_t n)

@@ -33,6 +33,7 @@ void exchange_rest(struct exchange *x);
 void exchange_answer(struct exchange *x, const struct http1_head *h, uint64_t ns);
 /* A content follows the head in this direction. */
 void exchange_content(struct exchange *x, enum flow_dir dir, const struct http1_head *h);
+/* A MAYBE is dropped here when it cannot become a YES: x->it is NULL then. */
 void exchange_data(struct exchange *x, enum flow_dir dir, const uint8_t *p, size_t n, uint64_t ns);
 void exchange_gap(struct exchange *x, enum flow_dir dir, uint64_t n);
 /* The request is over; cut: its end was not seen. A MAYBE that was read to its end without a

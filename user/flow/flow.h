@@ -4,7 +4,8 @@
  * time is whatever the caller passes. Memory per flow is bounded by FLOW_MEM_MAX.
  *
  * Order: chunks of one direction arrive by offset; a higher offset than expected is a gap, a lower
- * one is ignored (already seen). An answer may arrive before the end of its request.
+ * one is ignored (already seen). An answer may arrive before the end of its request, and up to
+ * 64 KiB of it before the request's first byte. Callbacks must not call flow_* on the same flow.
  */
 #ifndef PROBITY_FLOW_FLOW_H
 #define PROBITY_FLOW_FLOW_H
@@ -37,7 +38,8 @@ struct flow_ops {
 	 * turns into yes the bytes are given too. */
 	void (*text)(void *ctx, const struct interaction *it, enum flow_dir dir, const uint8_t *p,
 		     size_t n);
-	/* The whole request was seen: model, tools offered, sizes are known. */
+	/* The whole request was seen: model, tools offered, sizes are known. Also when bytes in its
+	 * middle are missing; not when its end was lost. */
 	void (*request)(void *ctx, const struct interaction *it);
 	/* The exchange is over, complete or not. Called exactly once for each exchange for which
 	 * the interest was YES, or MAYBE with a dialect found in the body. */

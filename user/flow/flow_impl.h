@@ -66,6 +66,8 @@ void pair_answer(struct flow *f, const struct http1_head *h, uint64_t ns);
 void pair_message_over(struct flow *f, enum flow_dir dir, bool cut, uint64_t ns);
 /* Its place is lost. An answer stays open until something shows that it is over. */
 void pair_message_lost(struct flow *f, enum flow_dir dir, uint64_t ns);
+/* x may have been dropped: a flow that is not AI then ends here. */
+void pair_dropped(struct flow *f, struct exchange *x);
 void pair_close(struct flow *f, uint64_t ns);
 
 /* message.c: heads and bodies. Each step gives how many bytes it took, 0 only when the phase

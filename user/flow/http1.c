@@ -409,10 +409,10 @@ enum http1_answer http1_find_start(bool request, const uint8_t *bytes, size_t n,
 
 void http1_authority_split(struct slice s, struct slice *ret_host, uint16_t *ret_port)
 {
-	const char *end = s.p + s.n, *at, *colon;
+	const char *end, *at, *colon;
 	uint32_t port = 0;
 
-	s = trim(s.p, end);
+	s = s.p ? trim(s.p, s.p + s.n) : (struct slice){"", 0}; /* no such field */
 	at = s.n ? memrchr(s.p, '@', s.n) : NULL;
 	if (at)
 		s = (struct slice){at + 1, s.p + s.n - at - 1};
@@ -436,10 +436,10 @@ void http1_authority_split(struct slice s, struct slice *ret_host, uint16_t *ret
 
 void http1_target_split(struct slice t, bool is_connect, struct http1_target *ret)
 {
-	const char *end = t.p + t.n, *q;
+	const char *end = t.p ? t.p + t.n : "", *q;
 
 	*ret = (struct http1_target){.path = {end, 0}};
-	if (is_connect) {
+	if (is_connect || !t.p) {
 		http1_authority_split(t, &ret->host, &ret->port);
 		return;
 	}

@@ -83,9 +83,10 @@ struct interaction {
 	uint32_t tool_calls_count; /* seen; may exceed TOOL_CALLS_MAX */
 	uint32_t messages;	   /* entries in messages/contents/input of the request */
 
-	/* How much. wire = bytes of the body as transferred, body = after content decoding. */
+	/* How much. wire = bytes of the body as transferred (without chunk framing; missing bytes
+	 * of known number included), body = after content decoding. */
 	uint64_t request_wire, request_body, response_wire, response_body;
-	uint8_t request_sha256[32], response_sha256[32]; /* of decoded bodies */
+	uint8_t request_sha256[32], response_sha256[32]; /* of decoded bodies; 0 = no body */
 
 	enum completeness completeness;
 	char incomplete_reason[96]; /* plain words, empty when complete */

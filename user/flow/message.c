@@ -116,8 +116,10 @@ size_t message_body(struct flow *f, enum flow_dir dir, const uint8_t *p, size_t 
 		pair_message_lost(f, dir, ns);
 		return 0;
 	}
-	if (data_n && s->x)
+	if (data_n && s->x) {
 		exchange_data(s->x, dir, data, data_n, ns);
+		pair_dropped(f, s->x);
+	}
 	if (a == HTTP1_OK)
 		pair_message_over(f, dir, false, ns);
 	return used;

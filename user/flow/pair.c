@@ -56,6 +56,12 @@ static void abandon_all(struct flow *f, const char *reason, uint64_t ns)
 		abandon(f, f->q[0], reason, ns);
 }
 
+void pair_dropped(struct flow *f, struct exchange *x)
+{
+	if (!x->it && f->count == 1 && !f->ai_seen)
+		finish(f, x);
+}
+
 static void request_over(struct flow *f, bool cut, uint64_t ns)
 {
 	struct side *s = &f->side[FLOW_REQUEST];
@@ -68,8 +74,10 @@ static void request_over(struct flow *f, bool cut, uint64_t ns)
 	exchange_request_over(x, cut, ns);
 	if (f->deaf)
 		abandon(f, x, too_many, ns);
-	else if (x->answer_over || (!x->it && f->count == 1 && !f->ai_seen))
+	else if (x->answer_over)
 		finish(f, x);
+	else
+		pair_dropped(f, x);
 }
 
 static void answer_over(struct flow *f, bool cut, uint64_t ns)
