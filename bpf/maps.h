@@ -58,15 +58,24 @@ struct {
 	__type(value, struct conn);
 } conns SEC(".maps") __weak;
 
-/* The call a thread is in. Entries go when the thread ends. */
-struct call {
+/*
+ * The calls a thread is in, outermost first. Calls lie in each other where a callback of one makes
+ * another (a client that writes its request from inside the read that ended the handshake) and
+ * where TLS runs over TLS. Entries go when the thread ends.
+ */
+#define CALL_DEPTH 4
+struct frame {
 	struct conn_key key;
 	__u64 buf, out; /* out: address of the size_t result of the _ex forms, or 0 */
 	__u64 sp;	/* at entry; at the RET of the same call it is the same */
-	__u32 active;
 	__u32 dir;
-	__u32 pending; /* key has no socket yet: the next TCP send of this thread shows it */
 	__u32 pad;
+};
+struct call {
+	struct conn_key key; /* of pending */
+	__u32 pending;	     /* key has no socket yet: the next TCP send of this thread shows it */
+	__u32 depth;
+	struct frame frame[CALL_DEPTH];
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

@@ -75,7 +75,7 @@ static __always_inline int bind_conn(struct sock *sk)
 	}
 	conn->flags |= CONN_BOUND;
 	tell(sk, EVENT_CONN, conn->id, conn->start_ns,
-	     (conn->flags & 0xffff) | (c->active ? 0 : EVENT_F_ADJACENT));
+	     (conn->flags & 0xffff) | (c->depth ? 0 : EVENT_F_ADJACENT));
 	return 0;
 }
 

@@ -4,9 +4,10 @@
  *
  * Each function is probed at its entry and at each of its RET instructions (no uretprobes: from
  * 6.11 on they make the target run a system call its own seccomp filter may kill it for). Entry
- * keeps the arguments by thread; the RET whose stack pointer equals the entry's belongs to the
- * same call, so nested calls (SSL_write_ex → SSL_write_ex2) and tail calls need no table of who
- * calls whom. Bytes go up at return, with the length that was really moved: partial writes and
+ * keeps the arguments by thread, innermost call last; the RET whose stack pointer equals the
+ * entry's belongs to the same call, so neither tail calls nor calls within calls need a table of
+ * who calls whom. SSL_write_ex2 in SSL_write_ex is the same write; a write in a callback of a read
+ * is a call of its own. Bytes go up at return, with the length that was really moved: partial writes and
  * retries are never counted twice.
  *
  * A connection the worker does not want costs the probe and one look-up (conns). Everything the
@@ -58,15 +59,15 @@ static __noinline struct conn *conn_new(struct conn_key *k, __u64 start_ns, __u3
 	return bpf_map_lookup_elem(&conns, k);
 }
 
+static const struct call no_call; /* too large for the stack */
+
 static __always_inline struct call *call_of(bool make)
 {
 	__u32 tid = (__u32)bpf_get_current_pid_tgid();
 	struct call *c = bpf_map_lookup_elem(&calls, &tid);
 
 	if (!c && make) {
-		struct call zero = {};
-
-		if (bpf_map_update_elem(&calls, &tid, &zero, BPF_ANY))
+		if (bpf_map_update_elem(&calls, &tid, &no_call, BPF_ANY))
 			drop(DROP_CONN_FULL);
 		c = bpf_map_lookup_elem(&calls, &tid);
 	}
@@ -211,11 +212,32 @@ static __noinline bool killed(struct conn *conn, __u64 buf, __u64 len)
 
 /* --- entries and returns --------------------------------------------------------------------- */
 
+static __always_inline struct frame *frame_at(struct call *c, __u64 i)
+{
+	BOUND(i, CALL_DEPTH - 1);
+	return &c->frame[i];
+}
+
+/* The innermost call that lies around the stack pointer. What lies below it has returned where no
+ * probe was (longjmp, a replaced image), and is forgotten. */
+static __always_inline struct frame *around(struct call *c, __u64 sp)
+{
+	for (int i = 0; i < CALL_DEPTH && c->depth; i++) {
+		struct frame *f = frame_at(c, c->depth - 1);
+
+		if (f->sp > sp && f->sp - sp < NEST_WINDOW)
+			return f;
+		c->depth--;
+	}
+	return NULL;
+}
+
 static __always_inline int enter(struct pt_regs *ctx, __u64 ssl, __u64 buf, __u64 len, __u64 out,
 				 __u32 dir)
 {
 	__u64 sp = PT_REGS_SP(ctx), start_ns;
 	struct conn_key k = {};
+	struct frame *f;
 	struct conn *conn;
 	struct call *c;
 
@@ -232,16 +254,24 @@ static __always_inline int enter(struct pt_regs *ctx, __u64 ssl, __u64 buf, __u6
 	c = call_of(true);
 	if (!c)
 		return 0;
-	if (c->active && c->key.ssl == ssl && c->sp > sp && c->sp - sp < NEST_WINDOW)
-		return 0; /* inside a probed function already: the outer return will tell */
-	c->key = k;
-	c->buf = buf;
-	c->out = out;
-	c->sp = sp;
-	c->dir = dir;
-	c->active = 1;
-	if (!(conn->flags & CONN_BOUND))
+	f = around(c, sp);
+	if (f && f->key.ssl == ssl && f->dir == dir)
+		return 0; /* one probed function in another: the outer return will tell */
+	if (c->depth >= CALL_DEPTH) {
+		drop(DROP_STASH_MISS);
+		return 0;
+	}
+	f = frame_at(c, c->depth);
+	f->key = k;
+	f->buf = buf;
+	f->out = out;
+	f->sp = sp;
+	f->dir = dir;
+	c->depth++;
+	if (!(conn->flags & CONN_BOUND)) {
+		c->key = k;
 		c->pending = 1;
+	}
 	return 0;
 }
 
@@ -250,28 +280,32 @@ static __always_inline int leave(struct pt_regs *ctx)
 	struct call *c = call_of(false);
 	__s64 moved = (int)PT_REGS_RC(ctx);
 	struct conn *conn;
+	struct frame *f;
 
-	if (!c || !c->active || c->sp != PT_REGS_SP(ctx))
+	if (!c)
+		return 0;
+	f = around(c, PT_REGS_SP(ctx) - 1);
+	if (!f || f->sp != PT_REGS_SP(ctx))
 		return 0; /* of an ignored or nested call */
-	c->active = 0;
+	c->depth--;
 	if (moved <= 0)
 		return 0;
-	if (c->out) {
+	if (f->out) {
 		__u64 n = 0;
 
-		if (bpf_probe_read_user(&n, sizeof(n), (void *)c->out)) {
+		if (bpf_probe_read_user(&n, sizeof(n), (void *)f->out)) {
 			drop(DROP_READ_FAULT);
 			return 0;
 		}
 		moved = n;
 	}
-	conn = bpf_map_lookup_elem(&conns, &c->key);
+	conn = bpf_map_lookup_elem(&conns, &f->key);
 	if (!conn) {
 		drop(DROP_STASH_MISS);
 		return 0;
 	}
 	if (moved > 0)
-		emit(conn, c->dir, c->buf, moved, 0);
+		emit(conn, f->dir, f->buf, moved, 0);
 	return 0;
 }
 
@@ -294,10 +328,10 @@ static __always_inline int shake(struct pt_regs *ctx, __u64 ssl, __u32 flags, bo
 	if (!sends || conn->flags & CONN_BOUND)
 		return 0;
 	c = call_of(true);
-	if (!c || (c->active && c->sp > PT_REGS_SP(ctx) && c->sp - PT_REGS_SP(ctx) < NEST_WINDOW))
-		return 0; /* a handshake inside a read or write: its entry did the same */
+	if (!c)
+		return 0;
+	around(c, PT_REGS_SP(ctx));
 	c->key = k;
-	c->active = 0;
 	c->pending = 1;
 	return 0;
 }
