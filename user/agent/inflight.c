@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Shared memory of one page-aligned struct. Orders that matter (x86 and the atomics keep them):
- *   inflight_id: kind[id], slot.id = id, next = id + 1, slot.conn = 0. A death before `next` moved
- *   leaves slot.id == next: the slot still counts, the id does not. A death after it leaves a slot
- *   with an id < next: the id counts (if it is not durable), the slot does not.
+ *   inflight_id: weight[id], slot.id = id, next = id + 1, slot.conn = 0. A death before `next`
+ *   moved leaves slot.id == next: the slot still counts, the id does not. A death after it leaves
+ *   a slot with an id < next: the id counts (if it is not durable), the slot does not.
+ *   inflight_lost: the same with all lost slots at once; covers[id] says how far down the ids are
+ *   in its weight, so that they are not counted beside it.
  *   inflight_open: offset and id first, conn last; conn != 0 makes the slot count.
  * Limits: with all slots taken a request is still captured, only its loss at a death would be
  * uncounted; such requests are counted in `refused`.
@@ -22,7 +24,10 @@ struct inflight {
 	uint64_t next; /* id to give out */
 	uint64_t refused;
 	uint32_t hint;
-	uint8_t kind[INFLIGHT_KINDS]; /* by id: 1 = call */
+	uint32_t weight[INFLIGHT_IDS]; /* by id: calls that are gone when it is */
+	uint32_t covers
+		[INFLIGHT_IDS]; /* by id: the weight holds all ids up to id - covers; 0: none */
+	struct inflight_drops drops;
 	struct slot slot[INFLIGHT_SLOTS];
 };
 
@@ -82,7 +87,8 @@ uint64_t inflight_id(struct inflight *f, int slot, bool is_call)
 {
 	uint64_t id = f->next;
 
-	STORE(f->kind[id % INFLIGHT_KINDS], is_call);
+	STORE(f->weight[id % INFLIGHT_IDS], is_call);
+	STORE(f->covers[id % INFLIGHT_IDS], 0);
 	if (slot >= 0)
 		STORE(f->slot[slot].id, id);
 	STORE(f->next, id + 1);
@@ -119,27 +125,57 @@ unsigned inflight_inherit(struct inflight *f)
 	return n;
 }
 
-void inflight_again(struct inflight *f, uint64_t conn, uint64_t offset)
+void inflight_again(struct inflight *f, uint64_t conn, uint64_t offset, uint32_t size)
 {
 	for (struct slot *s = f->slot; s < f->slot + INFLIGHT_SLOTS; s++)
-		if (s->conn == conn && s->offset == offset && s->inherited)
+		if (s->conn == conn && s->offset >= offset && s->offset - offset < size &&
+		    s->inherited)
 			STORE(s->conn, 0);
 }
 
-unsigned inflight_lost(struct inflight *f, uint64_t durable, uint64_t up_to)
+/* Newest first: what a declaration covers is not looked at again. */
+static unsigned lost_ids(const struct inflight *f, uint64_t durable, uint64_t up_to)
 {
+	uint64_t floor = durable;
 	unsigned n = 0;
 
-	for (struct slot *s = f->slot; s < f->slot + INFLIGHT_SLOTS; s++)
-		if (s->conn && s->inherited) {
-			STORE(s->conn, 0);
-			n++;
-		}
-	if (up_to > durable + INFLIGHT_KINDS)
-		durable = up_to - INFLIGHT_KINDS;
-	for (uint64_t id = durable + 1; id <= up_to; id++)
-		n += f->kind[id % INFLIGHT_KINDS];
+	if (f->next > floor + INFLIGHT_IDS)
+		floor = f->next - INFLIGHT_IDS;
+	for (uint64_t id = up_to; id > floor; id--) {
+		uint32_t covers = f->covers[id % INFLIGHT_IDS];
+
+		n += f->weight[id % INFLIGHT_IDS];
+		if (covers && id - covers > floor)
+			floor = id - covers;
+	}
 	return n;
+}
+
+unsigned inflight_lost(struct inflight *f, uint64_t durable, uint64_t up_to, uint64_t *ret_id)
+{
+	unsigned n = lost_ids(f, durable, up_to);
+	uint64_t id = f->next;
+
+	for (struct slot *s = f->slot; s < f->slot + INFLIGHT_SLOTS; s++)
+		n += s->conn && s->inherited;
+	if (!n)
+		return 0;
+	STORE(f->weight[id % INFLIGHT_IDS], n);
+	STORE(f->covers[id % INFLIGHT_IDS], id - up_to);
+	for (struct slot *s = f->slot; s < f->slot + INFLIGHT_SLOTS; s++)
+		if (s->conn && s->inherited)
+			STORE(s->id, id);
+	STORE(f->next, id + 1);
+	for (struct slot *s = f->slot; s < f->slot + INFLIGHT_SLOTS; s++)
+		if (s->conn && s->inherited)
+			STORE(s->conn, 0);
+	*ret_id = id;
+	return n;
+}
+
+struct inflight_drops *inflight_drops(struct inflight *f)
+{
+	return &f->drops;
 }
 
 uint64_t inflight_refused(const struct inflight *f)

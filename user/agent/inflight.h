@@ -4,9 +4,11 @@
  * death the next one can say exactly how many calls were lost.
  *
  * A slot is open from the first byte of a request until its record got an id. Ids are given out
- * here, consecutively, so the ids above the last durable one that are neither durable nor coming
- * again are lost as well. Writes are ordered so that a death between any two of them neither
- * loses a count nor counts twice; see inflight.c.
+ * here, consecutively, so the ids above the last durable one that never come are lost as well. Of
+ * each id it is known how many calls go with it: one for a call's record, none for a control
+ * record, and for the record that declares a loss all those it declares. So a declaration that is
+ * itself lost is declared again. Writes are ordered so that a death between any two of them
+ * neither loses a count nor counts twice; see inflight.c.
  */
 #ifndef PROBITY_AGENT_INFLIGHT_H
 #define PROBITY_AGENT_INFLIGHT_H
@@ -15,7 +17,8 @@
 #include <stdint.h>
 
 #define INFLIGHT_SLOTS 4096
-#define INFLIGHT_KINDS 16384 /* ids remembered as call or control; a power of two */
+#define INFLIGHT_IDS 16384 /* ids of which the weight is remembered; a power of two */
+#define INFLIGHT_DROPS 16  /* counters of the kernel */
 
 struct inflight;
 
@@ -33,11 +36,21 @@ void inflight_start_ids(struct inflight *f, uint64_t first);
 
 /* At a worker's start: the open slots of the one before it, for inflight_lost. */
 unsigned inflight_inherit(struct inflight *f);
-/* The chunk at (conn, offset) came again, so its request is not lost. */
-void inflight_again(struct inflight *f, uint64_t conn, uint64_t offset);
-/* Calls lost by the death: inherited slots not seen again, and ids above `durable` that are calls.
- * Forgets them. */
-unsigned inflight_lost(struct inflight *f, uint64_t durable, uint64_t up_to);
+/* These bytes of requests come again, so the requests that begin in them are not lost. */
+void inflight_again(struct inflight *f, uint64_t conn, uint64_t offset, uint32_t size);
+/*
+ * Calls lost by the death: inherited slots not seen again, and the ids above `durable` up to
+ * `up_to`, which will never come. They go over to the id of the record that declares them, which
+ * is given out here; no id is given out for 0.
+ */
+unsigned inflight_lost(struct inflight *f, uint64_t durable, uint64_t up_to, uint64_t *ret_id);
+
+/* The kernel's counters as declared so far. `id` is the record that declares `count`; it counts
+ * once that is durable, else the next worker goes on from `before`. */
+struct inflight_drops {
+	uint64_t id, count[INFLIGHT_DROPS], before[INFLIGHT_DROPS];
+};
+struct inflight_drops *inflight_drops(struct inflight *f);
 uint64_t inflight_refused(const struct inflight *f); /* requests that found no slot */
 
 #endif

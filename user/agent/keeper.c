@@ -353,6 +353,19 @@ static void stop_recorder(struct keeper *k)
 	stop_role(k, &k->recorder, STOP_RECORDER_S);
 }
 
+/* One that is down is started again: it knows what was open, and what is in the ring. */
+static void stop_worker(struct keeper *k)
+{
+	if (!k->worker.pid)
+		start_worker(k);
+	if (!k->recorder.pid)
+		start_recorder(k);
+	if (k->worker.pid)
+		stop_role(k, &k->worker, STOP_WORKER_S);
+	else
+		stop_recorder(k);
+}
+
 static void on_stop(evutil_socket_t fd, short what, void *ctx)
 {
 	struct keeper *k = ctx;
@@ -367,10 +380,7 @@ static void on_stop(evutil_socket_t fd, short what, void *ctx)
 		event_free(k->maps_ev);
 	mapwatch_free(k->maps);
 	k->maps = NULL;
-	if (k->worker.pid)
-		stop_role(k, &k->worker, STOP_WORKER_S);
-	else
-		stop_recorder(k);
+	stop_worker(k);
 }
 
 static void on_stop_limit(evutil_socket_t fd, short what, void *ctx)
@@ -397,8 +407,10 @@ static void on_child_end(evutil_socket_t fd, short what, void *ctx)
 
 			event_free(k->worker_ev);
 			k->worker_ev = NULL;
-			ms = child_ended(&k->worker, status, expected);
-			if (expected)
+			ms = child_ended(&k->worker, status, expected && !WIFSIGNALED(status));
+			if (expected && WIFSIGNALED(status) && !k->exit_code)
+				stop_worker(k); /* not by us */
+			else if (expected)
 				stop_recorder(k);
 			else
 				retry(k->worker_again, ms);
@@ -408,8 +420,10 @@ static void on_child_end(evutil_socket_t fd, short what, void *ctx)
 
 			event_free(k->recorder_ev);
 			k->recorder_ev = NULL;
-			ms = child_ended(&k->recorder, status, expected);
-			if (expected)
+			ms = child_ended(&k->recorder, status, expected && !WIFSIGNALED(status));
+			if (expected && WIFSIGNALED(status) && !k->exit_code)
+				stop_recorder(k); /* not by us */
+			else if (expected)
 				event_base_loopbreak(k->base);
 			else
 				retry(k->recorder_again, ms);

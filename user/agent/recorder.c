@@ -11,8 +11,8 @@
  * which keeps them until acked. But what lay in the socket is younger than what comes again, and
  * ids must rise. So at a start, HELLO tells the worker the last durable id; records that arrive
  * before its own HELLO are held; from then on what it resends is merged with them by id, until the
- * last id it named has come. No answer within HELLO_MS means that nobody will resend (the worker
- * is dead); then what is held is sealed.
+ * last id it named has come. Time ends no waiting, as a worker that is only slow would then lose
+ * what it resends; a SYNC does, because it says that the worker before is dead and nobody resends.
  */
 #include "recorder.h"
 
@@ -30,11 +30,10 @@
 #include "base/log.h"
 #include "recorder_int.h"
 
-#define HELLO_MS 1000
 #define STATUS_MS 1000
 #define FLUSH_MS 2000	    /* at the end, for the collector to take what is left */
 #define READ_MAX 512	    /* messages of one turn of the loop */
-#define HELD_MAX (8u << 20) /* above it the socket is not read until the hello */
+#define HELD_MAX (8u << 20) /* twice what the socket can hold */
 
 uint64_t recorder_now_ms(void)
 {
@@ -62,6 +61,23 @@ static void hello_done(struct recorder *r, uint64_t resend_last)
 		release_held(r, UINT64_MAX);
 }
 
+/*
+ * The worker that sent these is dead and resends nothing. What follows on the last id is good. If
+ * ids before the others are gone with a recorder that died, the others are dropped too: then all
+ * above the last id is missing, and the new worker, which learns that id, declares it.
+ */
+static void orphans(struct recorder *r)
+{
+	while (r->held.first && r->held.first->head.id <= r->last_id + 1) {
+		recorder_accept(r, &r->held.first->head, r->held.first->payload);
+		pending_pop(&r->held);
+	}
+	if (r->held.first)
+		log_info("%llu records came without those before them; they are declared lost",
+			 (unsigned long long)r->held.count);
+	pending_clear(&r->held);
+}
+
 static void on_record(struct recorder *r)
 {
 	struct role_record head;
@@ -69,10 +85,10 @@ static void on_record(struct recorder *r)
 
 	memcpy(&head, r->buf, sizeof(head));
 	if (r->hello_wait) {
-		uint64_t lost = pending_add(&r->held, &head, payload);
-
-		r->lost_memory += lost;
-		r->lost_unsealed += lost;
+		/* Beyond the bound nothing is held: that much is not left by the dead, and a worker
+		 * that lives sends again what was not acked, this too. */
+		if (r->held.bytes <= HELD_MAX)
+			pending_add(&r->held, &head, payload);
 		return;
 	}
 	release_held(r, head.id);
@@ -83,6 +99,7 @@ static void on_record(struct recorder *r)
 
 static void on_worker(struct recorder *r, const struct role_msg *m)
 {
+	struct role_sync s;
 	struct role_ack a;
 
 	switch (m->kind) {
@@ -95,7 +112,10 @@ static void on_worker(struct recorder *r, const struct role_msg *m)
 			hello_done(r, a.id);
 		break;
 	case ROLE_SYNC:
+		memcpy(&s, r->buf, sizeof(s));
+		orphans(r);
 		r->sync_owed = true;
+		r->sync = (struct role_sync){.nonce = s.nonce, .id = r->last_id};
 		break;
 	default:
 		r->refused++;
@@ -110,7 +130,7 @@ static bool read_worker(struct recorder *r)
 		struct role_msg m;
 		int n;
 
-		if (r->worker < 0 || (r->hello_wait && r->held.bytes > HELD_MAX))
+		if (r->worker < 0)
 			return false;
 		n = role_recv(r->worker, &m, r->buf, sizeof(r->buf));
 		if (n == -EAGAIN)
@@ -182,7 +202,6 @@ static int begin(struct recorder *r)
 		return e;
 	r->last_id = s->last_id;
 	r->hello_wait = r->hello_owed = true;
-	r->hello_until_ms = recorder_now_ms() + HELLO_MS;
 	recorder_commit(r);
 	return 0;
 }
@@ -229,8 +248,6 @@ static int next_timeout(const struct recorder *r, uint64_t now_ms, int forward_m
 
 	if (forward_ms >= 0 && forward_ms < t)
 		t = forward_ms;
-	if (r->hello_wait)
-		t = sooner(t, r->hello_until_ms, now_ms);
 	if (r->first_pending_ms && !r->stalled)
 		t = sooner(t, r->first_pending_ms + r->sync_ms, now_ms);
 	if (r->stalled)
@@ -254,12 +271,6 @@ static void turn(struct recorder *r)
 	uint64_t now = recorder_now_ms();
 	bool more = read_worker(r);
 
-	if (r->hello_wait && now >= r->hello_until_ms) {
-		if (r->held.first)
-			log_info("nobody resends; %llu records that waited are sealed",
-				 (unsigned long long)r->held.count);
-		hello_done(r, 0);
-	}
 	if (spool_state(r->spool)->pending && (!more || now >= r->first_pending_ms + r->sync_ms))
 		recorder_commit(r);
 	recorder_retry(r, now);
@@ -276,8 +287,7 @@ static void run(struct recorder *r)
 		struct pollfd p[3] = {{.fd = r->keeper, .events = POLLIN},
 				      {.fd = r->signals, .events = POLLIN},
 				      {.fd = r->worker, .events = POLLIN}};
-		bool full = r->worker < 0 || (r->hello_wait && r->held.bytes > HELD_MAX);
-		int e = forward_wait(r->forward, p, full ? 2 : 3,
+		int e = forward_wait(r->forward, p, r->worker < 0 ? 2 : 3,
 				     next_timeout(r, recorder_now_ms(), forward_ms));
 
 		if (e < 0 && e != -EINTR)

@@ -21,7 +21,7 @@ struct recorder {
 
 	/* From start until the worker's hello, and then until it has resent: see recorder.c. */
 	bool hello_wait, hello_owed;
-	uint64_t hello_until_ms, resend_last;
+	uint64_t resend_last;
 	struct pending held;
 
 	/* Received in order and not sealable now: the disk does not take more. */
@@ -33,6 +33,7 @@ struct recorder {
 	uint64_t last_id;  /* newest id sealed or queued */
 	uint64_t acked_id; /* last told to the worker */
 	bool ack_owed, sync_owed;
+	struct role_sync sync; /* the answer that is owed */
 	uint64_t first_pending_ms, status_ms;
 
 	uint64_t records, duplicates, refused, lost_spool, lost_memory;

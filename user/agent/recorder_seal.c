@@ -274,7 +274,8 @@ void recorder_tell(struct recorder *r)
 {
 	const struct spool_state *s = spool_state(r->spool);
 	struct role_ack a = {.id = s->durable_id};
-	bool sync = r->sync_owed && !s->pending && !r->queue.first && !r->held.first;
+	bool sync = r->sync_owed && (s->durable_id >= r->sync.id ||
+				     (!s->pending && !r->queue.first && !r->held.first));
 
 	if (r->worker < 0)
 		return;
@@ -284,12 +285,12 @@ void recorder_tell(struct recorder *r)
 		r->hello_owed = false;
 		r->acked_id = a.id;
 	}
-	if (a.id <= r->acked_id && !r->ack_owed && !sync)
+	if (sync && !role_send(r->worker, ROLE_SYNC, &r->sync, sizeof(r->sync)))
+		r->sync_owed = false;
+	if (a.id <= r->acked_id && !r->ack_owed)
 		return;
 	if (role_send(r->worker, ROLE_ACK, &a, sizeof(a)))
 		return; /* its queue is full; the next commit or second says it */
 	r->acked_id = a.id;
 	r->ack_owed = false;
-	if (sync)
-		r->sync_owed = false;
 }

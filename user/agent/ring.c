@@ -70,6 +70,18 @@ size_t ring_used(const struct ring *r)
 	return __atomic_load_n(r->producer, __ATOMIC_ACQUIRE) - *r->consumer;
 }
 
+void ring_peek(const struct ring *r, ring_fn fn, void *ctx)
+{
+	const uint8_t *p = r->data + (*r->consumer & (r->size - 1));
+	uint32_t head;
+
+	if (!ring_used(r))
+		return;
+	head = __atomic_load_n((const uint32_t *)p, __ATOMIC_ACQUIRE);
+	if (!(head & (BPF_RINGBUF_BUSY_BIT | BPF_RINGBUF_DISCARD_BIT)))
+		fn(ctx, p + BPF_RINGBUF_HDR_SZ, head);
+}
+
 unsigned ring_consume(struct ring *r, ring_fn fn, void *ctx, unsigned max)
 {
 	uint64_t at = *r->consumer, end = __atomic_load_n(r->producer, __ATOMIC_ACQUIRE);

@@ -17,6 +17,8 @@ int ring_open(int map_fd, size_t size, struct ring **ret); /* size = max_entries
 void ring_free(struct ring *r);
 /* Handles up to `max` records that are ready. Returns how many. */
 unsigned ring_consume(struct ring *r, ring_fn fn, void *ctx, unsigned max);
+/* Shows the record that ring_consume will begin with, if it is ready; it stays. */
+void ring_peek(const struct ring *r, ring_fn fn, void *ctx);
 /* Whether the producer has room taken that is not consumed, finished or not. */
 bool ring_pending(const struct ring *r);
 size_t ring_used(const struct ring *r); /* bytes */

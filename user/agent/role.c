@@ -58,6 +58,7 @@ static bool krules_ok(const void *p, size_t n)
 {
 	const struct role_krules *r = p;
 	const struct role_krule_host *h = (const void *)(r + 1);
+	const struct role_krule_user *u;
 	uint64_t want = sizeof(*r) + (uint64_t)r->hosts * sizeof(struct role_krule_host) +
 			(uint64_t)r->users * sizeof(struct role_krule_user);
 
@@ -65,6 +66,10 @@ static bool krules_ok(const void *p, size_t n)
 		return false;
 	for (uint32_t i = 0; i < r->hosts; i++)
 		if (!ENDS(h[i].pattern))
+			return false;
+	u = (const void *)(h + r->hosts);
+	for (uint32_t i = 0; i < r->users; i++)
+		if (!ENDS(u[i].pattern))
 			return false;
 	return true;
 }
@@ -81,7 +86,7 @@ static const struct bound {
 } bounds[ROLE__MAX] = {
 	[ROLE_RECORD] = {sizeof(struct role_record),
 			 sizeof(struct role_record) + RECORD_PAYLOAD_MAX, record_ok},
-	[ROLE_SYNC] = {0, 0, NULL},
+	[ROLE_SYNC] = {sizeof(struct role_sync), sizeof(struct role_sync), NULL},
 	[ROLE_ACK] = {sizeof(struct role_ack), sizeof(struct role_ack), NULL},
 	[ROLE_HELLO] = {sizeof(struct role_ack), sizeof(struct role_ack), NULL},
 	[ROLE_PROC] = {sizeof(struct role_proc), sizeof(struct role_proc), proc_ok},

@@ -17,12 +17,13 @@
 enum role_kind {
 	/* worker → recorder */
 	ROLE_RECORD = 1, /* struct role_record + payload: seal this */
-	ROLE_SYNC,	 /* answer ROLE_ACK when everything before is durable */
+	ROLE_SYNC, /* struct role_sync: a worker began; whatever came before is of workers that
+			  * are dead. Answered by the same with `id`, once that is durable. */
 	/* recorder → worker */
 	ROLE_ACK,   /* struct role_ack: durable up to id */
 	ROLE_HELLO, /* struct role_ack: recorder (re)started, durable up to id; resend the rest.
 		     * The worker answers with a ROLE_HELLO of its own before it resends: id = the
-		     * last id it will resend, 0 = none. Without it the recorder waits a second:
+		     * last id it will resend, 0 = none. Until then, or a ROLE_SYNC, records wait:
 		     * what was queued before must not overtake what is resent. */
 	/* keeper → worker */
 	ROLE_PROC,  /* struct role_proc: facts about a process */
@@ -54,6 +55,11 @@ struct role_record {
 
 struct role_ack {
 	uint64_t id;
+};
+
+struct role_sync {
+	uint64_t nonce; /* of this worker: an answer to the one before may still be in the socket */
+	uint64_t id;	/* answer: no other id up to the last one of dead workers will come */
 };
 
 /* One line of facts: NUL-terminated texts, each cut to its field. */

@@ -10,8 +10,9 @@
  * no wake-ups and an idle one no polling.
  *
  * Starting: the worker before may have died. Its open calls are in the inflight table; the record
- * it was reading comes again. The recorder says which ids are durable. What is neither is declared
- * lost, exactly once, in a LOSS record.
+ * it was reading comes again. The recorder says which ids have come. What is neither is declared
+ * lost, exactly once, in a LOSS record. A recorder that cannot answer yet (no disk) is not waited
+ * for beyond SYNC_MS: the declaration comes when it has.
  *
  * #syscalls read write readv writev recvmsg sendmsg recvfrom sendto poll ppoll close
  * #syscalls clock_gettime clock_nanosleep nanosleep gettimeofday getpid gettid
@@ -41,8 +42,9 @@
 #include "base/log.h"
 
 #define LINGER 8	       /* empty looks, 1 ms apart, before sleeping */
+#define SYNC_MS 10000	       /* for the recorder's first word */
 #define BATCH 512	       /* records between two looks at the sockets */
-#define DRAIN_NS 1500000000ull /* at the end: how long open calls may still finish */
+#define DRAIN_NS 3000000000ull /* at the end: how long open calls may still finish */
 
 static const char *const syscalls[] = {
 	"read",
@@ -84,6 +86,8 @@ static const char *const syscalls[] = {
 
 static struct worker w;
 static struct ring *ring;
+static bool settled;	 /* what the worker before us left is declared */
+static uint64_t left_id; /* the last id it gave out, 0: there was none */
 static uint32_t *asleep; /* first word of the BPF map `shared` */
 static _Alignas(8) uint8_t body[ROLE_BODY_MAX + 1];
 
@@ -125,12 +129,8 @@ static const size_t least[] = {
 	[EVENT_SOCK_CLOSE] = sizeof(struct event_conn),
 };
 
-static bool again; /* reading the record that the worker before us died on */
-
 static void on_data(const struct event_data *e, size_t n)
 {
-	if (again)
-		inflight_again(w.inflight, e->h.conn, e->offset);
 	if (e->size > n - sizeof(*e))
 		w.count.bad_events++;
 	else
@@ -199,7 +199,8 @@ static void on_record(void *ctx, const void *record, size_t n)
 
 /* --- messages ---------------------------------------------------------------------------------- */
 
-static void on_drops(const struct role_drops *d)
+/* Declares what one counter has grown by; the next when this is durable. */
+static void declare_drops(void)
 {
 	static const char *const what[DROP__MAX] = {
 		[DROP_RING_FULL] = "ring_full",	  [DROP_CTL_FULL] = "control_full",
@@ -207,12 +208,19 @@ static void on_drops(const struct role_drops *d)
 		[DROP_CONN_FULL] = "conn_full",	  [DROP_STASH_MISS] = "entry_missed",
 		[DROP_SIGNAL] = "signal_failed",
 	};
+	struct inflight_drops *d = inflight_drops(w.inflight);
 
+	if (!settled || d->id > handover_durable(w.handover))
+		return;
+	memcpy(d->before, d->count, sizeof(d->before));
 	for (unsigned i = 0; i < DROP__MAX; i++)
-		if (what[i] && d->count[i] > w.drops.count[i])
-			judge_loss(&w, "chunks", d->count[i] - w.drops.count[i], what[i],
+		if (what[i] && w.drops.count[i] > d->count[i]) {
+			d->count[i] = w.drops.count[i];
+			d->id = inflight_last_id(w.inflight) + 1;
+			judge_loss(&w, 0, "chunks", d->count[i] - d->before[i], what[i],
 				   "the kernel could not deliver what it saw");
-	w.drops = *d;
+			return;
+		}
 }
 
 static void on_message(enum role_kind kind, size_t n)
@@ -230,7 +238,7 @@ static void on_message(enum role_kind kind, size_t n)
 		judge_pack(&w, pack, (const char *)(pack + 1));
 		break;
 	case ROLE_DROPS:
-		on_drops((void *)body);
+		memcpy(&w.drops, body, sizeof(w.drops));
 		break;
 	case ROLE_STOP:
 		w.stopping = true;
@@ -288,11 +296,12 @@ static void each_second(void)
 		return;
 	last = now;
 	w.wall_offset_ns = wall_offset();
+	declare_drops();
 	procs_sweep(w.procs, now);
 	outcomes_sweep(w.outcomes, now, false);
 	if (handover_dropped(w.handover) > dropped)
-		judge_loss(&w, "records", handover_dropped(w.handover) - dropped, "recorder_away",
-			   "the recorder did not take finished records in time");
+		judge_loss(&w, 0, "records", handover_dropped(w.handover) - dropped,
+			   "recorder_away", "the recorder did not take finished records in time");
 	dropped = handover_dropped(w.handover);
 	if (inflight_refused(w.inflight) > refused)
 		log_warn("%d calls are open at once: a crash now would lose some uncounted",
@@ -346,23 +355,6 @@ static int load_all(void)
 	return 0;
 }
 
-/* Ids go on where the worker before us, or the host's last run, stopped. */
-static uint64_t settle_ids(uint64_t *ret_last)
-{
-	uint64_t durable = 0, first;
-	struct timespec t;
-
-	*ret_last = inflight_last_id(w.inflight);
-	if (handover_sync(w.handover, *ret_last, 10000, &durable))
-		log_err("the recorder does not answer: records wait in memory");
-	if (!*ret_last) {
-		clock_gettime(CLOCK_REALTIME, &t);
-		first = t.tv_sec * 1000000000ull + t.tv_nsec;
-		inflight_start_ids(w.inflight, first > durable ? first : durable + 1);
-	}
-	return durable;
-}
-
 static void wait_for_pack(void)
 {
 	uint64_t end = boot_now() + 2000000000ull;
@@ -371,24 +363,55 @@ static void wait_for_pack(void)
 		poll(&(struct pollfd){.fd = w.keeper, .events = POLLIN}, 1, 100);
 }
 
-/* What the worker before us did not finish. The one record it was reading comes first again. */
+/* The bytes that the worker before us may have been reading when it died. */
+static void on_again(void *ctx, const void *record, size_t n)
+{
+	const struct event_data *e = record;
+
+	if (n >= sizeof(*e) && e->h.version == EVENT_VERSION && e->h.kind == EVENT_DATA &&
+	    e->dir == EVENT_WRITE)
+		inflight_again(w.inflight, e->h.conn, e->offset, e->size);
+}
+
 static void settle(void)
 {
-	uint64_t last, durable = settle_ids(&last);
+	struct inflight_drops *d = inflight_drops(w.inflight);
+	uint64_t durable, id;
 	unsigned lost;
 
-	wait_for_pack();
-	if (!last)
+	if (settled || !handover_synced(w.handover, &durable))
 		return;
-	if (inflight_inherit(w.inflight)) {
-		again = true;
-		ring_consume(ring, on_record, NULL, 1);
-		again = false;
-	}
-	lost = inflight_lost(w.inflight, durable, last);
+	settled = true;
+	if (d->id > durable)
+		memcpy(d->count, d->before, sizeof(d->count));
+	d->id = 0;
+	lost = left_id ? inflight_lost(w.inflight, durable, left_id, &id) : 0;
 	if (lost)
-		judge_loss(&w, "ai_calls", lost, "worker_died",
+		judge_loss(&w, id, "ai_calls", lost, "worker_died",
 			   "calls that were open when the worker died");
+	handover_go(w.handover);
+	handover_run(w.handover);
+}
+
+/* Ids go on where the worker before us, or the host's last run, stopped. */
+static void begin(void)
+{
+	uint64_t durable = 0, first;
+	struct timespec t;
+
+	left_id = inflight_last_id(w.inflight);
+	if (inflight_inherit(w.inflight))
+		ring_peek(ring, on_again, NULL);
+	if (handover_sync(w.handover, boot_now(), SYNC_MS))
+		log_err("the recorder does not answer: records wait in memory");
+	if (!left_id) {
+		handover_synced(w.handover, &durable);
+		clock_gettime(CLOCK_REALTIME, &t);
+		first = t.tv_sec * 1000000000ull + t.tv_nsec;
+		inflight_start_ids(w.inflight, first > durable ? first : durable + 1);
+	}
+	settle();
+	wait_for_pack();
 }
 
 static int prepare(const struct config *cfg, const struct worker_fds *fds, uint32_t ring_bytes)
@@ -438,22 +461,44 @@ static void wait_for(const struct worker_fds *fds, int ms)
 	__atomic_store_n(asleep, 0, __ATOMIC_SEQ_CST);
 }
 
+static void count_chunk(void *n, const void *record, size_t len)
+{
+	const struct event *e = record;
+
+	*(uint64_t *)n += len >= sizeof(*e) && e->kind == EVENT_DATA;
+}
+
+static void drain(uint64_t end)
+{
+	uint64_t left = 0;
+
+	while (boot_now() < end && (ring_pending(ring) || !settled || handover_bytes(w.handover) ||
+				    !outcomes_none(w.outcomes))) {
+		unsigned n = ring_consume(ring, on_record, NULL, BATCH);
+
+		handover_run(w.handover);
+		settle();
+		if (!n)
+			usleep(1000);
+	}
+	ring_consume(ring, count_chunk, &left, UINT32_MAX);
+	if (left)
+		judge_loss(&w, 0, "chunks", left, "stopped", "still to be read at the end");
+}
+
 /* Open calls get a moment to end by themselves; then all is closed and handed over. */
 static int finish(const struct worker_fds *fds)
 {
-	uint64_t end = boot_now() + DRAIN_NS;
+	uint64_t end;
 
-	while (boot_now() < end &&
-	       (ring_pending(ring) || handover_bytes(w.handover) || !outcomes_none(w.outcomes))) {
-		ring_consume(ring, on_record, NULL, BATCH);
-		handover_run(w.handover);
-		usleep(1000);
-	}
+	drain(boot_now() + DRAIN_NS);
 	conns_close_all(w.conns, boot_now());
 	outcomes_sweep(w.outcomes, boot_now(), true);
 	end = boot_now() + DRAIN_NS;
-	while (boot_now() < end && !handover_idle(w.handover) && !handover_run(w.handover))
+	while (boot_now() < end && !handover_idle(w.handover) && !handover_run(w.handover)) {
+		settle();
 		usleep(1000);
+	}
 	send_status();
 	return handover_idle(w.handover) ? 0 : 1;
 }
@@ -469,7 +514,7 @@ int worker_main(const struct config *cfg, const struct worker_fds *fds, uint32_t
 	w.wall_offset_ns = wall_offset();
 	if (prepare(cfg, fds, ring_bytes))
 		return 1;
-	settle();
+	begin();
 	send_status();
 	for (;;) {
 		unsigned n = ring_consume(ring, on_record, NULL, BATCH);
@@ -477,6 +522,7 @@ int worker_main(const struct config *cfg, const struct worker_fds *fds, uint32_t
 		if (!read_keeper() || w.stopping)
 			break;
 		handover_run(w.handover);
+		settle();
 		each_second();
 		empty = n ? 0 : empty + 1;
 		if (n)

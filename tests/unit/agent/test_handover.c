@@ -124,15 +124,33 @@ static void test_bound_keeps_order_and_counts(void **state)
 	assert_true(handover_idle(h));
 }
 
-static void test_sync_takes_the_last_word(void **state)
+static void expect_sync(uint64_t nonce)
+{
+	struct role_msg m;
+
+	assert_int_equal(role_recv(fd[1], &m, buf, ROLE_BODY_MAX), sizeof(struct role_sync));
+	assert_int_equal(m.kind, ROLE_SYNC);
+	assert_int_equal(((struct role_sync *)buf)->nonce, nonce);
+}
+
+static void answer_sync(uint64_t nonce, uint64_t id)
+{
+	struct role_sync s = {.nonce = nonce, .id = id};
+
+	assert_int_equal(role_send(fd[1], ROLE_SYNC, &s, sizeof(s)), 0);
+}
+
+static void test_sync_takes_only_its_own_answer(void **state)
 {
 	struct role_ack a = {3};
 	uint64_t durable = 0;
 
-	assert_int_equal(role_send(fd[1], ROLE_ACK, &a, sizeof(a)), 0); /* an older group's */
-	a.id = 9;
 	assert_int_equal(role_send(fd[1], ROLE_ACK, &a, sizeof(a)), 0);
-	assert_int_equal(handover_sync(h, 9, 5000, &durable), 0);
+	answer_sync(70, 3); /* to the worker before */
+	answer_sync(71, 9);
+	assert_int_equal(handover_sync(h, 71, 5000), 0);
+	expect_sync(71);
+	assert_true(handover_synced(h, &durable));
 	assert_int_equal(durable, 9);
 }
 
@@ -140,8 +158,36 @@ static void test_sync_without_a_recorder(void **state)
 {
 	uint64_t durable = 77;
 
-	assert_int_equal(handover_sync(h, 9, 50, &durable), -ETIMEDOUT);
+	assert_int_equal(handover_sync(h, 71, 50), -ETIMEDOUT);
+	assert_false(handover_synced(h, &durable));
 	assert_int_equal(durable, 77);
+	expect_sync(71);
+	answer_sync(71, 9); /* later */
+	assert_int_equal(handover_run(h), 0);
+	assert_true(handover_synced(h, &durable));
+}
+
+static void test_nothing_is_sent_before_go(void **state)
+{
+	struct role_msg m;
+	uint64_t durable;
+
+	assert_int_equal(handover_sync(h, 71, 0), -ETIMEDOUT);
+	expect_sync(71);
+	give(5);
+	assert_false(handover_wants_write(h));
+	say(ROLE_HELLO, 3); /* a new recorder: the one before may have read the question */
+	expect_sync(71);
+	assert_int_equal(role_recv(fd[1], &m, buf, ROLE_BODY_MAX), sizeof(struct role_ack));
+	assert_int_equal(m.kind, ROLE_HELLO);
+	assert_int_equal(role_recv(fd[1], &m, buf, ROLE_BODY_MAX), -EAGAIN);
+	answer_sync(71, 4);
+	assert_int_equal(handover_run(h), 0);
+	assert_true(handover_synced(h, &durable));
+	assert_int_equal(role_recv(fd[1], &m, buf, ROLE_BODY_MAX), -EAGAIN);
+	handover_go(h);
+	assert_int_equal(handover_run(h), 0);
+	expect_record(5);
 }
 
 int main(void)
@@ -152,8 +198,9 @@ int main(void)
 		CASE(test_new_recorder_gets_the_rest_again),
 		CASE(test_hello_with_nothing_to_resend),
 		CASE(test_bound_keeps_order_and_counts),
-		CASE(test_sync_takes_the_last_word),
+		CASE(test_sync_takes_only_its_own_answer),
 		CASE(test_sync_without_a_recorder),
+		CASE(test_nothing_is_sent_before_go),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,6 +21,11 @@ static struct inflight *fresh(void)
 	return f;
 }
 
+static unsigned lost(struct inflight *f, uint64_t durable, uint64_t *ret_id)
+{
+	return inflight_lost(f, durable, inflight_last_id(f), ret_id);
+}
+
 static void test_ids_are_consecutive(void **state)
 {
 	struct inflight *f = fresh();
@@ -35,34 +40,40 @@ static void test_ids_are_consecutive(void **state)
 static void test_open_call_is_lost(void **state)
 {
 	struct inflight *f = fresh();
+	uint64_t id;
 
 	assert_true(inflight_open(f, 7, 0) >= 0);
 	assert_true(inflight_open(f, 8, 100) >= 0);
 	assert_int_equal(inflight_inherit(f), 2);
-	assert_int_equal(inflight_lost(f, 999, inflight_last_id(f)), 2);
-	assert_int_equal(inflight_lost(f, 999, inflight_last_id(f)), 0); /* said once */
+	assert_int_equal(lost(f, 999, &id), 2);
+	assert_int_equal(id, 1000);
+	assert_int_equal(lost(f, 1000, &id), 0); /* said once */
 }
 
 static void test_call_read_again_is_not_lost(void **state)
 {
 	struct inflight *f = fresh();
+	uint64_t id;
 
 	inflight_open(f, 7, 64);
+	inflight_open(f, 7, 164); /* pipelined, and in the same chunk */
+	inflight_open(f, 7, 264);
 	inflight_open(f, 8, 0);
 	inflight_inherit(f);
-	inflight_again(f, 7, 64);
-	inflight_again(f, 8, 512); /* a later chunk: its request stays lost */
-	assert_int_equal(inflight_lost(f, 999, inflight_last_id(f)), 1);
+	inflight_again(f, 7, 64, 200);
+	inflight_again(f, 8, 512, 10); /* a later chunk: its request stays lost */
+	assert_int_equal(lost(f, 999, &id), 2);
 }
 
 static void test_new_opens_are_not_inherited(void **state)
 {
 	struct inflight *f = fresh();
+	uint64_t id;
 
 	inflight_open(f, 7, 0);
 	inflight_inherit(f);
 	inflight_open(f, 9, 0); /* by the new worker */
-	assert_int_equal(inflight_lost(f, 999, inflight_last_id(f)), 1);
+	assert_int_equal(lost(f, 999, &id), 1);
 }
 
 static void test_finished_call_is_in_the_ids(void **state)
@@ -75,24 +86,69 @@ static void test_finished_call_is_in_the_ids(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct inflight *f = fresh();
 		int a = inflight_open(f, 7, 0), b = inflight_open(f, 8, 0);
+		uint64_t id;
 
 		inflight_id(f, a, true);   /* 1000 */
 		inflight_id(f, -1, false); /* 1001, a control record */
 		inflight_id(f, b, true);   /* 1002 */
 		assert_int_equal(inflight_inherit(f), 0);
-		assert_int_equal(inflight_lost(f, rows[i].durable, inflight_last_id(f)),
-				 rows[i].lost);
+		assert_int_equal(lost(f, rows[i].durable, &id), rows[i].lost);
 	}
 }
 
 static void test_dropped_is_no_call(void **state)
 {
 	struct inflight *f = fresh();
+	uint64_t id;
 
 	inflight_drop(f, inflight_open(f, 7, 0));
 	inflight_drop(f, -1);
 	assert_int_equal(inflight_inherit(f), 0);
-	assert_int_equal(inflight_lost(f, 999, inflight_last_id(f)), 0);
+	assert_int_equal(lost(f, 999, &id), 0);
+	assert_int_equal(inflight_last_id(f), 999); /* and no id was given out for it */
+}
+
+/* Worker after worker dies before its declaration is durable: each declares all of it again. */
+static void test_lost_declaration_is_declared_again(void **state)
+{
+	struct inflight *f = fresh();
+	uint64_t id, last;
+
+	inflight_id(f, -1, true); /* 1000: durable */
+	inflight_id(f, -1, true); /* 1001, 1002: not */
+	inflight_id(f, -1, true);
+	inflight_open(f, 7, 0);
+	inflight_inherit(f);
+	assert_int_equal(lost(f, 1000, &id), 3);
+	assert_int_equal(id, 1003);
+
+	inflight_inherit(f);
+	assert_int_equal(lost(f, 1000, &id), 3);
+	assert_int_equal(id, 1004);
+
+	/* This one went on, gave ids to two calls, and died before its own declaration. */
+	inflight_inherit(f);
+	last = inflight_last_id(f);
+	inflight_id(f, -1, true); /* 1005 */
+	inflight_id(f, -1, true); /* 1006 */
+	assert_int_equal(inflight_lost(f, 1000, last, &id), 3);
+	assert_int_equal(id, 1007);
+	inflight_open(f, 8, 0);
+	inflight_inherit(f);
+	assert_int_equal(lost(f, 1005, &id), 3 + 1 + 1); /* of these 1005 is durable */
+	inflight_inherit(f);
+	assert_int_equal(lost(f, id, &id), 0);
+}
+
+static void test_many_ids(void **state)
+{
+	struct inflight *f = fresh();
+	uint64_t id;
+
+	for (int i = 0; i < 3 * INFLIGHT_IDS; i++)
+		inflight_id(f, -1, i % 2);
+	assert_int_equal(lost(f, 999 + 3 * INFLIGHT_IDS - 100, &id), 50);
+	assert_true(id > inflight_last_id(f) - 1);
 }
 
 static void test_full_table_is_counted(void **state)
@@ -116,6 +172,8 @@ int main(void)
 		cmocka_unit_test(test_new_opens_are_not_inherited),
 		cmocka_unit_test(test_finished_call_is_in_the_ids),
 		cmocka_unit_test(test_dropped_is_no_call),
+		cmocka_unit_test(test_lost_declaration_is_declared_again),
+		cmocka_unit_test(test_many_ids),
 		cmocka_unit_test(test_full_table_is_counted),
 	};
 

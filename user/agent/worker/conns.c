@@ -74,6 +74,7 @@ static void watch_free(struct conn *c, uint64_t offset)
 	for (struct watch **at = &c->watches, *w; (w = *at); at = &w->next)
 		if (w->request_offset == offset) {
 			*at = w->next;
+			inflight_drop(c->worker->inflight, w->slot);
 			explicit_bzero(w, sizeof(*w));
 			free(w);
 			return;
@@ -181,6 +182,8 @@ static enum flow_interest on_head(void *ctx, const struct interaction *it)
 	if (!w)
 		return FLOW_NO;
 	w->request_offset = it->request_offset;
+	w->slot = c->slot >= 0 ? TAKE_FD(c->slot)
+			       : inflight_open(c->worker->inflight, c->id, it->request_offset);
 	dataclass_begin(&w->request);
 	dataclass_begin(&w->response);
 	w->next = c->watches;
@@ -246,11 +249,20 @@ static const struct flow_ops ops = {
 
 /* --- events ------------------------------------------------------------------------------------ */
 
-/* Whoever reads a request serves it. Seen from the start, that is the first data of all. */
+/* Not "HTTP/", or as much of it as there is. */
+static bool no_answer(const struct event_data *e)
+{
+	return memcmp(e->bytes, "HTTP/", e->size < 5 ? e->size : 5);
+}
+
+/*
+ * Whoever reads a request serves it. Seen from the start, that is the first data of all. An answer
+ * can come first too: its request was read by a worker that is dead, or the kernel had no room.
+ */
 static bool serves(const struct conn *c, const struct event_data *e)
 {
-	return c->flags & EVENT_F_SERVER ||
-	       (!c->flow && e->dir == EVENT_READ && e->offset == 0 && !(e->h.flags & EVENT_F_LATE));
+	return c->flags & EVENT_F_SERVER || (!c->flow && e->dir == EVENT_READ && e->offset == 0 &&
+					     !(e->h.flags & EVENT_F_LATE) && no_answer(e));
 }
 
 static void feed(struct conns *cs, struct conn *c, const struct event_data *e)
@@ -258,7 +270,7 @@ static void feed(struct conns *cs, struct conn *c, const struct event_data *e)
 	bool request = e->dir == EVENT_WRITE;
 	enum flow_state st;
 
-	if (request && c->slot < 0)
+	if (request && c->slot < 0 && !flow_busy(c->flow))
 		c->slot = inflight_open(cs->worker->inflight, c->id, e->offset);
 	st = flow_data(c->flow, request ? FLOW_REQUEST : FLOW_RESPONSE, e->offset, e->bytes,
 		       e->size, e->h.boot_ns);
@@ -290,7 +302,9 @@ void conns_data(struct conns *cs, const struct event_data *e)
 		return;
 	}
 	if (!c->flow)
-		c->flow = flow_new(&ops, c, c->flags & EVENT_F_LATE || e->offset > 0);
+		c->flow =
+			flow_new(&ops, c,
+				 c->flags & EVENT_F_LATE || e->offset > 0 || e->dir == EVENT_READ);
 	if (c->flow)
 		feed(cs, c, e);
 }

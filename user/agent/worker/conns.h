@@ -14,6 +14,7 @@ struct watch {
 	uint64_t request_offset;
 	struct dataclass_scan request, response;
 	struct catalog_service service;
+	int slot; /* of inflight, -1 */
 	bool kill_asked;
 };
 
@@ -30,7 +31,7 @@ struct conn {
 	char sni[EVENT_HOST_MAX];
 	struct flow *flow;
 	struct watch *watches;
-	int slot; /* of inflight, -1 */
+	int slot; /* of inflight, for a request whose head is not whole yet; -1 */
 	struct worker *worker;
 };
 

@@ -3,7 +3,8 @@
  * A list in order of id: the front part is sent and waits for its ack, the rest waits for room in
  * the socket. ACK frees up to its id. HELLO (the recorder is new) frees up to its id, tells the
  * recorder the last id that will come again, and starts over from the front; the recorder drops
- * what it already has by id. When the bound is reached new records are refused, so ids stay in
+ * what it already has by id. After SYNC no record is sent before handover_go, so that whatever is in
+ * the socket before a SYNC is of a worker that is dead. When the bound is reached new records are refused, so ids stay in
  * order and the loss is a count at a known place.
  */
 #include "handover.h"
@@ -28,8 +29,9 @@ struct handover {
 	struct item *first, **last, *unsent;
 	size_t bytes;
 	uint64_t durable, dropped;
-	bool told;	/* any ACK or HELLO was seen */
-	bool owe_hello; /* our HELLO did not fit into the socket yet */
+	uint64_t nonce, synced_id;
+	bool wait, owe_sync, synced; /* for handover_go; question not sent yet; answer is there */
+	bool owe_hello;		     /* our HELLO did not fit into the socket yet */
 	_Alignas(8) uint8_t buf[ROLE_BODY_MAX + 1];
 };
 
@@ -69,6 +71,14 @@ void handover_free(struct handover *h)
 
 static int send_waiting(struct handover *h)
 {
+	if (h->owe_sync) {
+		struct role_sync q = {.nonce = h->nonce};
+		int r = role_send(h->fd, ROLE_SYNC, &q, sizeof(q));
+
+		if (r)
+			return r == -EAGAIN ? 0 : r;
+		h->owe_sync = false;
+	}
 	if (h->owe_hello) {
 		struct role_ack a = {0};
 		int r;
@@ -80,7 +90,7 @@ static int send_waiting(struct handover *h)
 			return r == -EAGAIN ? 0 : r;
 		h->owe_hello = false;
 	}
-	while (h->unsent) {
+	while (h->unsent && !h->wait) {
 		int r = role_sendv(h->fd, ROLE_RECORD, &h->unsent->head, sizeof(h->unsent->head),
 				   h->unsent->payload, h->unsent->head.len);
 
@@ -115,17 +125,22 @@ int handover_add(struct handover *h, uint64_t id, uint64_t boot_ns, uint32_t sch
 
 static void on_message(struct handover *h, enum role_kind kind)
 {
+	const struct role_sync *s = (const void *)h->buf;
 	const struct role_ack *a = (const void *)h->buf;
 
+	if (kind == ROLE_SYNC && h->nonce && s->nonce == h->nonce) {
+		h->synced = true;
+		h->synced_id = s->id;
+	}
 	if (kind != ROLE_ACK && kind != ROLE_HELLO)
 		return;
-	h->told = true;
 	if (a->id > h->durable)
 		h->durable = a->id;
 	free_up_to(h, a->id);
 	if (kind == ROLE_HELLO) {
 		h->owe_hello = true;
 		h->unsent = h->first;
+		h->owe_sync = h->nonce && !h->synced; /* the one before it may have read it */
 	}
 }
 
@@ -143,7 +158,7 @@ int handover_run(struct handover *h)
 
 bool handover_wants_write(const struct handover *h)
 {
-	return h->unsent || h->owe_hello;
+	return (h->unsent && !h->wait) || h->owe_hello || h->owe_sync;
 }
 bool handover_idle(const struct handover *h)
 {
@@ -170,30 +185,30 @@ static int64_t now_ms(void)
 	return t.tv_sec * 1000ll + t.tv_nsec / 1000000;
 }
 
-int handover_sync(struct handover *h, uint64_t expected, int limit_ms, uint64_t *ret_durable)
+int handover_sync(struct handover *h, uint64_t nonce, int limit_ms)
 {
-	int64_t end = now_ms() + limit_ms;
-	int r = role_send(h->fd, ROLE_SYNC, NULL, 0);
+	int64_t end = now_ms() + limit_ms, left = limit_ms;
+	int r;
 
-	if (r && r != -EAGAIN)
-		return r;
-	while (!h->told || h->durable < expected) {
+	h->nonce = nonce;
+	h->owe_sync = h->wait = true;
+	while (!(r = handover_run(h)) && !h->synced && left > 0) {
 		struct pollfd p = {.fd = h->fd, .events = POLLIN};
-		int64_t left = end - now_ms();
 
-		if (left <= 0)
-			break;
-		poll(&p, 1, left);
-		r = handover_run(h);
-		if (r)
-			return r;
-		/* A recorder that has spoken and knows less has lost the rest; its own queue needs
-		 * no more than this to come to a rest. */
-		if (h->told && h->durable < expected && now_ms() + 1500 < end)
-			end = now_ms() + 1500;
+		poll(&p, 1, left < 100 ? left : 100);
+		left = end - now_ms();
 	}
-	if (!h->told)
-		return -ETIMEDOUT;
-	*ret_durable = h->durable;
-	return 0;
+	return r ? r : h->synced ? 0 : -ETIMEDOUT;
+}
+
+bool handover_synced(const struct handover *h, uint64_t *ret_durable)
+{
+	if (h->synced)
+		*ret_durable = h->synced_id;
+	return h->synced;
+}
+
+void handover_go(struct handover *h)
+{
+	h->wait = false;
 }

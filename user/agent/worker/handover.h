@@ -27,9 +27,14 @@ uint64_t handover_durable(const struct handover *h); /* last id, 0 = not told ye
 uint64_t handover_dropped(const struct handover *h); /* records, since the start */
 size_t handover_bytes(const struct handover *h);
 /*
- * At a worker's start: asks the recorder how far it has got, and waits up to limit_ms for an answer
- * that covers `expected` (its last word counts when it never does). 0; -ETIMEDOUT without any word.
+ * At a worker's start: asks the recorder which ids of the workers before have come; `nonce` is this
+ * worker's own and not 0. Waits up to limit_ms: 0, or -ETIMEDOUT, and handover_synced tells later.
  */
-int handover_sync(struct handover *h, uint64_t expected, int limit_ms, uint64_t *ret_durable);
+int handover_sync(struct handover *h, uint64_t nonce, int limit_ms);
+/* Whether the answer is there: those up to this id have come, no other ones ever will. */
+bool handover_synced(const struct handover *h, uint64_t *ret_durable);
+/* Sends records from now on. After handover_sync nothing is sent until then: the ids that never
+ * came must have been declared before a later one is durable. */
+void handover_go(struct handover *h);
 
 #endif

@@ -146,21 +146,11 @@ static void effect_of(const struct worker *w, const struct conn *c, const struct
 	}
 }
 
-static void hand_over(struct worker *w, int slot, bool is_call, uint32_t schema, uint64_t ns,
-		      const uint8_t *payload, size_t n)
-{
-	uint64_t id = inflight_id(w->inflight, slot, is_call);
-
-	if (is_call)
-		w->count.calls++;
-	else
-		w->count.control_records++;
-	handover_add(w->handover, id, ns, schema, payload, n);
-}
-
 void judge_hand_over(struct worker *w, int slot, uint64_t ns, const uint8_t *payload, size_t n)
 {
-	hand_over(w, slot, true, RECORD_AI_CALL, ns, payload, n);
+	w->count.calls++;
+	handover_add(w->handover, inflight_id(w->inflight, slot, true), ns, RECORD_AI_CALL, payload,
+		     n);
 }
 
 void judge_done(struct worker *w, struct conn *c, struct watch *watch, const struct interaction *it)
@@ -169,7 +159,7 @@ void judge_done(struct worker *w, struct conn *c, struct watch *watch, const str
 	struct outcome o = {.pid = c->pid,
 			    .start_ns = c->start_ns,
 			    .call_ns = it->start_ns,
-			    .slot = c->slot,
+			    .slot = watch->slot,
 			    .killed = payload,
 			    .failed = failed};
 	struct verdict_text v;
@@ -181,7 +171,7 @@ void judge_done(struct worker *w, struct conn *c, struct watch *watch, const str
 	decide(w, c, watch, it, &s, FACTS_DONE, &d);
 	effect_of(w, c, watch, true, &d, &v);
 	o.killed_len = compose_call(w, c, watch, it, &s, &d, &v, payload, sizeof(payload));
-	c->slot = -1;
+	watch->slot = -1;
 	if (!watch->kill_asked || c->refused) {
 		judge_hand_over(w, o.slot, o.call_ns, payload, o.killed_len);
 		return;
@@ -193,7 +183,7 @@ void judge_done(struct worker *w, struct conn *c, struct watch *watch, const str
 
 void judge_refused(struct worker *w, struct conn *c, uint64_t ns)
 {
-	struct watch watch = {};
+	struct watch watch = {.slot = TAKE_FD(c->slot)};
 	struct interaction it;
 
 	interaction_init(&it);
@@ -207,17 +197,19 @@ void judge_refused(struct worker *w, struct conn *c, uint64_t ns)
 
 /* --- control records ---------------------------------------------------------------------------- */
 
-static void control(struct worker *w, const Probity__V1__Control *m)
+/* id: given out already, or 0. */
+static void control(struct worker *w, const Probity__V1__Control *m, uint64_t id)
 {
 	uint8_t payload[4096];
 
 	if (probity__v1__control__get_packed_size(m) > sizeof(payload))
 		return; /* cannot be: every text in it is bounded */
-	hand_over(w, -1, false, RECORD_CONTROL, boot_now(), payload,
-		  probity__v1__control__pack(m, payload));
+	w->count.control_records++;
+	handover_add(w->handover, id ?: inflight_id(w->inflight, -1, false), boot_now(),
+		     RECORD_CONTROL, payload, probity__v1__control__pack(m, payload));
 }
 
-void judge_loss(struct worker *w, const char *what, uint64_t count, const char *cause,
+void judge_loss(struct worker *w, uint64_t id, const char *what, uint64_t count, const char *cause,
 		const char *reason)
 {
 	Probity__V1__Control m = PROBITY__V1__CONTROL__INIT;
@@ -227,7 +219,7 @@ void judge_loss(struct worker *w, const char *what, uint64_t count, const char *
 	m.what = (char *)what;
 	m.count = count;
 	m.cause = (char *)cause;
-	control(w, &m);
+	control(w, &m, id);
 }
 
 static void policy_record(struct worker *w, const struct pack *p, const char *refused)
@@ -244,7 +236,7 @@ static void policy_record(struct worker *w, const struct pack *p, const char *re
 		m.policy_version = (char *)pack_version(p);
 		m.policy_sha256 = (ProtobufCBinaryData){32, (uint8_t *)pack_sha256(p)};
 	}
-	control(w, &m);
+	control(w, &m, 0);
 }
 
 /* --- the pack ----------------------------------------------------------------------------------- */

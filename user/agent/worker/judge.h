@@ -25,8 +25,8 @@ void judge_hand_over(struct worker *w, int slot, uint64_t ns, const uint8_t *pay
 /* A write was killed in the kernel and its bytes are no request we could read. */
 void judge_refused(struct worker *w, struct conn *c, uint64_t ns);
 
-/* LOSS: `count` units of `what` are missing because of `cause`. */
-void judge_loss(struct worker *w, const char *what, uint64_t count, const char *cause,
+/* LOSS: `count` units of `what` are missing because of `cause`. id: inflight_lost's, or 0. */
+void judge_loss(struct worker *w, uint64_t id, const char *what, uint64_t count, const char *cause,
 		const char *reason);
 
 #endif
