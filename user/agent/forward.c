@@ -7,8 +7,7 @@
  * Invariant: what counts as confirmed was named by the collector after its commit. One request is
  * under way at most; it lives in `body` until answered. A refusal for cause (fork, wrong key, bad
  * record) ends forwarding until the agent is restarted: sending on could only hide it. Anything
- * else is an absence: tried again after a pause that doubles from 0.5 s to 30 s. When the spool no
- * longer has what the collector asks for, a signed LOSS record goes along as proof.
+ * else is an absence: tried again after a pause that doubles from 0.5 s to 30 s.
  *
  * Pace: after an answer as long a pause as a quarter of its time, so that a backlog after an
  * outage leaves the collector room for other hosts.
@@ -25,43 +24,17 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
-#include "proto/forward.pb-c.h"
+#include "forward_int.h"
 
-#define ANSWER_MAX 16384
 #define CONNECT_S 10L
 #define ANSWER_S 60L
 #define HINT_MS 1000 /* acked is written at most this often */
 #define FRUITLESS_MAX 2
 #define FAULT(x) PROBITY__V1__ACK__FAULT__##x
 
-struct forward {
-	struct forward_config c;
-	struct forward_status st;
-	CURLM *multi;
-	CURL *easy;
-	struct curl_slist *headers;
-	bool busy, asked;  /* a request is under way; the collector has said where it is */
-	bool confirmed;	   /* acked_seq is its word, not the hint's */
-	uint64_t next;	   /* sequence number to send next */
-	uint64_t sent_end; /* of the request under way */
-	bool proof_sent;   /* it carried a LOSS record for a hole */
-	uint64_t again_ms, sent_ms, hint_ms, hint_seq;
-	uint64_t acked_end; /* records below were confirmed at some time, by the hint or its word */
-	unsigned backoff_ms, fruitless; /* requests in a row that confirmed nothing new */
-	char host_name[256], curl_error[CURL_ERROR_SIZE];
-	uint8_t public[RECORD_PUBKEY_LEN];
-	uint8_t answer[ANSWER_MAX];
-	size_t answer_len;
-	bool answer_long;
-	uint8_t frames[FORWARD_BYTES_MAX]; /* as read from the spool */
-	uint8_t loss[80 * 1024];	   /* frame of a LOSS record */
-	uint8_t *body;
-	Probity__V1__SealedRecord rec[FORWARD_RECORDS_MAX], *recs[FORWARD_RECORDS_MAX];
-};
-
 DEFINE_CLEANUP(struct forward, forward_free)
 
-static uint64_t clock_ms(void)
+uint64_t forward_now_ms(void)
 {
 	struct timespec t;
 
@@ -186,13 +159,14 @@ static void state_set(struct forward *f, enum forward_state s, const char *why)
 }
 
 /* Half to one and a half of the pause, so that a fleet does not come back all at once. */
-static void back_off(struct forward *f, const char *why)
+void forward_back_off(struct forward *f, const char *why)
 {
 	uint16_t random = 0;
 
 	state_set(f, FORWARD_AWAY, why);
 	RAND_bytes((unsigned char *)&random, sizeof(random));
-	f->again_ms = clock_ms() + f->backoff_ms / 2 + (uint64_t)f->backoff_ms * random / 65536;
+	f->again_ms =
+		forward_now_ms() + f->backoff_ms / 2 + (uint64_t)f->backoff_ms * random / 65536;
 	f->backoff_ms *= 2;
 	if (f->backoff_ms > FORWARD_BACKOFF_MAX_MS)
 		f->backoff_ms = FORWARD_BACKOFF_MAX_MS;
@@ -201,7 +175,7 @@ static void back_off(struct forward *f, const char *why)
 
 static void acked(struct forward *f, uint64_t seq)
 {
-	uint64_t now = clock_ms();
+	uint64_t now = forward_now_ms();
 
 	if (!f->confirmed || seq > f->st.acked_seq) {
 		f->fruitless = 0;
@@ -282,8 +256,8 @@ static void position(struct forward *f, const Probity__V1__Ack *a)
 		f->next = a->last_seq + 1;
 	}
 	if (f->sent_end && ++f->fruitless > FRUITLESS_MAX)
-		back_off(f, f->proof_sent ? "it asks for records that have left the spool"
-					  : "it confirms nothing of what it is sent");
+		forward_back_off(f, f->proof_sent ? "it asks for records that have left the spool"
+						  : "it confirms nothing of what it is sent");
 	else
 		state_set(f, FORWARD_OK, "");
 }
@@ -301,15 +275,16 @@ static void on_ack(struct forward *f, const Probity__V1__Ack *a)
 		refused(f, a);
 		return;
 	default:
-		back_off(f, a->fault == FAULT(STORE) ? "its store cannot commit"
-						     : "it does not understand the request");
+		forward_back_off(f, a->fault == FAULT(STORE)
+					    ? "its store cannot commit"
+					    : "it does not understand the request");
 	}
 }
 
 static void answered(struct forward *f, CURLcode code)
 {
 	Probity__V1__Ack *a = NULL;
-	uint64_t now = clock_ms();
+	uint64_t now = forward_now_ms();
 	long http = 0;
 	char why[128];
 
@@ -317,7 +292,7 @@ static void answered(struct forward *f, CURLcode code)
 	if (f->answer_long)
 		code = CURLE_OK; /* the answer is there, and is nothing we know */
 	if (code != CURLE_OK) {
-		back_off(f, f->curl_error[0] ? f->curl_error : curl_easy_strerror(code));
+		forward_back_off(f, f->curl_error[0] ? f->curl_error : curl_easy_strerror(code));
 		return;
 	}
 	if (!f->answer_long && f->answer_len)
@@ -326,7 +301,7 @@ static void answered(struct forward *f, CURLcode code)
 	    (a->chain.len &&
 	     (a->chain.len != 16 || memcmp(a->chain.data, spool_state(f->c.spool)->chain, 16)))) {
 		snprintf(why, sizeof(why), "HTTP %ld without an answer this agent knows", http);
-		back_off(f, why);
+		forward_back_off(f, why);
 	} else {
 		f->again_ms = now + (now - f->sent_ms) / 4;
 		on_ack(f, a);
@@ -352,130 +327,6 @@ static void finish(struct forward *f)
 	}
 }
 
-static size_t sealed_records(struct forward *f, size_t n)
-{
-	const uint8_t *p = f->frames, *end = p + n;
-	const char *why;
-	size_t k = 0;
-
-	while (p < end && k < FORWARD_RECORDS_MAX) {
-		struct frame fr;
-		long used = frame_parse(p, end - p, &fr, &why);
-
-		if (used <= 0)
-			break;
-		probity__v1__sealed_record__init(&f->rec[k]);
-		f->rec[k].record = (ProtobufCBinaryData){fr.record_len, (uint8_t *)fr.record};
-		f->rec[k].signature = (ProtobufCBinaryData){RECORD_SIG_LEN, (uint8_t *)fr.sig};
-		f->recs[k] = &f->rec[k];
-		k++;
-		p += used;
-	}
-	return k;
-}
-
-static void request(struct forward *f, size_t records, Probity__V1__SealedRecord *loss)
-{
-	Probity__V1__Batch b = PROBITY__V1__BATCH__INIT;
-	size_t n;
-
-	b.version = 1;
-	b.chain = (ProtobufCBinaryData){16, (uint8_t *)spool_state(f->c.spool)->chain};
-	b.public_key = (ProtobufCBinaryData){RECORD_PUBKEY_LEN, f->public};
-	b.host = f->host_name;
-	b.records = f->recs;
-	b.n_records = records;
-	b.loss = loss;
-	n = probity__v1__batch__get_packed_size(&b);
-	free(f->body);
-	f->body = malloc(n ? n : 1);
-	if (!f->body) {
-		back_off(f, "no memory for a batch");
-		return;
-	}
-	probity__v1__batch__pack(&b, f->body);
-	f->answer_len = 0;
-	f->answer_long = false;
-	f->curl_error[0] = '\0';
-	f->sent_ms = clock_ms();
-	f->proof_sent = loss;
-	f->sent_end = records ? f->next + records : 0;
-	if (curl_easy_setopt(f->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)n) != CURLE_OK ||
-	    curl_easy_setopt(f->easy, CURLOPT_POSTFIELDS, f->body) != CURLE_OK ||
-	    curl_multi_add_handle(f->multi, f->easy) != CURLM_OK)
-		back_off(f, "libcurl takes no request");
-	else
-		f->busy = true;
-}
-
-/*
- * The hole between what the collector holds and the first record kept: the LOSS record that covers
- * it, made now if there is none. False: not to be had, or (records moved) not needed any more.
- */
-static bool proof(struct forward *f, uint64_t kept, Probity__V1__SealedRecord *ret)
-{
-	const struct spool_state *s = spool_state(f->c.spool);
-	uint64_t first = f->next, confirmed = 0;
-	const char *why;
-	struct frame fr;
-	ssize_t n;
-	size_t one;
-
-	if (!s->hole.valid || s->hole.first > first || s->hole.last + 1 < kept ||
-	    s->hole.seq < s->first_seq) {
-		if (f->acked_end > first)
-			confirmed = (f->acked_end < kept ? f->acked_end : kept) - first;
-		if (f->c.declare(f->c.ctx, first, kept - 1, confirmed))
-			return false;
-	}
-	n = spool_read(f->c.spool, s->hole.seq, f->loss, sizeof(f->loss), 1, &one);
-	if (n <= 0 || frame_parse(f->loss, n, &fr, &why) <= 0)
-		return false;
-	probity__v1__sealed_record__init(ret);
-	ret->record = (ProtobufCBinaryData){fr.record_len, (uint8_t *)fr.record};
-	ret->signature = (ProtobufCBinaryData){RECORD_SIG_LEN, (uint8_t *)fr.sig};
-	return true;
-}
-
-static void next_request(struct forward *f)
-{
-	Probity__V1__SealedRecord loss, *with = NULL;
-	uint64_t kept;
-	size_t records;
-	ssize_t n;
-
-	if (!f->asked) {
-		request(f, 0, NULL);
-		return;
-	}
-	kept = spool_next_kept(f->c.spool, f->next);
-	if (kept >= spool_state(f->c.spool)->durable_seq)
-		return;
-	/* A collector that holds nothing of the chain takes it from wherever it begins. */
-	if (kept > f->next && f->confirmed) {
-		if (!proof(f, kept, &loss)) {
-			back_off(f, "the loss record it needs cannot be sealed now");
-			return;
-		}
-		with = &loss;
-	}
-	f->next = kept;
-	n = spool_read(f->c.spool, kept, f->frames, sizeof(f->frames), FORWARD_RECORDS_MAX,
-		       &records);
-	if (n == -ENOENT)
-		return; /* gone meanwhile, or damaged: the next step sees what is kept */
-	if (n < 0)
-		back_off(f, "the spool cannot be read");
-	else if (n > 0)
-		request(f, sealed_records(f, n), with);
-}
-
-static bool something_to_send(const struct forward *f)
-{
-	return !f->asked ||
-	       spool_next_kept(f->c.spool, f->next) < spool_state(f->c.spool)->durable_seq;
-}
-
 int forward_step(struct forward *f, uint64_t now_ms)
 {
 	int running;
@@ -488,8 +339,8 @@ int forward_step(struct forward *f, uint64_t now_ms)
 		finish(f);
 	}
 	if (!f->busy && f->st.state != FORWARD_REFUSED && now_ms >= f->again_ms &&
-	    something_to_send(f)) {
-		next_request(f);
+	    forward_wanted(f)) {
+		forward_send(f);
 		if (f->busy) {
 			curl_multi_perform(f->multi, &running);
 			finish(f);
@@ -501,15 +352,15 @@ int forward_step(struct forward *f, uint64_t now_ms)
 		curl_multi_timeout(f->multi, &ms);
 		return ms < 0 ? 1000 : ms;
 	}
-	if (!something_to_send(f))
+	if (!forward_wanted(f))
 		return -1;
-	now_ms = clock_ms();
+	now_ms = forward_now_ms();
 	return f->again_ms > now_ms ? f->again_ms - now_ms : 0;
 }
 
 bool forward_idle(const struct forward *f)
 {
-	return !f || f->st.state != FORWARD_OK || (!f->busy && !something_to_send(f));
+	return !f || f->st.state != FORWARD_OK || (!f->busy && !forward_wanted(f));
 }
 
 int forward_wait(struct forward *f, struct pollfd *fds, unsigned n, int timeout_ms)
