@@ -18,6 +18,8 @@
 #include <gelf.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 
 #include "base/cleanup.h"
 #include "proto/event.h"
@@ -54,6 +56,8 @@ static void file_done(struct file *f)
 {
 	if (f->elf)
 		elf_end(f->elf);
+	if (f->image)
+		munmap((void *)f->image, f->size);
 }
 
 const char *elf_tls_function(size_t i)
@@ -168,20 +172,40 @@ static void look_all(const struct file *f, uint32_t type, struct tls_sites *s)
 	}
 }
 
+/* Shared: into a private mapping the kernel would put the breakpoints that others have set in the
+ * file, where a RET was. */
+static int map(int fd, struct file *f)
+{
+	struct stat st;
+	void *p;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (st.st_size < EI_NIDENT)
+		return -ENOEXEC;
+	p = mmap(NULL, st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+	if (p == MAP_FAILED)
+		return -errno;
+	f->image = p;
+	f->size = st.st_size;
+	return 0;
+}
+
 int elf_tls_find(int fd, struct tls_sites *ret)
 {
 	_cleanup_(file_done) struct file f = {};
 	struct tls_sites s = {};
 	GElf_Ehdr eh;
+	int r;
 
 	if (elf_version(EV_CURRENT) == EV_NONE)
 		return -ENOSYS;
-	f.elf = elf_begin(fd, ELF_C_READ_MMAP, NULL);
+	r = map(fd, &f);
+	if (r)
+		return r;
+	f.elf = elf_memory((char *)f.image, f.size);
 	if (!f.elf || elf_kind(f.elf) != ELF_K_ELF || !gelf_getehdr(f.elf, &eh) ||
 	    eh.e_machine != EM_X86_64)
-		return -ENOEXEC;
-	f.image = (const uint8_t *)elf_rawfile(f.elf, &f.size);
-	if (!f.image)
 		return -ENOEXEC;
 	look_all(&f, SHT_DYNSYM, &s);
 	if (!s.functions)
