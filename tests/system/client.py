@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Python clients for the system tests. usage: client.py HOW PORT CA, calls as JSON on stdin:
-[{"host", "path", "body", "headers", "times", "close", "repeat"}]. Prints one JSON line per call:
-{"status", "bytes"}.
+[{"host", "path", "body", "headers", "sleep"}]. Prints one JSON line per call: {"status", "bytes"}.
 
   http    http.client, one kept-alive connection for calls to the same host
   small   the same, but request line, headers and body leave in writes of a few bytes
@@ -9,7 +8,8 @@
   httpx   httpx.Client
   threads http.client, all calls at once, each on a connection of its own
 
-Every name resolves to 127.0.0.1. A body {"fill": N, ...} gets a message of N bytes.
+Every name resolves to 127.0.0.1. A body {"fill": N, ...} gets a message of N bytes. sleep: seconds
+before the call (urllib).
 """
 import http.client
 import json
@@ -17,6 +17,7 @@ import socket
 import ssl
 import sys
 import threading
+import time
 import urllib.error
 import urllib.request
 
@@ -70,6 +71,7 @@ def with_small_writes(calls):
 
 def with_urllib(calls):
     for call in calls:
+        time.sleep(call.get('sleep', 0))
         ask = urllib.request.Request(f'https://{call["host"]}:{port}{call["path"]}',
                                      call['body'].encode(), head(call))
         try:
