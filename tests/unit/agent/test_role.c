@@ -45,7 +45,10 @@ static void some_krules(void *p, size_t n)
 
 	n -= sizeof(r);
 	r.hosts = n / sizeof(struct role_krule_host);
-	r.users = n % sizeof(struct role_krule_host) / sizeof(struct role_krule_user);
+	while (r.hosts &&
+	       (n - r.hosts * sizeof(struct role_krule_host)) % sizeof(struct role_krule_user))
+		r.hosts--;
+	r.users = (n - r.hosts * sizeof(struct role_krule_host)) / sizeof(struct role_krule_user);
 	memset(p, 0, sizeof(r) + n);
 	memcpy(p, &r, sizeof(r));
 }
@@ -70,8 +73,8 @@ static const struct size_case {
 	{ROLE_RECORD, sizeof(struct role_record) + RECORD_PAYLOAD_MAX + 1, a_record, -EMSGSIZE,
 	 -EPROTO},
 	{ROLE_RECORD, sizeof(struct role_record) - 1, a_text, -EMSGSIZE, -EPROTO},
-	{ROLE_SYNC, 0, a_text, 0, 0},
-	{ROLE_SYNC, 1, a_text, -EMSGSIZE, -EPROTO},
+	{ROLE_SYNC, sizeof(struct role_sync), a_text, 0, sizeof(struct role_sync)},
+	{ROLE_SYNC, 0, a_text, -EMSGSIZE, -EPROTO},
 	{ROLE_ACK, 8, a_text, 0, 8},
 	{ROLE_ACK, 7, a_text, -EMSGSIZE, -EPROTO},
 	{ROLE_HELLO, 8, a_text, 0, 8},
@@ -182,6 +185,10 @@ static void texts_must_end(void **state)
 	some_krules(in, KRULES(2, 0));
 	memset((char *)in + KRULES(2, 0) - 128, 'x', 128);
 	assert_int_equal(role_send(a, ROLE_KRULES, in, KRULES(2, 0)), 0);
+	assert_int_equal(role_recv(b, &m, out, sizeof(out)), -EPROTO);
+	some_krules(in, KRULES(2, 1));
+	memset((char *)in + KRULES(2, 1) - 64, 'x', 64);
+	assert_int_equal(role_send(a, ROLE_KRULES, in, KRULES(2, 1)), 0);
 	assert_int_equal(role_recv(b, &m, out, sizeof(out)), -EPROTO);
 	assert_int_equal(role_send(a, ROLE_STATUS, "{\0}", 3), 0);
 	assert_int_equal(role_recv(b, &m, out, sizeof(out)), -EPROTO);
