@@ -122,13 +122,12 @@ struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 16384);
 	__type(key, __u32); /* tgid */
-	__type(value, __u64);
+	__type(value, struct krule_proc);
 } krule_procs SEC(".maps") __weak;
 
-/* The image's memory, mapped by the keeper (krule) and the worker (asleep). */
+/* Mapped by the keeper alone: whom not to capture, and the rules that do not care. */
 struct shared {
-	__u32 asleep;  /* worker: wake me at the next record */
-	__u32 self[7]; /* tgids of the agent: never captured */
+	__u32 self[8]; /* tgids of the agent: never captured */
 	struct krule_any krule;
 };
 struct {
@@ -138,5 +137,14 @@ struct {
 	__type(key, __u32);
 	__type(value, struct shared);
 } shared SEC(".maps") __weak;
+
+/* Mapped by the worker: 1 = asleep, wake me at the next record. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, __u32);
+} asleep SEC(".maps") __weak;
 
 #endif

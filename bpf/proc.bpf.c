@@ -78,13 +78,16 @@ int proc_fork(struct bpf_raw_tracepoint_args *ctx)
 	struct task_struct *parent = (void *)ctx->args[0], *child = (void *)ctx->args[1];
 	__u32 pid = BPF_CORE_READ(child, tgid), ptgid = BPF_CORE_READ(parent, tgid);
 	struct event_exec *e;
-	__u64 *rules;
+	struct krule_proc *parents, rules;
 
 	if (pid != BPF_CORE_READ(child, pid))
 		return 0; /* a thread */
-	rules = bpf_map_lookup_elem(&krule_procs, &ptgid);
-	if (rules)
-		bpf_map_update_elem(&krule_procs, &pid, rules, BPF_ANY);
+	parents = bpf_map_lookup_elem(&krule_procs, &ptgid);
+	if (parents) {
+		rules = *parents;
+		rules.ticks = BPF_CORE_READ(child, start_boottime) / KRULE_TICK_NS;
+		bpf_map_update_elem(&krule_procs, &pid, &rules, BPF_ANY);
+	}
 	e = reserve(sizeof(*e));
 	if (!e)
 		return 0;

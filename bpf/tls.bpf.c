@@ -40,7 +40,7 @@ static __always_inline bool is_self(void)
 	struct shared *s = shared_of();
 	__u32 me = bpf_get_current_pid_tgid() >> 32;
 
-	for (int i = 0; s && i < 7; i++)
+	for (int i = 0; s && i < 8; i++)
 		if (s->self[i] == me)
 			return true;
 	return false;
@@ -180,15 +180,19 @@ static __noinline bool killed(struct conn *conn, __u64 buf, __u64 len)
 {
 	__u32 tgid = bpf_get_current_pid_tgid() >> 32, uid = (__u32)bpf_get_current_uid_gid();
 	struct shared *s = shared_of();
-	__u64 *tool, *user, rules;
+	__u64 *user, tools, rules;
+	struct krule_proc *tool;
 	struct event_kill *e;
 
 	if (!conn || !s || !s->krule.all || conn->host_generation != s->krule.generation)
 		return false;
 	tool = bpf_map_lookup_elem(&krule_procs, &tgid);
 	user = bpf_map_lookup_elem(&krule_users, &uid);
-	rules = conn->host_rules & s->krule.all & (s->krule.tool | (tool ? *tool : 0)) &
-		(s->krule.user | (user ? *user : 0));
+	tools = s->krule.tool;
+	if (tool && tool->ticks == conn->start_ns / KRULE_TICK_NS &&
+	    tool->generation == s->krule.generation) /* of this very process, and these rules */
+		tools |= tool->rules;
+	rules = conn->host_rules & s->krule.all & tools & (s->krule.user | (user ? *user : 0));
 	if (!rules)
 		return false;
 	if (bpf_send_signal(SIGKILL)) {
@@ -268,7 +272,10 @@ static __always_inline int enter(struct pt_regs *ctx, __u64 ssl, __u64 buf, __u6
 	f->sp = sp;
 	f->dir = dir;
 	c->depth++;
-	if (!(conn->flags & CONN_BOUND)) {
+	/* A read sends only while it shakes hands. Later the thread's next send may be anyone's. */
+	if (!(conn->flags & CONN_BOUND) &&
+	    (dir == EVENT_WRITE ||
+	     !(conn->flags & EVENT_F_LATE || conn->offset[0] || conn->offset[1]))) {
 		c->key = k;
 		c->pending = 1;
 	}
@@ -376,61 +383,49 @@ static __always_inline int gone(__u64 ssl, bool cleared)
 
 /* --- the server's name ----------------------------------------------------------------------- */
 
-struct name_scratch {
-	struct krule_host_key key;
-	char host[EVENT_HOST_MAX];
-};
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct name_scratch);
-} name_scratch SEC(".maps");
-
-/* Reversed, lower case, with a NUL in place of what would come before the first label. */
-static __noinline __u64 rules_for(struct name_scratch *s, __u32 len)
+/*
+ * The rules of the longest pattern that covers the name. The key is the name reversed, in lower
+ * case, with a NUL in place of what would come before the first label. On the stack, because a
+ * probe can be preempted by another one on the same CPU.
+ */
+static __noinline __u64 rules_for(__u64 name)
 {
+	struct krule_host_key k = {};
 	__u64 *rules;
+	long n = bpf_probe_read_user_str(k.name, sizeof(k.name), (void *)name);
+	__u32 len;
 
-	if (!s || len == 0 || len >= KRULE_HOST_MAX)
+	if (n <= 1 || n >= KRULE_HOST_MAX)
 		return 0;
-	for (__u32 i = 0; i < KRULE_HOST_MAX - 1; i++) {
-		char c;
+	len = n - 1;
+	if (k.name[(len - 1) & (KRULE_HOST_MAX - 1)] == '.')
+		k.name[--len & (KRULE_HOST_MAX - 1)] = 0;
+	for (__u32 i = 0; i < KRULE_HOST_MAX / 2; i++) {
+		__u32 a = i & (KRULE_HOST_MAX - 1), z = (len - 1 - i) & (KRULE_HOST_MAX - 1);
+		__u8 x, y;
 
-		if (i >= len)
+		if (i * 2 >= len)
 			break;
-		c = s->host[(len - 1 - i) & (EVENT_HOST_MAX - 1)];
-		if (c >= 'A' && c <= 'Z')
-			c += 'a' - 'A';
-		s->key.name[i & (KRULE_HOST_MAX - 1)] = c;
+		x = k.name[a];
+		y = k.name[z];
+		k.name[a] = y >= 'A' && y <= 'Z' ? y + 'a' - 'A' : y;
+		k.name[z] = x >= 'A' && x <= 'Z' ? x + 'a' - 'A' : x;
 	}
-	s->key.name[len & (KRULE_HOST_MAX - 1)] = 0;
-	s->key.prefixlen = (len + 1) * 8;
-	rules = bpf_map_lookup_elem(&krule_hosts, &s->key);
+	k.prefixlen = (len + 1) * 8;
+	rules = bpf_map_lookup_elem(&krule_hosts, &k);
 	return rules ? *rules : 0;
 }
 
-static __always_inline int named(__u64 ssl, int cmd, __u64 parg)
+static __always_inline int named(__u64 ssl, int cmd, __u64 name)
 {
 	struct shared *sh = shared_of();
 	struct conn_key k = {};
-	struct name_scratch *s;
 	struct event_host *e;
 	struct conn *conn;
 	__u64 start_ns;
-	__u32 zero = 0;
-	long n;
 
-	if (cmd != SSL_CTRL_SET_TLSEXT_HOSTNAME || !parg || !sh)
+	if (cmd != SSL_CTRL_SET_TLSEXT_HOSTNAME || !name || !sh)
 		return 0;
-	s = bpf_map_lookup_elem(&name_scratch, &zero);
-	if (!s)
-		return 0;
-	n = bpf_probe_read_user_str(s->host, sizeof(s->host), (void *)parg);
-	if (n <= 1) {
-		drop(DROP_READ_FAULT);
-		return 0;
-	}
 	key_of(&k, ssl, &start_ns);
 	conn = bpf_map_lookup_elem(&conns, &k);
 	if (!conn)
@@ -438,14 +433,18 @@ static __always_inline int named(__u64 ssl, int cmd, __u64 parg)
 	if (!conn || conn->ignored)
 		return 0;
 	conn->host_generation = sh->krule.generation;
-	conn->host_rules = sh->krule.all ? rules_for(s, n - 1) : 0;
+	conn->host_rules = sh->krule.all ? rules_for(name) : 0;
 	e = reserve(sizeof(*e));
 	if (!e)
 		return 0;
 	head(&e->h, EVENT_HOST, sizeof(*e));
 	e->h.conn = conn->id;
 	e->h.start_ns = start_ns;
-	__builtin_memcpy(e->host, s->host, sizeof(e->host));
+	if (bpf_probe_read_user_str(e->host, sizeof(e->host), (void *)name) <= 1) {
+		drop(DROP_READ_FAULT);
+		bpf_ringbuf_discard(e, BPF_RB_NO_WAKEUP);
+		return 0;
+	}
 	commit(e);
 	return 0;
 }

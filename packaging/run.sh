@@ -22,10 +22,15 @@ agent= collector= fake= work=
 say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
 die() { printf 'run: %s\n' "$*" >&2; exit 1; }
 
-stop() { # pid: ends it and waits
+stop() { # pid: ends it and waits, half a minute at most
 	[ -n "$1" ] || return 0
 	kill -TERM "$1" 2>/dev/null
-	while kill -0 "$1" 2>/dev/null; do sleep 0.1; done
+	for _ in $(seq 300); do
+		kill -0 "$1" 2>/dev/null || return 0
+		sleep 0.1
+	done
+	echo "run: process $1 does not end: killing it" >&2
+	kill -KILL "$1" 2>/dev/null
 }
 
 clean() {
@@ -33,6 +38,7 @@ clean() {
 	stop "$fake"
 	stop "$agent"
 	stop "$collector"
+	for p in $(jobs -p); do stop "$p"; done # one that was just starting
 	[ -n "$work" ] && rm -rf "$work"
 }
 

@@ -173,6 +173,13 @@ struct krule_host_key {	       /* LPM trie: reversed lower-case name */
 	__event_u32 prefixlen; /* bits; "x.com" exact ends with '\0', "*.x.com" with '.' */
 	__event_u8 name[KRULE_HOST_MAX];
 };
+/* The rules that concern a process's tool, for one process instance and one set of rules. */
+struct krule_proc {
+	__event_u64 rules;
+	__event_u64 ticks;	/* start of the process, KRULE_TICK_NS */
+	__event_u64 generation; /* of the rules */
+};
+#define KRULE_TICK_NS 10000000ull /* what /proc tells of a start time */
 struct krule_any { /* rules without a constraint in that dimension; every rule has a host */
 	__event_u64 tool, user;
 	__event_u64 all;	/* bits in use; 0 = no kernel rules */

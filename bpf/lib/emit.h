@@ -46,14 +46,15 @@ static __always_inline void head(struct event *h, __u16 kind, __u32 len)
 /*
  * A worker that is awake polls; only one that went to sleep needs the (dear) wake-up, once. The
  * record was reserved before `asleep` is read, and the worker looks at the ring's producer
- * position after setting it, so one of the two always sees the other.
+ * position after setting it, so one of the two sees the other; should a CPU reorder the two here,
+ * the worker's own limit of a second ends the sleep.
  */
 static __always_inline void commit(void *record)
 {
-	struct shared *s = shared_of();
+	__u32 zero = 0, *sleeps = bpf_map_lookup_elem(&asleep, &zero);
 
-	if (s && s->asleep) {
-		s->asleep = 0;
+	if (sleeps && *sleeps) {
+		*sleeps = 0;
 		bpf_ringbuf_submit(record, BPF_RB_FORCE_WAKEUP);
 	} else {
 		bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);

@@ -36,7 +36,6 @@ enum { NONE, EMPTY, IGNORED, CAPTURED, KINDS };
 static int (*ssl_write)(void *, const void *, int);
 static void (*ssl_client)(void *);
 static struct verdict_slot *verdicts;
-static uint32_t *asleep;
 static struct ring *ring;
 static volatile int stop;
 static volatile uint64_t last_conn, records;
@@ -204,10 +203,7 @@ int main(int argc, char **argv)
 	prog = bpf_object__find_program_by_name(empty, "empty");
 	verdicts = mmap(NULL, VERDICT_SLOTS * sizeof(*verdicts), PROT_READ | PROT_WRITE, MAP_SHARED,
 			bpf_verdicts_fd(bpf), 0);
-	asleep = mmap(NULL, getpagesize(), PROT_READ | PROT_WRITE, MAP_SHARED, bpf_shared_fd(bpf),
-		      0);
-	if (verdicts == MAP_FAILED || asleep == MAP_FAILED ||
-	    ring_open(bpf_events_fd(bpf), bpf_events_size(bpf), &ring) ||
+	if (verdicts == MAP_FAILED || ring_open(bpf_events_fd(bpf), bpf_events_size(bpf), &ring) ||
 	    pthread_create(&thread, NULL, consumer, NULL))
 		return 1;
 	for (int r = 0; r < ROUNDS; r++) {

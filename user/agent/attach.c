@@ -51,7 +51,8 @@ struct image {
 	uint32_t functions;
 	unsigned sites;
 	bool tls, late;
-	int multi;		 /* uprobe_multi link, or -1 */
+	bool failed; /* has TLS functions but could not be probed: tried again at the next scan */
+	int multi;   /* uprobe_multi link, or -1 */
 	struct bpf_link **links; /* else one per site */
 	unsigned nlinks;
 	char path[256], stack[16];
@@ -64,8 +65,39 @@ struct attach {
 	struct image *bucket[BUCKETS];
 	unsigned images, tls_images, sites;
 	uint64_t tick;
-	bool no_multi;
+	bool multi; /* the kernel has uprobe_multi */
 };
+
+static int link_multi(int prog_fd, const char *path, const struct tls_sites *s)
+{
+	struct {
+		uint32_t prog_fd, target_fd, attach_type, flags;
+		uint64_t path, offsets, ref_ctr_offsets, cookies;
+		uint32_t cnt, multi_flags, pid, pad;
+	} attr = {
+		.prog_fd = prog_fd,
+		.attach_type = ATTACH_UPROBE_MULTI,
+		.path = (uintptr_t)path,
+		.offsets = (uintptr_t)s->offset,
+		.cookies = (uintptr_t)s->cookie,
+		.cnt = s->n,
+	};
+	int fd = syscall(SYS_bpf, BPF_LINK_CREATE, &attr, sizeof(attr));
+
+	return fd < 0 ? -errno : fd;
+}
+
+/* Asked once, with a file that cannot be probed: a kernel that knows uprobe_multi says so of the
+ * file, one that does not calls the request invalid. A user's file must not decide it. */
+static bool has_multi(int prog_fd)
+{
+	struct tls_sites s = {.n = 1};
+	int r = link_multi(prog_fd, "/", &s);
+
+	if (r >= 0)
+		close(r);
+	return r != -EINVAL && r != -EOPNOTSUPP;
+}
 
 struct attach *attach_new(struct bpf_program *prog, void (*user)(void *ctx, pid_t pid), void *ctx)
 {
@@ -75,17 +107,26 @@ struct attach *attach_new(struct bpf_program *prog, void (*user)(void *ctx, pid_
 		a->prog = prog;
 		a->user = user;
 		a->ctx = ctx;
+		a->multi = has_multi(bpf_program__fd(prog));
 	}
 	return a;
 }
 
-static void image_close(struct image *im)
+static void links_close(struct image *im)
 {
 	if (im->multi >= 0)
 		close(im->multi);
 	for (unsigned i = 0; i < im->nlinks; i++)
 		bpf_link__destroy(im->links[i]);
 	free(im->links);
+	im->multi = -1;
+	im->nlinks = 0;
+	im->links = NULL;
+}
+
+static void image_close(struct image *im)
+{
+	links_close(im);
 	free(im);
 }
 
@@ -112,26 +153,6 @@ static bool same(const struct image *im, const struct stat *st)
 	       im->mtime.tv_sec == st->st_mtim.tv_sec && im->mtime.tv_nsec == st->st_mtim.tv_nsec;
 }
 
-/* A kernel that does not know uprobe_multi answers EINVAL; then perf events carry the probes. */
-static int link_multi(int prog_fd, const char *path, const struct tls_sites *s)
-{
-	struct {
-		uint32_t prog_fd, target_fd, attach_type, flags;
-		uint64_t path, offsets, ref_ctr_offsets, cookies;
-		uint32_t cnt, multi_flags, pid, pad;
-	} attr = {
-		.prog_fd = prog_fd,
-		.attach_type = ATTACH_UPROBE_MULTI,
-		.path = (uintptr_t)path,
-		.offsets = (uintptr_t)s->offset,
-		.cookies = (uintptr_t)s->cookie,
-		.cnt = s->n,
-	};
-	int fd = syscall(SYS_bpf, BPF_LINK_CREATE, &attr, sizeof(attr));
-
-	return fd < 0 ? -errno : fd;
-}
-
 static int link_perf(struct attach *a, struct image *im, const char *path,
 		     const struct tls_sites *s)
 {
@@ -156,20 +177,17 @@ static int link_image(struct attach *a, struct image *im, int fd, const struct t
 
 	/* Resolved by the kernel to the open file's inode, whatever its path means to us. */
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	if (!a->no_multi) {
-		r = link_multi(bpf_program__fd(a->prog), path, s);
-		if (r >= 0) {
-			im->multi = r;
-			return 0;
-		}
-		if (r != -EINVAL && r != -EOPNOTSUPP)
-			return r;
-		a->no_multi = true;
-	}
-	return link_perf(a, im, path, s);
+	if (!a->multi)
+		return link_perf(a, im, path, s);
+	r = link_multi(bpf_program__fd(a->prog), path, s);
+	if (r < 0)
+		return r;
+	im->multi = r;
+	return 0;
 }
 
-static void forget_one(struct attach *a)
+/* False when every image known is in use. */
+static bool forget_one(struct attach *a)
 {
 	struct image **oldest = NULL, *im;
 
@@ -178,11 +196,52 @@ static void forget_one(struct attach *a)
 			if (!(*p)->tls && (!oldest || (*p)->used < (*oldest)->used))
 				oldest = p;
 	if (!oldest)
-		return;
+		return false;
 	im = *oldest;
 	*oldest = im->next;
 	a->images--;
 	free(im);
+	return true;
+}
+
+static struct image *remember(struct attach *a, unsigned b, const struct stat *st, const char *path)
+{
+	struct image *im = a->images < IMAGES_MAX || forget_one(a) ? calloc(1, sizeof(*im)) : NULL;
+
+	if (!im)
+		return NULL;
+	*im = (struct image){.dev = st->st_dev,
+			     .ino = st->st_ino,
+			     .size = st->st_size,
+			     .mtime = st->st_mtim,
+			     .used = a->tick,
+			     .multi = -1};
+	snprintf(im->path, sizeof(im->path), "%s", path);
+	im->next = a->bucket[b];
+	a->bucket[b] = im;
+	a->images++;
+	return im;
+}
+
+static int probe(struct attach *a, struct image *im, int fd, const struct tls_sites *s)
+{
+	int r = link_image(a, im, fd, s);
+
+	im->failed = r < 0;
+	if (r < 0) {
+		links_close(im); /* entries without their returns are worse than none */
+		log_warn("cannot probe %s (%s); its TLS calls are not seen", im->path,
+			 strerror(-r));
+		return r;
+	}
+	im->functions = s->functions;
+	memcpy(im->stack, s->stack, sizeof(im->stack));
+	im->sites = s->n;
+	a->sites += s->n;
+	a->tls_images++;
+	log_info("probing %s: %zu sites%s", im->path, s->n,
+		 s->refused ? ", some functions could not be decoded" : "");
+	return 2;
 }
 
 int attach_file(struct attach *a, int fd, const char *path, bool late)
@@ -198,47 +257,28 @@ int attach_file(struct attach *a, int fd, const char *path, bool late)
 	if (!S_ISREG(st.st_mode))
 		return 0;
 	b = bucket_of(st.st_dev, st.st_ino) % BUCKETS;
-	for (im = a->bucket[b]; im; im = im->next)
-		if (same(im, &st)) {
-			im->used = a->tick;
-			return im->tls;
-		}
+	for (im = a->bucket[b]; im && !same(im, &st);)
+		im = im->next;
+	if (im && !(im->failed && im->used != a->tick)) {
+		im->used = a->tick;
+		return im->tls && !im->failed;
+	}
 	r = elf_tls_find(fd, &s);
 	if (r < 0 && r != -ENOEXEC)
 		return r;
-	if (a->images >= IMAGES_MAX)
-		forget_one(a);
-	im = calloc(1, sizeof(*im));
 	if (!im)
-		return -ENOMEM;
-	*im = (struct image){.dev = st.st_dev,
-			     .ino = st.st_ino,
-			     .size = st.st_size,
-			     .mtime = st.st_mtim,
-			     .used = a->tick,
-			     .late = late,
-			     .multi = -1};
-	snprintf(im->path, sizeof(im->path), "%s", path);
-	im->next = a->bucket[b];
-	a->bucket[b] = im;
-	a->images++;
+		im = remember(a, b, &st, path);
+	if (!im) {
+		log_warn("%s is not looked at: %d files with TLS are probed already", path,
+			 IMAGES_MAX);
+		return -ENOSPC;
+	}
+	im->used = a->tick;
 	if (r <= 0)
 		return 0;
-
 	im->tls = true;
-	im->functions = s.functions;
-	memcpy(im->stack, s.stack, sizeof(im->stack));
-	r = link_image(a, im, fd, &s);
-	if (r < 0) {
-		log_warn("cannot probe %s (%s); its TLS calls are not seen", path, strerror(-r));
-		return r;
-	}
-	im->sites = s.n;
-	a->sites += s.n;
-	a->tls_images++;
-	log_info("probing %s: %zu sites%s", path, s.n,
-		 s.refused ? ", some functions could not be decoded" : "");
-	return 2;
+	im->late = late;
+	return probe(a, im, fd, &s);
 }
 
 int attach_map(struct attach *a, pid_t pid, uint64_t start, uint64_t end, const char *path,
@@ -359,9 +399,9 @@ unsigned attach_sweep(struct attach *a)
 			}
 			*p = im->next;
 			a->images--;
-			if (im->tls) {
+			if (im->tls && !im->failed) {
 				a->sites -= im->sites;
-				a->tls_images -= im->sites != 0;
+				a->tls_images--;
 				gone++;
 				log_info("no process maps %s any more: probes removed", im->path);
 			}
@@ -381,7 +421,7 @@ unsigned attach_sites(const struct attach *a)
 
 const char *attach_backend(const struct attach *a)
 {
-	return a->no_multi ? "uprobe perf events" : "uprobe_multi";
+	return a->multi ? "uprobe_multi" : "uprobe perf events";
 }
 
 json_t *attach_status(const struct attach *a)
@@ -393,7 +433,7 @@ json_t *attach_status(const struct attach *a)
 			json_t *names = json_array();
 			char dev[32];
 
-			if (!im->tls) {
+			if (!im->tls || im->failed) {
 				json_decref(names);
 				continue;
 			}

@@ -31,7 +31,7 @@
 
 /* Layout of the map value `shared` in bpf/maps.h. */
 struct shared {
-	uint32_t asleep, self[7];
+	uint32_t self[8];
 	struct krule_any krule;
 };
 
@@ -183,9 +183,9 @@ int bpf_verdicts_fd(const struct bpf *b)
 {
 	return bpf_map__fd(b->skel->maps.verdicts);
 }
-int bpf_shared_fd(const struct bpf *b)
+int bpf_asleep_fd(const struct bpf *b)
 {
-	return bpf_map__fd(b->skel->maps.shared);
+	return bpf_map__fd(b->skel->maps.asleep);
 }
 
 void bpf_set_self(struct bpf *b, unsigned slot, uint32_t pid)
@@ -282,14 +282,17 @@ int bpf_set_krules(struct bpf *b, const struct role_krules *k, const struct role
 	return 0;
 }
 
-void bpf_set_tool(struct bpf *b, uint32_t pid, uint64_t rules)
+void bpf_set_tool(struct bpf *b, const struct role_tool *t)
 {
 	int fd = bpf_map__fd(b->skel->maps.krule_procs);
+	struct krule_proc v = {.rules = t->rules,
+			       .ticks = t->start_ns / KRULE_TICK_NS,
+			       .generation = t->generation};
 
-	if (rules)
-		bpf_map_update_elem(fd, &pid, &rules, BPF_ANY);
+	if (t->rules)
+		bpf_map_update_elem(fd, &t->pid, &v, BPF_ANY);
 	else
-		bpf_map_delete_elem(fd, &pid);
+		bpf_map_delete_elem(fd, &t->pid);
 }
 
 /* --- counters and status --------------------------------------------------------------------- */

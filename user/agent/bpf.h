@@ -23,14 +23,14 @@ size_t bpf_events_size(const struct bpf *b);
 int bpf_control_fd(const struct bpf *b);
 size_t bpf_control_size(const struct bpf *b);
 int bpf_verdicts_fd(const struct bpf *b);
-int bpf_shared_fd(const struct bpf *b);
+int bpf_asleep_fd(const struct bpf *b); /* one mapped u32: 1 = wake me at the next record */
 
-/* Processes whose TLS is never captured: the agent's own. slot 0..6. */
+/* Processes whose TLS is never captured: the agent's own. slot 0..7. */
 void bpf_set_self(struct bpf *b, unsigned slot, uint32_t pid);
 /* Puts the rules of a pack in force; replaces all. 0 or -errno (nothing changed). */
 int bpf_set_krules(struct bpf *b, const struct role_krules *k, const struct role_krule_host *h,
 		   const struct role_krule_user *u);
-void bpf_set_tool(struct bpf *b, uint32_t pid, uint64_t rules);
+void bpf_set_tool(struct bpf *b, const struct role_tool *t);
 void bpf_drops(const struct bpf *b, uint64_t ret[static DROP__MAX]);
 const char *bpf_drop_name(unsigned cause);
 

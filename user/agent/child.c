@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -38,6 +39,21 @@ void child_init(struct child *c, const char *name)
 	outq_init(&c->out, CHILD_QUEUE_MAX);
 }
 
+/* The keeper's many descriptors and its protection from the OOM killer are its own: whoever parses
+ * what others send should go first. */
+static void be_ordinary(void)
+{
+	struct rlimit files = {1024, 4096};
+	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+	if (fd >= 0) {
+		if (write(fd, "0", 1) != 1)
+			errno = 0; /* then it keeps what it has */
+		close(fd);
+	}
+	setrlimit(RLIMIT_NOFILE, &files);
+}
+
 static void run(const struct child *c, const struct config *cfg, const int *fds, unsigned nfds,
 		uint32_t ring_bytes, pid_t keeper)
 {
@@ -56,6 +72,7 @@ static void run(const struct child *c, const struct config *cfg, const int *fds,
 	argv[n++] = list;
 	argv[n++] = ring;
 	argv[n] = NULL;
+	be_ordinary();
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() != keeper) /* it ended before we asked to be told */
 		_exit(1);

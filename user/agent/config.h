@@ -23,7 +23,7 @@ struct config {
 
 /* The descriptors a role is started with, in the order of --fds. */
 struct worker_fds {
-	int keeper, recorder, events, verdicts, shared, inflight;
+	int keeper, recorder, events, verdicts, asleep, inflight;
 };
 struct recorder_fds {
 	int keeper, worker;

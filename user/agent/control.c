@@ -120,6 +120,13 @@ static void allow_group(const char *path)
 	chmod(path, g ? 0660 : 0600);
 }
 
+static bool answered(const struct sockaddr_un *a)
+{
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	return fd >= 0 && !connect(fd, (const struct sockaddr *)a, sizeof(*a));
+}
+
 int control_open(struct event_base *base, const char *run_dir, json_t *(*status)(void *ctx),
 		 void *ctx, struct control **ret)
 {
@@ -135,6 +142,10 @@ int control_open(struct event_base *base, const char *run_dir, json_t *(*status)
 	if (n >= (int)sizeof(c->addr.sun_path)) {
 		log_err("%s/control.sock: path is too long for a socket", run_dir);
 		return -ENAMETOOLONG;
+	}
+	if (answered(&c->addr)) {
+		log_err("%s: another probityd is running", c->addr.sun_path);
+		return -EADDRINUSE;
 	}
 	unlink(c->addr.sun_path);
 	c->listener = evconnlistener_new_bind(base, on_client, c,

@@ -93,6 +93,7 @@ struct role_drops {
 struct role_tool {
 	uint64_t start_ns;
 	uint64_t rules;
+	uint64_t generation; /* of the rules */
 	uint32_t pid;
 	uint32_t pad;
 };

@@ -88,7 +88,7 @@ static struct worker w;
 static struct ring *ring;
 static bool settled;	 /* what the worker before us left is declared */
 static uint64_t left_id; /* the last id it gave out, 0: there was none */
-static uint32_t *asleep; /* first word of the BPF map `shared` */
+static uint32_t *asleep; /* the BPF map of that name */
 static _Alignas(8) uint8_t body[ROLE_BODY_MAX + 1];
 
 uint64_t boot_now(void)
@@ -148,6 +148,14 @@ static void on_exec(const struct event_exec *e, size_t n)
 		judge_process(&w, p);
 }
 
+static void on_fork(const struct event_exec *e)
+{
+	struct proc *p = procs_fork(w.procs, e);
+
+	if (p)
+		judge_process(&w, p);
+}
+
 static void on_record(void *ctx, const void *record, size_t n)
 {
 	const struct event *e = record;
@@ -178,7 +186,7 @@ static void on_record(void *ctx, const void *record, size_t n)
 		on_exec(record, n);
 		break;
 	case EVENT_FORK:
-		procs_fork(w.procs, record);
+		on_fork(record);
 		break;
 	case EVENT_EXIT:
 		conns_exit(w.conns, e);
@@ -320,7 +328,7 @@ static int map_all(const struct worker_fds *fds, uint32_t ring_bytes)
 	if (r)
 		return r;
 	w.verdicts = mmap(NULL, verdicts, PROT_READ | PROT_WRITE, MAP_SHARED, fds->verdicts, 0);
-	asleep = mmap(NULL, getpagesize(), PROT_READ | PROT_WRITE, MAP_SHARED, fds->shared, 0);
+	asleep = mmap(NULL, getpagesize(), PROT_READ | PROT_WRITE, MAP_SHARED, fds->asleep, 0);
 	if (w.verdicts == MAP_FAILED || asleep == MAP_FAILED)
 		return -errno;
 	return inflight_map(fds->inflight, &w.inflight);

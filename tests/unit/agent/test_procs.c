@@ -122,8 +122,11 @@ static void test_bound(void **state)
 
 	for (uint32_t i = 0; i < PROCS_MAX; i++)
 		fork_of(1, 100000 + i, i * 20 * MS + MS);
-	assert_null(procs_fork(p, &e));
+	e.h.start_ns = (PROCS_MAX + 1) * 20 * MS;
+	assert_non_null(procs_fork(p, &e));
 	assert_int_equal(procs_count(p), PROCS_MAX);
+	assert_null(procs_find(p, 100000, MS)); /* the oldest went */
+	assert_non_null(procs_find(p, 100001, 21 * MS));
 }
 
 static void test_bound_takes_the_dead_first(void **state)

@@ -7,8 +7,9 @@
  * Invariant: reading a function is worth it only if its returns are known too, because bytes are
  * counted at return; so a function with an undecodable body or without a RET is left out and
  * counted. Limits: symbols only, x86-64 only; a tail jump out of the function is fine, because the
- * function it lands in is probed itself. The file may be hostile: libelf bounds every section, and
- * the offsets made here are checked against the file.
+ * function it lands in is probed itself. The file may be hostile, and cut while we look: it is read,
+ * never mapped, table sizes are bounded, and offsets made here are checked against the file. (Reading
+ * also gives the file's own bytes; a private mapping would show the breakpoints of other probes.)
  */
 #include "elf_tls.h"
 
@@ -18,8 +19,8 @@
 #include <gelf.h>
 #include <stdbool.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "proto/event.h"
@@ -45,10 +46,11 @@ static const struct function {
 };
 
 #define FUNCTION_MAX (64 << 10) /* bytes of one function looked at */
+#define SECTION_MAX (64 << 20)	/* of one symbol or string table */
 
 struct file {
 	Elf *elf;
-	const uint8_t *image;
+	int fd;
 	size_t size;
 };
 
@@ -56,8 +58,6 @@ static void file_done(struct file *f)
 {
 	if (f->elf)
 		elf_end(f->elf);
-	if (f->image)
-		munmap((void *)f->image, f->size);
 }
 
 const char *elf_tls_function(size_t i)
@@ -99,26 +99,26 @@ static bool add(struct tls_sites *s, uint64_t offset, uint64_t cookie)
 
 static bool add_returns(const struct file *f, struct tls_sites *s, uint64_t offset, uint64_t size)
 {
+	static uint8_t code[FUNCTION_MAX];
 	ZydisDecoder decoder;
 	ZydisDecodedInstruction in;
-	uint64_t end = offset + size;
 	bool any = false;
 
-	if (ZYAN_FAILED(
+	if (pread(f->fd, code, size, offset) != (ssize_t)size ||
+	    ZYAN_FAILED(
 		    ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64)))
 		return false;
-	while (offset < end) {
-		if (ZYAN_FAILED(ZydisDecoderDecodeInstruction(&decoder, NULL, f->image + offset,
-							      end - offset, &in)))
+	for (uint64_t at = 0; at < size; at += in.length) {
+		if (ZYAN_FAILED(ZydisDecoderDecodeInstruction(&decoder, NULL, code + at, size - at,
+							      &in)))
 			return false;
 		if (in.mnemonic == ZYDIS_MNEMONIC_RET) {
-			if (!add(s, offset, TLS_RETURN))
+			if (!add(s, offset + at, TLS_RETURN))
 				return false;
 			any = true;
 		} else if (in.meta.category == ZYDIS_CATEGORY_UNCOND_BR) {
 			any = true; /* a tail jump: what it lands in is probed itself */
 		}
-		offset += in.length;
 	}
 	return any;
 }
@@ -141,20 +141,38 @@ static void take(const struct file *f, struct tls_sites *s, size_t row, const GE
 	s->functions |= 1u << row;
 }
 
+/* The names of a symbol table: it must end in a NUL, or each look-up would search its end. */
+static const char *names(const struct file *f, const GElf_Shdr *sh, size_t *ret_n)
+{
+	Elf_Scn *scn = elf_getscn(f->elf, sh->sh_link);
+	GElf_Shdr strings;
+	Elf_Data *data;
+
+	if (!scn || !gelf_getshdr(scn, &strings) || strings.sh_type != SHT_STRTAB ||
+	    strings.sh_size > SECTION_MAX)
+		return NULL;
+	data = elf_getdata(scn, NULL);
+	if (!data || !data->d_size || ((char *)data->d_buf)[data->d_size - 1])
+		return NULL;
+	*ret_n = data->d_size;
+	return data->d_buf;
+}
+
 static void look(const struct file *f, Elf_Scn *scn, const GElf_Shdr *sh, struct tls_sites *s)
 {
-	Elf_Data *data = elf_getdata(scn, NULL);
-	size_t n = sh->sh_entsize ? sh->sh_size / sh->sh_entsize : 0;
+	size_t n = sh->sh_entsize ? sh->sh_size / sh->sh_entsize : 0, names_n = 0;
+	const char *text = sh->sh_size <= SECTION_MAX ? names(f, sh, &names_n) : NULL;
+	Elf_Data *data = text ? elf_getdata(scn, NULL) : NULL;
 
 	for (size_t i = 0; data && i < n; i++) {
 		const char *name;
 		GElf_Sym sym;
 
 		if (!gelf_getsym(data, i, &sym) || GELF_ST_TYPE(sym.st_info) != STT_FUNC ||
-		    sym.st_shndx == SHN_UNDEF)
+		    sym.st_shndx == SHN_UNDEF || sym.st_name >= names_n)
 			continue;
-		name = elf_strptr(f->elf, sh->sh_link, sym.st_name);
-		if (!name || name[0] != 'S' || name[1] != 'S' || name[2] != 'L')
+		name = text + sym.st_name;
+		if (name[0] != 'S' || name[1] != 'S' || name[2] != 'L')
 			continue;
 		for (size_t row = 0; row < ARRAY_SIZE(functions); row++)
 			if (!(s->functions & 1u << row) && !strcmp(name, functions[row].name))
@@ -172,38 +190,19 @@ static void look_all(const struct file *f, uint32_t type, struct tls_sites *s)
 	}
 }
 
-/* Shared: into a private mapping the kernel would put the breakpoints that others have set in the
- * file, where a RET was. */
-static int map(int fd, struct file *f)
-{
-	struct stat st;
-	void *p;
-
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	if (st.st_size < EI_NIDENT)
-		return -ENOEXEC;
-	p = mmap(NULL, st.st_size, PROT_READ, MAP_SHARED, fd, 0);
-	if (p == MAP_FAILED)
-		return -errno;
-	f->image = p;
-	f->size = st.st_size;
-	return 0;
-}
-
 int elf_tls_find(int fd, struct tls_sites *ret)
 {
-	_cleanup_(file_done) struct file f = {};
+	_cleanup_(file_done) struct file f = {.fd = fd};
 	struct tls_sites s = {};
+	struct stat st;
 	GElf_Ehdr eh;
-	int r;
 
 	if (elf_version(EV_CURRENT) == EV_NONE)
 		return -ENOSYS;
-	r = map(fd, &f);
-	if (r)
-		return r;
-	f.elf = elf_memory((char *)f.image, f.size);
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	f.size = st.st_size;
+	f.elf = elf_begin(fd, ELF_C_READ, NULL);
 	if (!f.elf || elf_kind(f.elf) != ELF_K_ELF || !gelf_getehdr(f.elf, &eh) ||
 	    eh.e_machine != EM_X86_64)
 		return -ENOEXEC;

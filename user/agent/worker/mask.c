@@ -33,6 +33,17 @@ static bool names_secret(const char *s, size_t n)
 	return false;
 }
 
+/* Options whose value is a password, or has one, by convention of curl, mysql, sshpass and others. */
+static bool takes_secret(const char *s, size_t n)
+{
+	static const char *const options[] = {"-u", "-U", "-p", "--user", "--proxy-user"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++)
+		if (strlen(options[i]) == n && !memcmp(s, options[i], n))
+			return true;
+	return n > 1 && s[0] == '-' && names_secret(s, n);
+}
+
 static bool has_credential(const struct dataclass_db *db, const char *s, size_t n)
 {
 	struct dataclass_scan scan;
@@ -76,7 +87,7 @@ static bool mask_one(const struct dataclass_db *db, struct out *o, const char *s
 {
 	const char *eq = memchr(s, '=', n), *colon = memchr(s, ':', n), *at, *url, *query, *cut;
 
-	if (value_of_secret && n && s[0] != '-') {
+	if (value_of_secret && n && !(n > 2 && s[0] == '-' && s[1] == '-')) {
 		put(o, MASK, strlen(MASK));
 		return false;
 	}
@@ -111,7 +122,7 @@ static bool mask_one(const struct dataclass_db *db, struct out *o, const char *s
 		return false;
 	}
 	put(o, s, n);
-	return n > 1 && s[0] == '-' && !cut && names_secret(s, n);
+	return !cut && takes_secret(s, n);
 }
 
 size_t mask_argv(const struct dataclass_db *db, const char *argv, size_t n, char *out, size_t cap)

@@ -5,8 +5,8 @@
  *
  * Invariant: one entry per (pid, start). A dead one is kept for 30 s, for its children's ancestry
  * and for records still being made. Start times of /proc are in clock ticks (10 ms), the kernel's
- * in nanoseconds: compared in ticks. When the table is full, dead entries go first, then a call by
- * an unknown process is recorded with what its events carry (pid, uid, cgroup).
+ * in nanoseconds: compared in ticks. When the table is full, dead entries go first, then the oldest;
+ * a call by an unknown process is recorded with what its events carry (pid, uid, cgroup).
  */
 #include "procs.h"
 
@@ -99,14 +99,18 @@ void procs_each(struct procs *p, void (*each)(void *ctx, struct proc *p), void *
 				each(ctx, e);
 }
 
-static void drop_dead(struct procs *p)
+/* Makes room: a dead entry, else the one that started first (it may be a ghost whose end was lost). */
+static void drop_one(struct procs *p)
 {
+	struct proc *worst = NULL;
+
 	for (unsigned b = 0; b < BUCKETS; b++)
 		for (struct proc *e = p->bucket[b]; e; e = e->next)
-			if (e->dead_ns) {
-				unlink_entry(p, e);
-				return;
-			}
+			if (!worst || (!worst->dead_ns && e->dead_ns) ||
+			    (!worst->dead_ns == !e->dead_ns && e->start_ns < worst->start_ns))
+				worst = e;
+	if (worst)
+		unlink_entry(p, worst);
 }
 
 /* Text fields of an entry in the making. */
@@ -151,11 +155,7 @@ static struct proc *store(struct procs *p, struct proc *old, uint32_t pid, const
 	if (old)
 		unlink_entry(p, old);
 	else if (p->count >= PROCS_MAX)
-		drop_dead(p);
-	if (p->count >= PROCS_MAX) {
-		free(e);
-		return NULL;
-	}
+		drop_one(p);
 	e->next = p->bucket[pid % BUCKETS];
 	p->bucket[pid % BUCKETS] = e;
 	p->count++;
@@ -205,12 +205,11 @@ struct proc *procs_exec(struct procs *p, const struct event_exec *ev, size_t n)
 	return e;
 }
 
-const struct proc *procs_fork(struct procs *p, const struct event_exec *ev)
+struct proc *procs_fork(struct procs *p, const struct event_exec *ev)
 {
 	struct proc *parent = procs_find(p, ev->ppid, 0), *e;
 	struct texts t = parent ? texts_of(parent) : no_texts;
 	bool full = parent && parent->full;
-	uint64_t rules = parent ? parent->rules : 0;
 	char sha256[65] = "";
 
 	if (parent)
@@ -224,7 +223,7 @@ const struct proc *procs_fork(struct procs *p, const struct event_exec *ev)
 	e->ppid = ev->ppid;
 	e->loginuid = ev->loginuid;
 	e->full = full;
-	e->rules = rules;
+	e->rules = 0; /* judged anew: what the kernel copied at the fork may be older */
 	memcpy(e->exe_sha256, sha256, sizeof(sha256));
 	return e;
 }

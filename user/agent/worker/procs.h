@@ -32,7 +32,7 @@ void procs_free(struct procs *p);
 
 /* All give the entry, or NULL when out of memory. */
 struct proc *procs_exec(struct procs *p, const struct event_exec *e, size_t n);
-const struct proc *procs_fork(struct procs *p, const struct event_exec *e);
+struct proc *procs_fork(struct procs *p, const struct event_exec *e);
 struct proc *procs_told(struct procs *p, const struct role_proc *r);
 void procs_exit(struct procs *p, const struct event *e);
 

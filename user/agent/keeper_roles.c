@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Worker and recorder: start, messages, death, orderly end. Flows in: what they send, SIGCHLD. Flows
+ * out: kills by pidfd, kernel rules, restarts.
+ *
+ * The worker parses hostile bytes, so what it asks for is bounded here: nothing that kills in
+ * monitor mode, never the agent itself, only sizes role.c let through, only process instances that
+ * were judged. A role that asks for more is ended.
+ */
+#include "keeper.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "agent/procinfo.h"
+#include "base/cleanup.h"
+#include "base/log.h"
+
+#define STOP_WORKER_S 15 /* it may wait 10 s for the recorder at its start */
+#define STOP_RECORDER_S 10
+
+static _Alignas(8) uint8_t body[ROLE_BODY_MAX + 1];
+
+static uint64_t ticks(uint64_t ns)
+{
+	return ns / (1000000000ull / sysconf(_SC_CLK_TCK));
+}
+
+/* A worker that asks for what it may not have has been taken over, or is broken. */
+static void refuse(struct child *c, const char *what)
+{
+	log_err("%s asked for what it may not: %s; ending it", c->name, what);
+	kill(c->pid, SIGKILL);
+}
+
+static bool ours(const struct keeper *k, pid_t pid)
+{
+	return pid <= 1 || pid == getpid() || pid == k->worker.pid || pid == k->recorder.pid;
+}
+
+/* Only the very process that was judged: pid and start time, held by a pidfd. */
+static void kill_process(const struct role_kill *r)
+{
+	_cleanup_close_ int fd = pidfd_open(r->pid, 0);
+	struct role_proc p;
+
+	if (fd < 0 || procinfo_read(r->pid, &p) || ticks(p.start_ns) != ticks(r->start_ns)) {
+		log_info("rule %.100s: process %u had ended before the kill", r->rule, r->pid);
+		return;
+	}
+	if (pidfd_send_signal(fd, SIGKILL, NULL, 0) < 0)
+		log_err("rule %.100s: cannot kill process %u: %s", r->rule, r->pid,
+			strerror(errno));
+	else
+		log_info("rule %.100s: killed process %u", r->rule, r->pid);
+}
+
+static void set_krules(struct keeper *k, size_t n)
+{
+	const struct role_krules *r = (const void *)body;
+	const struct role_krule_host *h = (const void *)(r + 1);
+	size_t room = n - sizeof(*r);
+
+	if (r->hosts > room / sizeof(*h) ||
+	    r->users > (room - r->hosts * sizeof(*h)) / sizeof(struct role_krule_user))
+		return;
+	policy_accepted(k, r->generation);
+	bpf_set_krules(k->bpf, r, h, (const void *)(h + r->hosts));
+}
+
+static void on_message(struct keeper *k, struct child *c, const struct role_msg *m, size_t n)
+{
+	const struct role_tool *t = (const void *)body;
+	const struct role_kill *r = (const void *)body;
+	const struct role_krules *krules = (const void *)body;
+	bool monitor = k->cfg->enforce == 0;
+	bool worker = c == &k->worker;
+
+	if (m->kind == ROLE_STATUS) {
+		free(c->status);
+		c->status = strndup((const char *)body, n);
+	} else if (worker && m->kind == ROLE_TOOL) {
+		if (monitor && t->rules)
+			refuse(c, "a kernel rule in monitor mode");
+		else
+			bpf_set_tool(k->bpf, t);
+	} else if (worker && m->kind == ROLE_KILL) {
+		if (monitor || ours(k, r->pid))
+			refuse(c, "a kill in monitor mode, or of the agent itself");
+		else
+			kill_process(r);
+	} else if (worker && m->kind == ROLE_KRULES) {
+		if (monitor && krules->all)
+			refuse(c, "kernel rules in monitor mode");
+		else
+			set_krules(k, n);
+	} else {
+		log_err("%s sent a message it may not send (%u): ending it", c->name, m->kind);
+		kill(c->pid, SIGKILL);
+	}
+}
+
+static void on_child(evutil_socket_t fd, short what, void *ctx)
+{
+	struct keeper *k = ctx;
+	struct child *c = fd == k->worker.fd ? &k->worker : &k->recorder;
+	struct role_msg m;
+
+	if (what & EV_WRITE && c == &k->worker) {
+		outq_flush(&c->out, c->fd);
+		watch_writes(k);
+	}
+	if (!(what & EV_READ))
+		return;
+	for (int i = 0; i < 64; i++) {
+		int r = role_recv(fd, &m, body, ROLE_BODY_MAX);
+
+		if (r == -EPROTO) {
+			log_err("%s sent a malformed message: ending it", c->name);
+			kill(c->pid, SIGKILL);
+		}
+		if (r < 0) {
+			if (r != -EAGAIN)
+				event_del(c == &k->worker ? k->worker_ev : k->recorder_ev);
+			return;
+		}
+		on_message(k, c, &m, r);
+	}
+}
+
+void on_again(evutil_socket_t fd, short what, void *ctx)
+{
+	struct keeper *k = ctx;
+
+	if (!k->worker.pid && k->phase == RUNNING)
+		start_worker(k);
+	if (!k->recorder.pid)
+		start_recorder(k);
+}
+
+static void retry(struct event *e, unsigned ms)
+{
+	struct timeval t = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+
+	event_add(e, &t);
+}
+
+static void listen_to(struct keeper *k, struct child *c, struct event **ev)
+{
+	if (*ev)
+		event_free(*ev);
+	*ev = event_new(k->base, c->fd, EV_READ | EV_PERSIST, on_child, k);
+	event_add(*ev, NULL);
+}
+
+void start_worker(struct keeper *k)
+{
+	int fds[] = {k->pair[0], bpf_events_fd(k->bpf), bpf_verdicts_fd(k->bpf),
+		     bpf_asleep_fd(k->bpf), k->inflight};
+
+	if (child_start(&k->worker, k->cfg, fds, ARRAY_SIZE(fds), bpf_events_size(k->bpf))) {
+		log_err("cannot start the worker: %s", strerror(errno));
+		retry(k->worker_again, 1000);
+		return;
+	}
+	bpf_set_self(k->bpf, 1, k->worker.pid);
+	listen_to(k, &k->worker, &k->worker_ev);
+	tell_policy(k, true);
+	tell_all_processes(k);
+	memset(&k->told, 0, sizeof(k->told));
+}
+
+void start_recorder(struct keeper *k)
+{
+	int fds[] = {k->pair[1]};
+
+	if (child_start(&k->recorder, k->cfg, fds, ARRAY_SIZE(fds), 0)) {
+		log_err("cannot start the recorder: %s", strerror(errno));
+		retry(k->recorder_again, 1000);
+		return;
+	}
+	bpf_set_self(k->bpf, 2, k->recorder.pid);
+	listen_to(k, &k->recorder, &k->recorder_ev);
+}
+
+/* --- stopping -------------------------------------------------------------------------------- */
+
+static void stop_role(struct keeper *k, struct child *c, unsigned limit_s)
+{
+	struct timeval t = {.tv_sec = limit_s};
+
+	event_add(k->stop_limit, &t);
+	if (c->pid && outq_send(&c->out, c->fd, ROLE_STOP, NULL, 0, NULL, 0))
+		kill(c->pid, SIGTERM);
+	if (c == &k->worker)
+		watch_writes(k);
+}
+
+static void stop_recorder(struct keeper *k)
+{
+	k->phase = STOPPING_RECORDER;
+	if (!k->recorder.pid)
+		start_recorder(k); /* what is queued for it is to be sealed */
+	stop_role(k, &k->recorder, STOP_RECORDER_S);
+}
+
+/* One that is down is started again: it knows what was open, and what is in the ring. */
+void stop_worker(struct keeper *k)
+{
+	if (!k->worker.pid)
+		start_worker(k);
+	if (!k->recorder.pid)
+		start_recorder(k);
+	if (k->worker.pid)
+		stop_role(k, &k->worker, STOP_WORKER_S);
+	else
+		stop_recorder(k);
+}
+
+void on_stop_limit(evutil_socket_t fd, short what, void *ctx)
+{
+	struct keeper *k = ctx;
+	struct child *c = k->phase == STOPPING_WORKER ? &k->worker : &k->recorder;
+
+	log_err("%s did not end in time: killing it", c->name);
+	k->exit_code = 1;
+	if (c->pid)
+		kill(c->pid, SIGKILL);
+}
+
+static void worker_finished(struct keeper *k, int status)
+{
+	if (WIFEXITED(status) && WEXITSTATUS(status)) {
+		log_err("the worker ended with records that the recorder had not confirmed");
+		k->exit_code = 1;
+	}
+	stop_recorder(k);
+}
+
+/* A role that cannot start has said why; starting it again would only say so again. */
+static void give_up(struct keeper *k, struct child *other)
+{
+	k->exit_code = 1;
+	if (other->pid) {
+		kill(other->pid, SIGKILL);
+		waitpid(other->pid, NULL, 0);
+	}
+	event_base_loopbreak(k->base);
+}
+
+static bool cannot_start(const struct keeper *k, int status)
+{
+	return !k->ready && WIFEXITED(status) && WEXITSTATUS(status);
+}
+
+void on_child_end(evutil_socket_t fd, short what, void *ctx)
+{
+	struct keeper *k = ctx;
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (pid == k->worker.pid) {
+			bool expected = k->phase != RUNNING;
+			unsigned ms;
+
+			if (!expected && cannot_start(k, status)) {
+				give_up(k, &k->recorder);
+				return;
+			}
+			event_free(k->worker_ev);
+			k->worker_ev = NULL;
+			ms = child_ended(&k->worker, status, expected && !WIFSIGNALED(status));
+			if (expected && WIFSIGNALED(status) && !k->exit_code)
+				stop_worker(k); /* not by us */
+			else if (expected)
+				worker_finished(k, status);
+			else
+				retry(k->worker_again, ms);
+		} else if (pid == k->recorder.pid) {
+			bool expected = k->phase == STOPPING_RECORDER;
+			unsigned ms;
+
+			if (!expected && cannot_start(k, status)) {
+				give_up(k, &k->worker);
+				return;
+			}
+			event_free(k->recorder_ev);
+			k->recorder_ev = NULL;
+			ms = child_ended(&k->recorder, status, expected && !WIFSIGNALED(status));
+			if (expected && WIFSIGNALED(status) && !k->exit_code)
+				stop_recorder(k); /* not by us */
+			else if (expected)
+				event_base_loopbreak(k->base);
+			else
+				retry(k->recorder_again, ms);
+		}
+	}
+}

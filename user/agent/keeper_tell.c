@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What the worker is told: processes, the policy, the kernel's counters. Flows in: /proc, the user
+ * database, the policy file. Flows out: role messages, through a bounded queue, so a worker that
+ * does not read never holds the keeper up; a worker that is new is told everything anew.
+ *
+ * The text of the pack that the worker last accepted is kept: a worker that starts while the file
+ * is broken gets the one that was in force, under its old generation.
+ */
+#include "keeper.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/procinfo.h"
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "policy/pack.h"
+
+void watch_writes(struct keeper *k)
+{
+	short want = EV_READ | EV_PERSIST | (outq_waiting(&k->worker.out) ? EV_WRITE : 0);
+
+	if (!k->worker_ev || event_get_events(k->worker_ev) == want)
+		return;
+	event_del(k->worker_ev);
+	event_assign(k->worker_ev, k->base, k->worker.fd, want, event_get_callback(k->worker_ev),
+		     k);
+	event_add(k->worker_ev, NULL);
+}
+
+void tell_worker(struct keeper *k, enum role_kind kind, const void *head, size_t n,
+		 const void *tail, size_t m)
+{
+	if (k->worker.fd < 0)
+		return; /* it gets everything anew when it starts */
+	outq_send(&k->worker.out, k->worker.fd, kind, head, n, tail, m);
+	watch_writes(k);
+}
+
+void tell_process(struct keeper *k, struct role_proc *p)
+{
+	procinfo_names(p);
+	exehash_known(k->hashes, p->pid, p->exe_sha256);
+	tell_worker(k, ROLE_PROC, p, sizeof(*p), NULL, 0);
+}
+
+void tell_all_processes(struct keeper *k)
+{
+	_cleanup_free_ struct role_proc *p = malloc(sizeof(*p));
+	DIR *d = opendir("/proc");
+	struct dirent *e;
+
+	while (p && d && (e = readdir(d)))
+		if (e->d_name[0] >= '0' && e->d_name[0] <= '9' &&
+		    !procinfo_read(atoi(e->d_name), p) && p->exe[0]) /* not kernel threads */
+			tell_process(k, p);
+	if (d)
+		closedir(d);
+}
+
+/* --- the policy ------------------------------------------------------------------------------- */
+
+static void set_text(struct pack_text *p, char *text, size_t n, uint64_t generation)
+{
+	free(p->text);
+	*p = (struct pack_text){text, n, generation};
+}
+
+static void send_pack(struct keeper *k, const struct pack_text *t)
+{
+	struct role_pack p = {.generation = t->generation, .enforce = k->cfg->enforce, .len = t->n};
+
+	snprintf(p.name, sizeof(p.name), "%s", k->cfg->policy);
+	tell_worker(k, ROLE_PACK, &p, sizeof(p), t->text, t->n);
+}
+
+void policy_accepted(struct keeper *k, uint64_t generation)
+{
+	char *copy;
+
+	if (!k->pack.text || generation != k->pack.generation || generation == k->good.generation)
+		return;
+	copy = malloc(k->pack.n);
+	if (copy)
+		set_text(&k->good, memcpy(copy, k->pack.text, k->pack.n), k->pack.n, generation);
+}
+
+static bool same_text(const struct pack_text *a, const char *text, size_t n)
+{
+	return a->text && text && a->n == n && !memcmp(a->text, text, n);
+}
+
+void tell_policy(struct keeper *k, bool again)
+{
+	uint64_t newest =
+		k->pack.generation > k->good.generation ? k->pack.generation : k->good.generation;
+	char *text = NULL;
+	size_t n = 0;
+	int r = fs_read(k->cfg->policy, PACK_FILE_MAX, &text, &n);
+
+	if (again && k->good.text) {
+		send_pack(k, &k->good);
+		if (r || same_text(&k->good, text, n)) {
+			free(text);
+			return;
+		}
+	}
+	if (r) {
+		log_err("policy %s: %s; %s", k->cfg->policy, strerror(-r),
+			k->good.text ? "the pack in force stays"
+				     : "no pack is in force: calls are recorded as allowed");
+		n = 0;
+	}
+	set_text(&k->pack, text, n, newest + 1);
+	send_pack(k, &k->pack);
+}
+
+/* --- the kernel's counters ---------------------------------------------------------------------- */
+
+void tell_drops(struct keeper *k)
+{
+	struct role_drops d = {};
+	uint64_t count[DROP__MAX];
+
+	bpf_drops(k->bpf, count);
+	for (unsigned i = 0; i < DROP__MAX; i++)
+		d.count[i] = count[i];
+	d.sites = attach_sites(k->attach);
+	d.images = attach_images(k->attach);
+	if (!memcmp(&d, &k->told, sizeof(d)))
+		return;
+	k->told = d;
+	tell_worker(k, ROLE_DROPS, &d, sizeof(d), NULL, 0);
+}
