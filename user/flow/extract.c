@@ -270,6 +270,7 @@ static void on_event(void *ctx, enum json_event ev, const char *p, size_t n)
 		d->some = false;
 	}
 	if (ev == JSON_OBJECT_END && jsonwalk_in_list(&d->walk) && d->walk.depth == 1) {
+		d->x->it->stream_answered = true; /* a list, sent element by element */
 		end_response(d->x, true);
 		facts_response_begun(&d->x->facts);
 	}
