@@ -64,6 +64,7 @@ struct {
  * where TLS runs over TLS. Entries go when the thread ends.
  */
 #define CALL_DEPTH 4
+#define NEST_WINDOW (256 << 10) /* a live outer call's frame is this near above us */
 struct frame {
 	struct conn_key key;
 	__u64 buf, out; /* out: address of the size_t result of the _ex forms, or 0 */
@@ -73,6 +74,7 @@ struct frame {
 };
 struct call {
 	struct conn_key key; /* of pending */
+	__u64 sp;	     /* of pending: a send from deeper in the stack is inside the call */
 	__u32 pending;	     /* key has no socket yet: the next TCP send of this thread shows it */
 	__u32 depth;
 	struct frame frame[CALL_DEPTH];

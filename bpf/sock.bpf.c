@@ -54,6 +54,15 @@ static __always_inline void tell(struct sock *sk, __u16 kind, __u64 conn, __u64 
 	commit(e);
 }
 
+/* Whether the thread is below the stack pointer of the TLS call that waits for its socket. */
+static __always_inline bool inside(const struct call *c)
+{
+	struct pt_regs *regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	__u64 sp = PT_REGS_SP_CORE(regs);
+
+	return sp < c->sp && c->sp - sp < NEST_WINDOW;
+}
+
 static __always_inline int bind_conn(struct sock *sk)
 {
 	__u32 tid = (__u32)bpf_get_current_pid_tgid();
@@ -75,7 +84,7 @@ static __always_inline int bind_conn(struct sock *sk)
 	}
 	conn->flags |= CONN_BOUND;
 	tell(sk, EVENT_CONN, conn->id, conn->start_ns,
-	     (conn->flags & 0xffff) | (c->depth ? 0 : EVENT_F_ADJACENT));
+	     (conn->flags & 0xffff) | (inside(c) ? 0 : EVENT_F_ADJACENT));
 	return 0;
 }
 

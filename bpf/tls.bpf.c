@@ -17,7 +17,6 @@
 #include "lib/emit.h"
 
 #define SSL_CTRL_SET_TLSEXT_HOSTNAME 55
-#define NEST_WINDOW (256 << 10) /* a live outer call's frame is this near above us */
 
 #define CHUNK (64 << 10)
 #define CHUNKS_MAX 64 /* × 64 KiB = 4 MiB a call */
@@ -277,6 +276,7 @@ static __always_inline int enter(struct pt_regs *ctx, __u64 ssl, __u64 buf, __u6
 	    (dir == EVENT_WRITE ||
 	     !(conn->flags & EVENT_F_LATE || conn->offset[0] || conn->offset[1]))) {
 		c->key = k;
+		c->sp = sp;
 		c->pending = 1;
 	}
 	return 0;
@@ -339,6 +339,7 @@ static __always_inline int shake(struct pt_regs *ctx, __u64 ssl, __u32 flags, bo
 		return 0;
 	around(c, PT_REGS_SP(ctx));
 	c->key = k;
+	c->sp = PT_REGS_SP(ctx);
 	c->pending = 1;
 	return 0;
 }

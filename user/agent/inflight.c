@@ -28,6 +28,8 @@ struct inflight {
 	uint32_t covers
 		[INFLIGHT_IDS]; /* by id: the weight holds all ids up to id - covers; 0: none */
 	struct inflight_drops drops;
+	uint64_t start_position;
+	uint32_t starts;
 	struct slot slot[INFLIGHT_SLOTS];
 };
 
@@ -181,4 +183,11 @@ struct inflight_drops *inflight_drops(struct inflight *f)
 uint64_t inflight_refused(const struct inflight *f)
 {
 	return f->refused;
+}
+
+unsigned inflight_starts_at(struct inflight *f, uint64_t position)
+{
+	f->starts = position == f->start_position ? f->starts + 1 : 1;
+	f->start_position = position;
+	return f->starts;
 }

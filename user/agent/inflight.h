@@ -51,6 +51,8 @@ struct inflight_drops {
 	uint64_t id, count[INFLIGHT_DROPS], before[INFLIGHT_DROPS];
 };
 struct inflight_drops *inflight_drops(struct inflight *f);
+/* A worker starts at this position of the ring. Returns how many have begun at this very one. */
+unsigned inflight_starts_at(struct inflight *f, uint64_t position);
 uint64_t inflight_refused(const struct inflight *f); /* requests that found no slot */
 
 #endif

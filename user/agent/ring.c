@@ -103,3 +103,8 @@ unsigned ring_consume(struct ring *r, ring_fn fn, void *ctx, unsigned max)
 	}
 	return n;
 }
+
+uint64_t ring_position(const struct ring *r)
+{
+	return *r->consumer;
+}

@@ -19,6 +19,8 @@ void ring_free(struct ring *r);
 unsigned ring_consume(struct ring *r, ring_fn fn, void *ctx, unsigned max);
 /* Shows the record that ring_consume will begin with, if it is ready; it stays. */
 void ring_peek(const struct ring *r, ring_fn fn, void *ctx);
+/* Where the next record to consume begins; grows for ever. */
+uint64_t ring_position(const struct ring *r);
 /* Whether the producer has room taken that is not consumed, finished or not. */
 bool ring_pending(const struct ring *r);
 size_t ring_used(const struct ring *r); /* bytes */

@@ -41,6 +41,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 
+#define DEATHS_MAX 3
 #define LINGER 8	       /* empty looks, 1 ms apart, before sleeping */
 #define SYNC_MS 10000	       /* for the recorder's first word */
 #define BATCH 512	       /* records between two looks at the sockets */
@@ -208,6 +209,12 @@ static void on_record(void *ctx, const void *record, size_t n)
 /* --- messages ---------------------------------------------------------------------------------- */
 
 /* Declares what one counter has grown by; the next when this is durable. */
+/* A loss is declared only when the declaration itself will not be refused. */
+static bool has_room(void)
+{
+	return handover_bytes(w.handover) < HANDOVER_MAX / 2;
+}
+
 static void declare_drops(void)
 {
 	static const char *const what[DROP__MAX] = {
@@ -221,6 +228,8 @@ static void declare_drops(void)
 	if (!settled || d->id > handover_durable(w.handover))
 		return;
 	memcpy(d->before, d->count, sizeof(d->before));
+	if (!has_room())
+		return;
 	for (unsigned i = 0; i < DROP__MAX; i++)
 		if (what[i] && w.drops.count[i] > d->count[i]) {
 			d->count[i] = w.drops.count[i];
@@ -273,7 +282,7 @@ static bool read_keeper(void)
 static void send_status(void)
 {
 	json_t *j = json_pack(
-		"{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}",
+		"{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}",
 		"role", "worker", "events", (json_int_t)w.count.events, "calls",
 		(json_int_t)w.count.calls, "control_records", (json_int_t)w.count.control_records,
 		"connections", (json_int_t)conns_count(w.conns), "processes",
@@ -282,7 +291,8 @@ static void send_status(void)
 		"killed", (json_int_t)w.count.killed, "late_kills", (json_int_t)w.count.late_kills,
 		"evicted", (json_int_t)w.count.evicted, "bad_events",
 		(json_int_t)w.count.bad_events, "tcp_connects", (json_int_t)w.count.connects,
-		"ring_used", (json_int_t)ring_used(ring), "records_waiting_bytes",
+		"late_connections", (json_int_t)w.count.late, "ring_used",
+		(json_int_t)ring_used(ring), "records_waiting_bytes",
 		(json_int_t)handover_bytes(w.handover), "records_dropped",
 		(json_int_t)handover_dropped(w.handover), "policy", judge_status(&w));
 	char *text = j ? json_dumps(j, JSON_COMPACT) : NULL;
@@ -307,10 +317,11 @@ static void each_second(void)
 	declare_drops();
 	procs_sweep(w.procs, now);
 	outcomes_sweep(w.outcomes, now, false);
-	if (handover_dropped(w.handover) > dropped)
+	if (handover_dropped(w.handover) > dropped && has_room()) {
 		judge_loss(&w, 0, "records", handover_dropped(w.handover) - dropped,
 			   "recorder_away", "the recorder did not take finished records in time");
-	dropped = handover_dropped(w.handover);
+		dropped = handover_dropped(w.handover);
+	}
 	if (inflight_refused(w.inflight) > refused)
 		log_warn("%d calls are open at once: a crash now would lose some uncounted",
 			 INFLIGHT_SLOTS);
@@ -381,6 +392,8 @@ static void on_again(void *ctx, const void *record, size_t n)
 		inflight_again(w.inflight, e->h.conn, e->offset, e->size);
 }
 
+static void leave_out(void *ctx, const void *record, size_t n) {}
+
 static void settle(void)
 {
 	struct inflight_drops *d = inflight_drops(w.inflight);
@@ -399,6 +412,22 @@ static void settle(void)
 			   "calls that were open when the worker died");
 	handover_go(w.handover);
 	handover_run(w.handover);
+}
+
+/*
+ * A record that no worker survives would come again for ever: after DEATHS_MAX workers that died
+ * without getting past it, it is left out and declared.
+ */
+static void skip_poison(void)
+{
+	static const char why[] = "no worker survived reading it";
+	uint64_t at = ring_position(ring);
+
+	if (!ring_pending(ring) || inflight_starts_at(w.inflight, at) <= DEATHS_MAX)
+		return;
+	log_err("a record of the kernel ended %d workers: leaving it out", DEATHS_MAX);
+	ring_consume(ring, leave_out, NULL, 1);
+	judge_loss(&w, 0, "chunks", 1, "parser_died", why);
 }
 
 /* Ids go on where the worker before us, or the host's last run, stopped. */
@@ -420,6 +449,7 @@ static void begin(void)
 	}
 	settle();
 	wait_for_pack();
+	skip_poison();
 }
 
 static int prepare(const struct config *cfg, const struct worker_fds *fds, uint32_t ring_bytes)

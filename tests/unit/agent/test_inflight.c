@@ -163,6 +163,16 @@ static void test_full_table_is_counted(void **state)
 	assert_int_equal(inflight_open(f, 99999, 0), 17);
 }
 
+static void test_starts(void **state)
+{
+	struct inflight *f = fresh();
+
+	assert_int_equal(inflight_starts_at(f, 64), 1);
+	assert_int_equal(inflight_starts_at(f, 64), 2);
+	assert_int_equal(inflight_starts_at(f, 72), 1);
+	assert_int_equal(inflight_starts_at(f, 64), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -175,6 +185,7 @@ int main(void)
 		cmocka_unit_test(test_lost_declaration_is_declared_again),
 		cmocka_unit_test(test_many_ids),
 		cmocka_unit_test(test_full_table_is_counted),
+		cmocka_unit_test(test_starts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -198,6 +198,8 @@ static void where(const struct conn *c, const struct interaction *it)
 		inet_ntop(c->peer.family, c->peer.addr, s_.peer, sizeof(s_.peer));
 	m->peer_address = s_.peer;
 	m->peer_port = c->peer.port;
+	if (c->peer.family)
+		m->peer_source = c->peer_adjacent ? "adjacent" : "nested";
 	m->http_method = text(it->method);
 	m->http_path = text(it->path);
 	m->http_status = it->status;

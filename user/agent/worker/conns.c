@@ -112,6 +112,14 @@ static void end(struct conns *cs, struct conn *c, uint64_t ns)
 	drop(cs, c);
 }
 
+/* What was judged on this connection before is not the refused write. */
+static void refuse(struct conn *c)
+{
+	if (!c->refused)
+		c->judged = false;
+	c->refused = true;
+}
+
 static void remember(struct conn *c, const struct event *e)
 {
 	c->flags |= e->flags & ~EVENT_F_ADJACENT;
@@ -295,7 +303,7 @@ void conns_data(struct conns *cs, const struct event_data *e)
 	if (!c)
 		return;
 	if (e->h.flags & EVENT_F_REFUSED)
-		c->refused = true;
+		refuse(c);
 	if (serves(c, e)) {
 		cs->worker->count.served++;
 		ignore(cs, c);
@@ -313,8 +321,10 @@ void conns_bound(struct conns *cs, const struct event_conn *e)
 {
 	struct conn *c = get(cs, &e->h);
 
-	if (c)
-		c->peer = e->peer;
+	if (!c)
+		return;
+	c->peer = e->peer;
+	c->peer_adjacent = e->h.flags & EVENT_F_ADJACENT;
 }
 
 void conns_named(struct conns *cs, const struct event_host *e)
@@ -332,7 +342,7 @@ void conns_killed(struct conns *cs, const struct event_kill *e)
 	cs->worker->count.killed++;
 	if (!c)
 		return;
-	c->refused = true;
+	refuse(c);
 	c->kill_rules = e->rules;
 	c->kill_policy = e->policy;
 	end(cs, c, e->h.boot_ns);

@@ -28,6 +28,7 @@ struct conn {
 	bool judged;	       /* refused, and its record was made */
 	uint64_t kill_rules, kill_policy;
 	struct event_addr peer;
+	bool peer_adjacent; /* of the send after the TLS call, not inside it */
 	char sni[EVENT_HOST_MAX];
 	struct flow *flow;
 	struct watch *watches;

@@ -243,8 +243,7 @@ static void policy_record(struct worker *w, const struct pack *p, const char *re
 
 void judge_process(struct worker *w, struct proc *p)
 {
-	struct role_tool t = {
-		.start_ns = p->start_ns, .pid = p->pid, .generation = w->generation};
+	struct role_tool t = {.start_ns = p->start_ns, .pid = p->pid, .generation = w->generation};
 	struct catalog_tool tool;
 
 	if (!w->krules || !w->enforce)

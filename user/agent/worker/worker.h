@@ -20,6 +20,7 @@ struct outcomes;
 
 struct worker_counts {
 	uint64_t events, calls, exchanges_not_ai, ignored, served, killed, late_kills, evicted;
+	uint64_t late; /* connections seen first when they were under way */
 	uint64_t connects, accepts, closes, bad_events, control_records;
 };
 
