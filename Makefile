@@ -149,7 +149,7 @@ FUZZ_BINS := $(FUZZ:tests/fuzz/%.c=$(B)/replay/%)
 BENCH_BINS := $(BENCH:tests/bench/%.c=$(B)/bench/%)
 SYS_PROGS := $(patsubst tests/system/%.c,$(B)/tests-system/%,$(wildcard tests/system/*.c))
 .PHONY: tests-built unit-built bench-built sys-built
-sys-built: $(SYS_PROGS)
+sys-built: $(SYS_PROGS) $(B)/bpf-tests/bpf_check $(B)/bpf-tests/sslstub.so
 unit-built: $(UNIT_BINS) $(FUZZ_BINS)
 tests-built: unit-built sys-built
 bench-built: $(BENCH_BINS) $(B)/bench/tlsstub.so $(B)/bench/empty.bpf.o
@@ -158,6 +158,10 @@ $(B)/unit/%: $(B)/san/tests/unit/%.o $(B)/san/libprobity.a
 	$(call say,LD,$@)mkdir -p $(@D) && $(CC) $(LDFLAGS_san) -o $@ $^ $(PKG_LIBS) -lcmocka
 $(B)/tests-system/%: $(B)/rel/tests/system/%.o $(B)/rel/libprobity.a
 	$(call link,rel)
+$(B)/bpf-tests/%: $(B)/rel/tests/bpf/%.o $(B)/rel/libprobity.a
+	$(call link,rel)
+$(B)/bpf-tests/sslstub.so: tests/bpf/sslstub.c
+	$(call say,LD,$@)mkdir -p $(@D) && $(CC) -O2 -shared -fPIC -o $@ $<
 # A fuzz target without libFuzzer: replays the files it is given.
 $(B)/replay/%: $(B)/san/tests/fuzz/%.o $(B)/san/tests/fuzz/main.o $(B)/san/libprobity.a
 	$(call link,san)

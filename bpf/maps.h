@@ -44,6 +44,7 @@ struct conn {
 	__u64 offset[2]; /* next byte, by event_dir */
 	__u64 host_rules;
 	__u64 host_generation; /* of host_rules */
+	__u64 name;	       /* where the server's name is, while it cannot be read; or 0 */
 	__u32 ignored;
 	__u32 flags; /* EVENT_F_LATE, EVENT_F_SERVER, CONN_BOUND */
 };

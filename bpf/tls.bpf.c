@@ -213,6 +213,101 @@ static __noinline bool killed(struct conn *conn, __u64 buf, __u64 len)
 	return true;
 }
 
+/* --- the server's name ----------------------------------------------------------------------- */
+
+/*
+ * The rules of the longest pattern that covers the name. The key is the name reversed, in lower
+ * case, with a NUL in place of what would come before the first label. On the stack, because a
+ * probe can be preempted by another one on the same CPU.
+ */
+static __noinline __u64 rules_for(__u64 name)
+{
+	struct krule_host_key k = {};
+	__u64 *rules;
+	long n = bpf_probe_read_user_str(k.name, sizeof(k.name), (void *)name);
+	__u32 len;
+
+	if (n <= 1 || n >= KRULE_HOST_MAX)
+		return 0;
+	len = n - 1;
+	if (k.name[(len - 1) & (KRULE_HOST_MAX - 1)] == '.')
+		k.name[--len & (KRULE_HOST_MAX - 1)] = 0;
+	for (__u32 i = 0; i < KRULE_HOST_MAX / 2; i++) {
+		__u32 a = i & (KRULE_HOST_MAX - 1), z = (len - 1 - i) & (KRULE_HOST_MAX - 1);
+		__u8 x, y;
+
+		if (i * 2 >= len)
+			break;
+		x = k.name[a];
+		y = k.name[z];
+		k.name[a] = y >= 'A' && y <= 'Z' ? y + 'a' - 'A' : y;
+		k.name[z] = x >= 'A' && x <= 'Z' ? x + 'a' - 'A' : x;
+	}
+	k.prefixlen = (len + 1) * 8;
+	rules = bpf_map_lookup_elem(&krule_hosts, &k);
+	return rules ? *rules : 0;
+}
+
+/* False when the name is not in memory. */
+static __noinline bool learn(struct conn *conn, __u64 name)
+{
+	struct shared *sh = shared_of();
+	struct event_host *e;
+	long n;
+
+	if (!conn || !sh)
+		return true;
+	e = reserve(sizeof(*e));
+	if (e) {
+		n = bpf_probe_read_user_str(e->host, sizeof(e->host), (void *)name);
+		if (n <= 1) {
+			bpf_ringbuf_discard(e, BPF_RB_NO_WAKEUP);
+			return n >= 0;
+		}
+	}
+	conn->host_generation = sh->krule.generation;
+	conn->host_rules = sh->krule.all ? rules_for(name) : 0;
+	if (!e)
+		return true;
+	head(&e->h, EVENT_HOST, sizeof(*e));
+	e->h.conn = conn->id;
+	e->h.start_ns = conn->start_ns;
+	commit(e);
+	return true;
+}
+
+/*
+ * A name nobody has read yet, a text in the program's file, may not be mapped; a probe cannot wait
+ * for it. The library then copies it, so at the next call it is there.
+ */
+static __always_inline void learn_again(struct conn *conn)
+{
+	if (!conn->name)
+		return;
+	if (!learn(conn, conn->name))
+		drop(DROP_READ_FAULT);
+	conn->name = 0;
+}
+
+static __always_inline int named(__u64 ssl, int cmd, __u64 name)
+{
+	struct conn_key k = {};
+	struct conn *conn;
+	__u64 start_ns;
+
+	if (cmd != SSL_CTRL_SET_TLSEXT_HOSTNAME || !name)
+		return 0;
+	key_of(&k, ssl, &start_ns);
+	conn = bpf_map_lookup_elem(&conns, &k);
+	if (!conn)
+		conn = conn_new(&k, start_ns, 0);
+	if (!conn || conn->ignored)
+		return 0;
+	conn->host_rules = 0;
+	conn->name = learn(conn, name) ? 0 : name;
+	return 0;
+}
+
 /* --- entries and returns --------------------------------------------------------------------- */
 
 static __always_inline struct frame *frame_at(struct call *c, __u64 i)
@@ -252,6 +347,7 @@ static __always_inline int enter(struct pt_regs *ctx, __u64 ssl, __u64 buf, __u6
 		conn = conn_new(&k, start_ns, EVENT_F_LATE);
 	if (!conn || conn->ignored)
 		return 0;
+	learn_again(conn);
 	if (dir == EVENT_WRITE && conn->host_rules && killed(conn, buf, len))
 		return 0;
 	c = call_of(true);
@@ -331,6 +427,7 @@ static __always_inline int shake(struct pt_regs *ctx, __u64 ssl, __u32 flags, bo
 		conn = conn_new(&k, start_ns, flags);
 	if (!conn || conn->ignored)
 		return 0;
+	learn_again(conn);
 	conn->flags |= CONN_SHAKEN | flags;
 	if (!sends || conn->flags & CONN_BOUND)
 		return 0;
@@ -379,74 +476,6 @@ static __always_inline int gone(__u64 ssl, bool cleared)
 		conn->host_rules = rules;
 		conn->host_generation = generation;
 	}
-	return 0;
-}
-
-/* --- the server's name ----------------------------------------------------------------------- */
-
-/*
- * The rules of the longest pattern that covers the name. The key is the name reversed, in lower
- * case, with a NUL in place of what would come before the first label. On the stack, because a
- * probe can be preempted by another one on the same CPU.
- */
-static __noinline __u64 rules_for(__u64 name)
-{
-	struct krule_host_key k = {};
-	__u64 *rules;
-	long n = bpf_probe_read_user_str(k.name, sizeof(k.name), (void *)name);
-	__u32 len;
-
-	if (n <= 1 || n >= KRULE_HOST_MAX)
-		return 0;
-	len = n - 1;
-	if (k.name[(len - 1) & (KRULE_HOST_MAX - 1)] == '.')
-		k.name[--len & (KRULE_HOST_MAX - 1)] = 0;
-	for (__u32 i = 0; i < KRULE_HOST_MAX / 2; i++) {
-		__u32 a = i & (KRULE_HOST_MAX - 1), z = (len - 1 - i) & (KRULE_HOST_MAX - 1);
-		__u8 x, y;
-
-		if (i * 2 >= len)
-			break;
-		x = k.name[a];
-		y = k.name[z];
-		k.name[a] = y >= 'A' && y <= 'Z' ? y + 'a' - 'A' : y;
-		k.name[z] = x >= 'A' && x <= 'Z' ? x + 'a' - 'A' : x;
-	}
-	k.prefixlen = (len + 1) * 8;
-	rules = bpf_map_lookup_elem(&krule_hosts, &k);
-	return rules ? *rules : 0;
-}
-
-static __always_inline int named(__u64 ssl, int cmd, __u64 name)
-{
-	struct shared *sh = shared_of();
-	struct conn_key k = {};
-	struct event_host *e;
-	struct conn *conn;
-	__u64 start_ns;
-
-	if (cmd != SSL_CTRL_SET_TLSEXT_HOSTNAME || !name || !sh)
-		return 0;
-	key_of(&k, ssl, &start_ns);
-	conn = bpf_map_lookup_elem(&conns, &k);
-	if (!conn)
-		conn = conn_new(&k, start_ns, 0);
-	if (!conn || conn->ignored)
-		return 0;
-	conn->host_generation = sh->krule.generation;
-	conn->host_rules = sh->krule.all ? rules_for(name) : 0;
-	e = reserve(sizeof(*e));
-	if (!e)
-		return 0;
-	head(&e->h, EVENT_HOST, sizeof(*e));
-	e->h.conn = conn->id;
-	e->h.start_ns = start_ns;
-	if (bpf_probe_read_user_str(e->host, sizeof(e->host), (void *)name) <= 1) {
-		drop(DROP_READ_FAULT);
-		bpf_ringbuf_discard(e, BPF_RB_NO_WAKEUP);
-		return 0;
-	}
-	commit(e);
 	return 0;
 }
 
