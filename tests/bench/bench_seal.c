@@ -81,7 +81,10 @@ static void one(uint64_t id)
 	static uint8_t payload[RECORD_PAYLOAD_MAX];
 	struct conn c = {.id = id, .pid = 1, .uid = 0, .worker = &w};
 	struct verdict_text v = {"none", "", false};
-	struct subject s = {.proc = procs_find(w.procs, 1, 0), .pid = 1};
+	struct subject s = {.proc = procs_find(w.procs, 1, 0),
+			    .pid = 1,
+			    .user = "alice",
+			    .groups = ""};
 	struct watch watch = {};
 	struct interaction it;
 	struct decision d;

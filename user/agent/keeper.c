@@ -181,10 +181,7 @@ static void on_tls_process(void *ctx, pid_t pid)
 
 static void on_hashed(void *ctx, uint32_t pid)
 {
-	struct role_proc p;
-
-	if (!procinfo_read(pid, &p))
-		tell_process(ctx, &p);
+	tell_pid(ctx, pid);
 }
 
 static void raise_limits(void)

@@ -78,6 +78,7 @@ static void on_message(struct keeper *k, struct child *c, const struct role_msg 
 {
 	const struct role_tool *t = (const void *)body;
 	const struct role_kill *r = (const void *)body;
+	const struct role_ask *ask = (const void *)body;
 	const struct role_krules *krules = (const void *)body;
 	bool monitor = k->cfg->enforce == 0;
 	bool worker = c == &k->worker;
@@ -90,6 +91,8 @@ static void on_message(struct keeper *k, struct child *c, const struct role_msg 
 			refuse(c, "a kernel rule in monitor mode");
 		else
 			bpf_set_tool(k->bpf, t);
+	} else if (worker && m->kind == ROLE_ASK) {
+		tell_pid(k, ask->pid);
 	} else if (worker && m->kind == ROLE_KILL) {
 		if (monitor || ours(k, r->pid))
 			refuse(c, "a kill in monitor mode, or of the agent itself");

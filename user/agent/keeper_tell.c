@@ -48,6 +48,14 @@ void tell_process(struct keeper *k, struct role_proc *p)
 	tell_worker(k, ROLE_PROC, p, sizeof(*p), NULL, 0);
 }
 
+void tell_pid(struct keeper *k, uint32_t pid)
+{
+	struct role_proc p;
+
+	if (!procinfo_read(pid, &p))
+		tell_process(k, &p);
+}
+
 void tell_all_processes(struct keeper *k)
 {
 	_cleanup_free_ struct role_proc *p = malloc(sizeof(*p));

@@ -56,6 +56,7 @@ static int read_stat(uint32_t pid, struct role_proc *p)
 	return 0;
 }
 
+/* The real ids, as in the kernel's events: who acts, not as whom. */
 static void read_ids(uint32_t pid, struct role_proc *p)
 {
 	char b[4096];
@@ -65,10 +66,10 @@ static void read_ids(uint32_t pid, struct role_proc *p)
 		return;
 	s = strstr(b, "\nUid:");
 	if (s)
-		sscanf(s, "\nUid: %*u %u", &p->uid);
+		sscanf(s, "\nUid: %u", &p->uid);
 	s = strstr(b, "\nGid:");
 	if (s)
-		sscanf(s, "\nGid: %*u %u", &p->gid);
+		sscanf(s, "\nGid: %u", &p->gid);
 }
 
 static bool is_hex(char c)

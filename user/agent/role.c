@@ -93,6 +93,7 @@ static const struct bound {
 	[ROLE_PACK] = {sizeof(struct role_pack), ROLE_BODY_MAX, pack_ok},
 	[ROLE_DROPS] = {sizeof(struct role_drops), sizeof(struct role_drops), NULL},
 	[ROLE_TOOL] = {sizeof(struct role_tool), sizeof(struct role_tool), NULL},
+	[ROLE_ASK] = {sizeof(struct role_ask), sizeof(struct role_ask), NULL},
 	[ROLE_KILL] = {sizeof(struct role_kill), sizeof(struct role_kill), kill_ok},
 	[ROLE_KRULES] = {sizeof(struct role_krules), ROLE_BODY_MAX, krules_ok},
 	[ROLE_STATUS] = {2, ROLE_BODY_MAX - 1, text_ok},

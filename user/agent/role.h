@@ -31,6 +31,7 @@ enum role_kind {
 	ROLE_DROPS, /* struct role_drops: kernel counters, once a second when changed */
 	/* worker → keeper */
 	ROLE_TOOL,   /* struct role_tool: rules that concern this process's tool */
+	ROLE_ASK,    /* struct role_ask: tell that process again, it has another user now */
 	ROLE_KILL,   /* struct role_kill: end this process */
 	ROLE_KRULES, /* struct role_krules: in-kernel rules of the pack in force */
 	ROLE_STATUS, /* JSON text: worker's or recorder's part of `probity status` */
@@ -94,6 +95,11 @@ struct role_tool {
 	uint64_t start_ns;
 	uint64_t rules;
 	uint64_t generation; /* of the rules */
+	uint32_t pid;
+	uint32_t pad;
+};
+
+struct role_ask {
 	uint32_t pid;
 	uint32_t pad;
 };

@@ -61,17 +61,17 @@ static void process(const struct worker *w, const struct conn *c, const struct s
 	m->pid = s->pid;
 	m->start_boot_ns = s->start_ns;
 	m->uid = s->uid;
+	m->user = text(s->user);
+	m->n_groups = split(s->groups, s->groups_len, s_.groups, GROUPS_MAX);
+	m->groups = s_.groups;
 	s_.call.process = m;
 	if (!p)
 		return;
-	m->user = text(p->user);
 	if (p->loginuid != (uint32_t)-1) {
 		m->has_login_uid_case = PROBITY__V1__PROCESS__HAS_LOGIN_UID_LOGIN_UID;
 		m->login_uid = p->loginuid;
 	}
 	m->login_user = text(p->login_user);
-	m->n_groups = split(p->groups, p->groups_len, s_.groups, GROUPS_MAX);
-	m->groups = s_.groups;
 	m->exe = text(p->exe);
 	m->exe_sha256 = text(p->exe_sha256);
 	n = mask_argv(w->classes, p->argv, p->argv_len, s_.argv, sizeof(s_.argv) - 1);
@@ -215,7 +215,7 @@ static uint64_t after(const struct interaction *it, uint64_t ns)
 	return ns > it->start_ns ? ns - it->start_ns : 0;
 }
 
-static void how_much(const struct worker *w, const struct interaction *it)
+static void how_much(const struct worker *w, const struct conn *c, const struct interaction *it)
 {
 	Probity__V1__AiCall *m = &s_.call;
 
@@ -235,6 +235,8 @@ static void how_much(const struct worker *w, const struct interaction *it)
 	m->end_ns = after(it, it->end_ns);
 	m->completeness = text(completeness_name(it->completeness));
 	m->incomplete_reason = text(it->incomplete_reason);
+	if (c->refused)
+		m->incomplete_reason = "killed before the request could leave";
 }
 
 static void decision(const struct worker *w, const struct decision *d, const struct verdict_text *v)
@@ -292,7 +294,7 @@ size_t compose_call(const struct worker *w, const struct conn *c, const struct w
 	answer(it);
 	classes(watch);
 	where(c, it);
-	how_much(w, it);
+	how_much(w, c, it);
 	decision(w, d, v);
 	if (probity__v1__ai_call__get_packed_size(&s_.call) > cap)
 		keep_fired_rules();

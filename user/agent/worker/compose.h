@@ -10,6 +10,10 @@ struct subject {
 	struct catalog_tool tool;
 	uint32_t uid, pid;
 	uint64_t start_ns;
+	/* Of uid: names as the keeper told them, else the number and no groups. */
+	const char *user, *groups;
+	uint32_t groups_len;
+	char number[12];
 };
 struct verdict_text {
 	const char *effect, *mechanism;

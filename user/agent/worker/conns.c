@@ -120,11 +120,25 @@ static void refuse(struct conn *c)
 	c->refused = true;
 }
 
+/* A process that changed its user since it was told: its names are asked for anew, once. */
+static void check_user(const struct conn *c)
+{
+	struct proc *p = procs_find(c->worker->procs, c->pid, c->start_ns);
+	struct role_ask ask = {.pid = c->pid};
+
+	if (!p || p->uid == c->uid || (p->asked && p->asked_uid == c->uid))
+		return;
+	p->asked = true;
+	p->asked_uid = c->uid;
+	tell_keeper(c->worker, ROLE_ASK, &ask, sizeof(ask));
+}
+
 static void remember(struct conn *c, const struct event *e)
 {
 	c->flags |= e->flags & ~EVENT_F_ADJACENT;
 	c->uid = e->uid;
 	c->cgroup = e->cgroup;
+	check_user(c);
 }
 
 static struct conn *get(struct conns *cs, const struct event *e)

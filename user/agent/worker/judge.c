@@ -43,15 +43,13 @@ static void list_add(struct facts_list *l, const char *s)
 static void facts_process(const struct worker *w, const struct subject *s, struct facts *f)
 {
 	f->uid = s->uid;
-	f->user = s->proc ? s->proc->user : "";
+	f->user = s->user;
 	f->exe = s->proc ? s->proc->exe : "";
 	f->tool = s->tool.id;
 	f->cgroup = s->proc ? s->proc->cgroup_path : "";
 	f->container = s->proc ? s->proc->container : "";
-	for (uint32_t i = 0; s->proc && i < s->proc->groups_len;) {
-		list_add(&f->groups, s->proc->groups + i);
-		i += strlen(s->proc->groups + i) + 1;
-	}
+	for (uint32_t i = 0; i < s->groups_len; i += strlen(s->groups + i) + 1)
+		list_add(&f->groups, s->groups + i);
 }
 
 static void facts_call(const struct conn *c, const struct watch *watch,
@@ -86,6 +84,15 @@ static void subject_of(const struct worker *w, const struct conn *c, struct subj
 	ret->tool = (struct catalog_tool){"", "", "", "", "", 0};
 	if (ret->proc)
 		procs_tool(w->procs, w->catalog, ret->proc, &ret->tool);
+	if (ret->proc && ret->proc->uid == c->uid) {
+		ret->user = ret->proc->user;
+		ret->groups = ret->proc->groups;
+		ret->groups_len = ret->proc->groups_len;
+	} else { /* the keeper has not told it yet, or it is gone */
+		snprintf(ret->number, sizeof(ret->number), "%u", c->uid);
+		ret->user = ret->number;
+		ret->groups = "";
+	}
 }
 
 static void decide(const struct worker *w, const struct conn *c, const struct watch *watch,
