@@ -198,7 +198,8 @@ static void stop_role(struct keeper *k, struct child *c, unsigned limit_s)
 {
 	struct timeval t = {.tv_sec = limit_s};
 
-	event_add(k->stop_limit, &t);
+	if (!event_pending(k->stop_limit, EV_TIMEOUT, NULL)) /* one limit for all its lives */
+		event_add(k->stop_limit, &t);
 	if (c->pid && outq_send(&c->out, c->fd, ROLE_STOP, NULL, 0, NULL, 0))
 		kill(c->pid, SIGTERM);
 	if (c == &k->worker)
@@ -207,6 +208,8 @@ static void stop_role(struct keeper *k, struct child *c, unsigned limit_s)
 
 static void stop_recorder(struct keeper *k)
 {
+	if (k->phase != STOPPING_RECORDER)
+		event_del(k->stop_limit);
 	k->phase = STOPPING_RECORDER;
 	if (!k->recorder.pid)
 		start_recorder(k); /* what is queued for it is to be sealed */
@@ -302,7 +305,8 @@ void on_child_end(evutil_socket_t fd, short what, void *ctx)
 			else if (expected)
 				event_base_loopbreak(k->base);
 			else
-				retry(k->recorder_again, ms);
+				/* at the end the worker waits for it, and not for long */
+				retry(k->recorder_again, k->phase == RUNNING ? ms : 50);
 		}
 	}
 }
