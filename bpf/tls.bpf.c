@@ -220,7 +220,7 @@ static __noinline bool killed(struct conn *conn, __u64 buf, __u64 len)
  * case, with a NUL in place of what would come before the first label. On the stack, because a
  * probe can be preempted by another one on the same CPU.
  */
-static __noinline __u64 rules_for(__u64 name)
+static __noinline long rules_for(__u64 name, __u64 *ret)
 {
 	struct krule_host_key k = {};
 	__u64 *rules;
@@ -228,7 +228,7 @@ static __noinline __u64 rules_for(__u64 name)
 	__u32 len;
 
 	if (n <= 1 || n >= KRULE_HOST_MAX)
-		return 0;
+		return n;
 	len = n - 1;
 	if (k.name[(len - 1) & (KRULE_HOST_MAX - 1)] == '.')
 		k.name[--len & (KRULE_HOST_MAX - 1)] = 0;
@@ -245,7 +245,9 @@ static __noinline __u64 rules_for(__u64 name)
 	}
 	k.prefixlen = (len + 1) * 8;
 	rules = bpf_map_lookup_elem(&krule_hosts, &k);
-	return rules ? *rules : 0;
+	if (rules && ret)
+		*ret = *rules;
+	return n;
 }
 
 /* False when the name is not in memory. */
@@ -253,22 +255,21 @@ static __noinline bool learn(struct conn *conn, __u64 name)
 {
 	struct shared *sh = shared_of();
 	struct event_host *e;
-	long n;
+	__u64 rules = 0;
 
 	if (!conn || !sh)
 		return true;
-	e = reserve(sizeof(*e));
-	if (e) {
-		n = bpf_probe_read_user_str(e->host, sizeof(e->host), (void *)name);
-		if (n <= 1) {
-			bpf_ringbuf_discard(e, BPF_RB_NO_WAKEUP);
-			return n >= 0;
-		}
-	}
+	if (rules_for(name, &rules) < 0)
+		return false;
 	conn->host_generation = sh->krule.generation;
-	conn->host_rules = sh->krule.all ? rules_for(name) : 0;
+	conn->host_rules = sh->krule.all ? rules : 0;
+	e = reserve(sizeof(*e));
 	if (!e)
 		return true;
+	if (bpf_probe_read_user_str(e->host, sizeof(e->host), (void *)name) <= 1) {
+		bpf_ringbuf_discard(e, BPF_RB_NO_WAKEUP);
+		return true;
+	}
 	head(&e->h, EVENT_HOST, sizeof(*e));
 	e->h.conn = conn->id;
 	e->h.start_ns = conn->start_ns;
