@@ -49,11 +49,12 @@ enum event_dir { EVENT_WRITE = 0, EVENT_READ = 1 };
 #define EVENT_F_SIGKILL 0x10 /* EVENT_EXIT: of that signal */
 
 struct event {
-	__event_u16 version;  /* EVENT_VERSION */
-	__event_u16 kind;     /* enum event_kind */
-	__event_u32 len;      /* whole record in bytes, this header included */
-	__event_u64 boot_ns;  /* CLOCK_BOOTTIME */
-	__event_u64 conn;     /* connection id, never 0 for connection kinds, unique per boot */
+	__event_u16 version; /* EVENT_VERSION */
+	__event_u16 kind;    /* enum event_kind */
+	__event_u32 len;     /* whole record in bytes, this header included */
+	__event_u64 boot_ns; /* CLOCK_BOOTTIME */
+	__event_u64
+		conn; /* connection id, not 0 for connection kinds, unique while the agent runs */
 	__event_u64 start_ns; /* start of the process, CLOCK_BOOTTIME: with pid its identity */
 	__event_u64 cgroup;   /* cgroup v2 id */
 	__event_u32 pid;      /* thread group, initial pid namespace */

@@ -36,6 +36,7 @@
 #include "agent/confine.h"
 #include "agent/ring.h"
 #include "agent/worker/conns.h"
+#include "agent/worker/events.h"
 #include "agent/worker/judge.h"
 #include "agent/worker/outcome.h"
 #include "base/cleanup.h"
@@ -113,108 +114,15 @@ void tell_keeper(struct worker *wk, enum role_kind kind, const void *p, size_t n
 	outq_send(&wk->to_keeper, wk->keeper, kind, p, n, NULL, 0);
 }
 
-/* --- the ring ---------------------------------------------------------------------------------- */
-
-/* The smallest size each kind may have; a shorter or unknown record is counted, never read. */
-static const size_t least[] = {
-	[EVENT_DATA] = sizeof(struct event_data),
-	[EVENT_CONN] = sizeof(struct event_conn),
-	[EVENT_HOST] = sizeof(struct event_host),
-	[EVENT_CLOSE] = sizeof(struct event),
-	[EVENT_EXEC] = sizeof(struct event_exec),
-	[EVENT_FORK] = sizeof(struct event_exec),
-	[EVENT_EXIT] = sizeof(struct event),
-	[EVENT_KILL] = sizeof(struct event_kill),
-	[EVENT_CONNECT] = sizeof(struct event_conn),
-	[EVENT_ACCEPT] = sizeof(struct event_conn),
-	[EVENT_SOCK_CLOSE] = sizeof(struct event_conn),
-};
-
-static void on_data(const struct event_data *e, size_t n)
-{
-	if (e->size > n - sizeof(*e))
-		w.count.bad_events++;
-	else
-		conns_data(w.conns, e);
-}
-
-/* The old image and its TLS handles are gone with the exec. */
-static void on_exec(const struct event_exec *e, size_t n)
-{
-	struct proc *p;
-
-	conns_exit(w.conns, &e->h);
-	p = procs_exec(w.procs, e, n);
-	if (p)
-		judge_process(&w, p);
-}
-
-static void on_fork(const struct event_exec *e)
-{
-	struct proc *p = procs_fork(w.procs, e);
-
-	if (p)
-		judge_process(&w, p);
-}
-
-static void on_record(void *ctx, const void *record, size_t n)
-{
-	const struct event *e = record;
-
-	w.count.events++;
-	if (n < sizeof(*e) || e->version != EVENT_VERSION || e->kind >= ARRAY_SIZE(least) ||
-	    !least[e->kind] || n < least[e->kind]) {
-		w.count.bad_events++;
-		return;
-	}
-	switch (e->kind) {
-	case EVENT_DATA:
-		on_data(record, n);
-		break;
-	case EVENT_CONN:
-		conns_bound(w.conns, record);
-		break;
-	case EVENT_HOST:
-		conns_named(w.conns, record);
-		break;
-	case EVENT_CLOSE:
-		conns_closed(w.conns, e);
-		break;
-	case EVENT_KILL:
-		conns_killed(w.conns, record);
-		break;
-	case EVENT_EXEC:
-		on_exec(record, n);
-		break;
-	case EVENT_FORK:
-		on_fork(record);
-		break;
-	case EVENT_EXIT:
-		conns_exit(w.conns, e);
-		procs_exit(w.procs, e);
-		outcomes_exit(w.outcomes, e);
-		break;
-	case EVENT_CONNECT:
-		w.count.connects++;
-		break;
-	case EVENT_ACCEPT:
-		w.count.accepts++;
-		break;
-	case EVENT_SOCK_CLOSE:
-		w.count.closes++;
-		break;
-	}
-}
-
 /* --- messages ---------------------------------------------------------------------------------- */
 
-/* Declares what one counter has grown by; the next when this is durable. */
 /* A loss is declared only when the declaration itself will not be refused. */
 static bool has_room(void)
 {
 	return handover_bytes(w.handover) < HANDOVER_MAX / 2;
 }
 
+/* Declares what one counter has grown by; the next when this is durable. */
 static void declare_drops(void)
 {
 	static const char *const what[DROP__MAX] = {
@@ -512,7 +420,7 @@ static void drain(uint64_t end)
 
 	while (boot_now() < end && (ring_pending(ring) || !settled || handover_bytes(w.handover) ||
 				    !outcomes_none(w.outcomes))) {
-		unsigned n = ring_consume(ring, on_record, NULL, BATCH);
+		unsigned n = ring_consume(ring, events_record, &w, BATCH);
 
 		handover_run(w.handover);
 		settle();
@@ -555,7 +463,7 @@ int worker_main(const struct config *cfg, const struct worker_fds *fds, uint32_t
 	begin();
 	send_status();
 	for (;;) {
-		unsigned n = ring_consume(ring, on_record, NULL, BATCH);
+		unsigned n = ring_consume(ring, events_record, &w, BATCH);
 
 		if (!read_keeper() || w.stopping)
 			break;
