@@ -53,6 +53,7 @@ void tell_worker(struct keeper *k, enum role_kind kind, const void *head, size_t
 void watch_writes(struct keeper *k); /* after anything that may have left a message waiting */
 void tell_process(struct keeper *k, struct role_proc *p);
 void tell_pid(struct keeper *k, uint32_t pid);
+void tell_user(struct keeper *k, uint32_t uid);
 void tell_all_processes(struct keeper *k);
 /* again: the worker is new; it gets the pack in force first, then the file if that differs. */
 void tell_policy(struct keeper *k, bool again);

@@ -92,7 +92,7 @@ static void on_message(struct keeper *k, struct child *c, const struct role_msg 
 		else
 			bpf_set_tool(k->bpf, t);
 	} else if (worker && m->kind == ROLE_ASK) {
-		tell_pid(k, ask->pid);
+		tell_user(k, ask->uid);
 	} else if (worker && m->kind == ROLE_KILL) {
 		if (monitor || ours(k, r->pid))
 			refuse(c, "a kill in monitor mode, or of the agent itself");

@@ -56,6 +56,15 @@ void tell_pid(struct keeper *k, uint32_t pid)
 		tell_process(k, &p);
 }
 
+void tell_user(struct keeper *k, uint32_t uid)
+{
+	struct role_user u = {.uid = uid};
+
+	procinfo_user(uid, u.user, sizeof(u.user), u.groups, sizeof(u.groups));
+	u.groups_len = strlen(u.groups);
+	tell_worker(k, ROLE_USER, &u, sizeof(u), NULL, 0);
+}
+
 void tell_all_processes(struct keeper *k)
 {
 	_cleanup_free_ struct role_proc *p = malloc(sizeof(*p));

@@ -214,3 +214,12 @@ void procinfo_names(struct role_proc *p)
 		memcpy(p->login_user, name_of(p->loginuid, p->loginuid)->user,
 		       sizeof(p->login_user));
 }
+
+void procinfo_user(uint32_t uid, char *user, size_t user_len, char *groups, size_t groups_len)
+{
+	struct passwd *pw = getpwuid(uid);
+	const struct name *n = name_of(uid, pw ? pw->pw_gid : uid);
+
+	snprintf(user, user_len, "%s", n->user);
+	snprintf(groups, groups_len, "%s", pw ? n->groups : "");
+}

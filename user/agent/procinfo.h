@@ -12,6 +12,8 @@ int procinfo_read(uint32_t pid, struct role_proc *ret);
 void procinfo_from_exec(const struct event_exec *e, size_t n, struct role_proc *p);
 /* user, login_user and groups from the ids; answers are remembered for a minute. */
 void procinfo_names(struct role_proc *p);
+/* Of one user number: name and groups, those of its primary group included. */
+void procinfo_user(uint32_t uid, char *user, size_t user_len, char *groups, size_t groups_len);
 /* Container id in a cgroup path: 64 hex digits of docker, containerd, cri-o, podman; "" if none. */
 void procinfo_container(const char *cgroup_path, char *ret, size_t n);
 

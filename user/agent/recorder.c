@@ -17,6 +17,7 @@
 #include "recorder.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <openssl/rand.h>
 #include <signal.h>
 #include <stdio.h>
@@ -32,6 +33,7 @@
 
 #define STATUS_MS 1000
 #define FLUSH_MS 2000	    /* at the end, for the collector to take what is left */
+#define WORKER_END_MS 5000  /* for a worker to hand over, when the keeper is gone */
 #define READ_MAX 512	    /* messages of one turn of the loop */
 #define HELD_MAX (8u << 20) /* twice what the socket can hold */
 
@@ -163,8 +165,10 @@ static void read_keeper(struct recorder *r)
 		}
 		if (n < 0 || m.kind == ROLE_STOP)
 			r->stop = true;
-		if (n < 0)
+		if (n < 0) {
+			r->keeper_gone = true;
 			return;
+		}
 	}
 }
 
@@ -206,6 +210,19 @@ static int begin(struct recorder *r)
 	return 0;
 }
 
+/* Without a keeper nobody told the worker to end first: it does so now, and what it still has comes. */
+static void await_worker(struct recorder *r)
+{
+	uint64_t until = recorder_now_ms() + WORKER_END_MS;
+
+	while (r->worker >= 0 && recorder_now_ms() < until) {
+		poll(&(struct pollfd){.fd = r->worker, .events = POLLIN}, 1, 100);
+		while (read_worker(r))
+			;
+		recorder_commit(r);
+	}
+}
+
 static void end(struct recorder *r)
 {
 	uint8_t note[NOTE_MAX];
@@ -214,13 +231,17 @@ static void end(struct recorder *r)
 
 	if (r->hello_wait)
 		hello_done(r, 0);
+	if (r->keeper_gone)
+		await_worker(r);
 	while (read_worker(r))
 		;
 	release_held(r, UINT64_MAX);
 	recorder_commit(r);
 	r->retry_ms = 0;
 	recorder_retry(r, 1);
-	if (r->stalled || recorder_note(r, note, note_stop("orderly end", note)))
+	if (r->stalled ||
+	    recorder_note(r, note,
+			  note_stop(r->keeper_gone ? "the keeper ended" : "orderly end", note)))
 		log_err("spool %s/spool: %llu records could not be written before the end",
 			r->cfg->state_dir,
 			(unsigned long long)(spool_state(r->spool)->pending + r->queue.count));

@@ -37,7 +37,7 @@ struct recorder {
 	uint64_t first_pending_ms, status_ms;
 
 	uint64_t records, duplicates, refused, lost_spool, lost_memory;
-	bool stop;
+	bool stop, keeper_gone;
 	_Alignas(8) uint8_t buf[ROLE_BODY_MAX];
 };
 

@@ -40,6 +40,13 @@ static bool proc_ok(const void *p, size_t n)
 	       ENDS(r->container) && (!r->argv_len || r->argv[r->argv_len - 1] == '\0');
 }
 
+static bool user_ok(const void *p, size_t n)
+{
+	const struct role_user *u = p;
+
+	return ENDS(u->user) && ENDS(u->groups) && u->groups_len == strlen(u->groups);
+}
+
 static bool pack_ok(const void *p, size_t n)
 {
 	const struct role_pack *r = p;
@@ -93,6 +100,7 @@ static const struct bound {
 	[ROLE_PACK] = {sizeof(struct role_pack), ROLE_BODY_MAX, pack_ok},
 	[ROLE_DROPS] = {sizeof(struct role_drops), sizeof(struct role_drops), NULL},
 	[ROLE_TOOL] = {sizeof(struct role_tool), sizeof(struct role_tool), NULL},
+	[ROLE_USER] = {sizeof(struct role_user), sizeof(struct role_user), user_ok},
 	[ROLE_ASK] = {sizeof(struct role_ask), sizeof(struct role_ask), NULL},
 	[ROLE_KILL] = {sizeof(struct role_kill), sizeof(struct role_kill), kill_ok},
 	[ROLE_KRULES] = {sizeof(struct role_krules), ROLE_BODY_MAX, krules_ok},

@@ -27,11 +27,12 @@ enum role_kind {
 		     * what was queued before must not overtake what is resent. */
 	/* keeper → worker */
 	ROLE_PROC,  /* struct role_proc: facts about a process */
+	ROLE_USER,  /* struct role_user: answer to ROLE_ASK */
 	ROLE_PACK,  /* struct role_pack + YAML: judge by this from now on */
 	ROLE_DROPS, /* struct role_drops: kernel counters, once a second when changed */
 	/* worker → keeper */
 	ROLE_TOOL,   /* struct role_tool: rules that concern this process's tool */
-	ROLE_ASK,    /* struct role_ask: tell that process again, it has another user now */
+	ROLE_ASK,    /* struct role_ask: who is that user? */
 	ROLE_KILL,   /* struct role_kill: end this process */
 	ROLE_KRULES, /* struct role_krules: in-kernel rules of the pack in force */
 	ROLE_STATUS, /* JSON text: worker's or recorder's part of `probity status` */
@@ -100,8 +101,15 @@ struct role_tool {
 };
 
 struct role_ask {
-	uint32_t pid;
+	uint32_t uid;
 	uint32_t pad;
+};
+
+struct role_user { /* "" = no such name */
+	uint32_t uid;
+	uint32_t groups_len; /* of the text, commas or NULs between */
+	char user[64];
+	char groups[256];
 };
 
 struct role_kill {

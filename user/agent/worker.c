@@ -38,6 +38,7 @@
 #include "agent/worker/conns.h"
 #include "agent/worker/events.h"
 #include "agent/worker/judge.h"
+#include "agent/worker/users.h"
 #include "agent/worker/outcome.h"
 #include "base/cleanup.h"
 #include "base/log.h"
@@ -159,6 +160,9 @@ static void on_message(enum role_kind kind, size_t n)
 		if (p)
 			judge_process(&w, p);
 		break;
+	case ROLE_USER:
+		users_told(&w, (void *)body);
+		break;
 	case ROLE_PACK:
 		judge_pack(&w, pack, (const char *)(pack + 1));
 		break;
@@ -185,6 +189,15 @@ static bool read_keeper(void)
 	if (r == -EPROTO)
 		log_err("keeper sent a malformed message");
 	return r == -EAGAIN;
+}
+
+void worker_listen(struct worker *wk, int ms)
+{
+	struct pollfd p = {.fd = wk->keeper,
+			   .events = POLLIN | (outq_waiting(&wk->to_keeper) ? POLLOUT : 0)};
+
+	if (poll(&p, 1, ms) > 0)
+		read_keeper();
 }
 
 static void send_status(void)

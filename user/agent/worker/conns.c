@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "agent/worker/judge.h"
+#include "agent/worker/users.h"
 #include "base/cleanup.h"
 #include "flow/flow.h"
 
@@ -120,17 +121,13 @@ static void refuse(struct conn *c)
 	c->refused = true;
 }
 
-/* A process that changed its user since it was told: its names are asked for anew, once. */
+/* A process that changed its user since it was told: the names of the new one are asked for. */
 static void check_user(const struct conn *c)
 {
-	struct proc *p = procs_find(c->worker->procs, c->pid, c->start_ns);
-	struct role_ask ask = {.pid = c->pid};
+	const struct proc *p = procs_find(c->worker->procs, c->pid, c->start_ns);
 
-	if (!p || p->uid == c->uid || (p->asked && p->asked_uid == c->uid))
-		return;
-	p->asked = true;
-	p->asked_uid = c->uid;
-	tell_keeper(c->worker, ROLE_ASK, &ask, sizeof(ask));
+	if (p && p->uid != c->uid)
+		users_want(c->worker, c->uid);
 }
 
 static void remember(struct conn *c, const struct event *e)

@@ -16,6 +16,7 @@
 
 #include "agent/worker/compose.h"
 #include "agent/worker/krules.h"
+#include "agent/worker/users.h"
 #include "agent/worker/outcome.h"
 #include "base/cleanup.h"
 #include "base/log.h"
@@ -75,24 +76,35 @@ static void facts_call(const struct conn *c, const struct watch *watch,
 			list_add(&f->data_classes, dataclass_id(i));
 }
 
-static void subject_of(const struct worker *w, const struct conn *c, struct subject *ret)
+/* Of the uid that made the call, which may not be the one its process began with. */
+static void subject_user(struct worker *w, struct subject *s)
 {
-	*ret = (struct subject){.proc = procs_find(w->procs, c->pid, c->start_ns),
-				.uid = c->uid,
-				.pid = c->pid,
-				.start_ns = c->start_ns};
+	const struct proc *p = procs_find(w->procs, s->pid, s->start_ns);
+	const struct role_user *u = p && p->uid == s->uid ? NULL : users_find(w, s->uid);
+
+	s->proc = procs_find(w->procs, s->pid, s->start_ns); /* told anew meanwhile, perhaps */
+	if (u) {
+		s->user = u->user;
+		s->groups = u->groups;
+		s->groups_len = u->groups_len;
+	} else if (s->proc && s->proc->uid == s->uid) {
+		s->user = s->proc->user;
+		s->groups = s->proc->groups;
+		s->groups_len = s->proc->groups_len;
+	} else {
+		snprintf(s->number, sizeof(s->number), "%u", s->uid);
+		s->user = s->number;
+		s->groups = "";
+	}
+}
+
+static void subject_of(struct worker *w, const struct conn *c, struct subject *ret)
+{
+	*ret = (struct subject){.uid = c->uid, .pid = c->pid, .start_ns = c->start_ns};
+	subject_user(w, ret);
 	ret->tool = (struct catalog_tool){"", "", "", "", "", 0};
 	if (ret->proc)
 		procs_tool(w->procs, w->catalog, ret->proc, &ret->tool);
-	if (ret->proc && ret->proc->uid == c->uid) {
-		ret->user = ret->proc->user;
-		ret->groups = ret->proc->groups;
-		ret->groups_len = ret->proc->groups_len;
-	} else { /* the keeper has not told it yet, or it is gone */
-		snprintf(ret->number, sizeof(ret->number), "%u", c->uid);
-		ret->user = ret->number;
-		ret->groups = "";
-	}
 }
 
 static void decide(const struct worker *w, const struct conn *c, const struct watch *watch,

@@ -19,8 +19,6 @@ struct proc {
 	uint64_t start_ns, cgroup, dead_ns; /* dead_ns: CLOCK_BOOTTIME, 0 = alive */
 	uint32_t pid, ppid, uid, loginuid;
 	uint32_t argv_len, groups_len;
-	uint32_t asked_uid; /* of a user change the keeper was asked about */
-	bool asked;
 	bool full;	     /* the keeper has told its part */
 	uint64_t rules;	     /* in-kernel tool rules told to the keeper */
 	char exe_sha256[65]; /* empty: not known (yet) */

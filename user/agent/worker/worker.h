@@ -52,6 +52,8 @@ struct worker {
 };
 
 uint64_t boot_now(void);
+/* Waits for messages of the keeper, ms at most, and does what they say. */
+void worker_listen(struct worker *w, int ms);
 void tell_keeper(struct worker *w, enum role_kind kind, const void *p, size_t n);
 
 #endif
