@@ -296,9 +296,10 @@ size_t compose_call(const struct worker *w, const struct conn *c, const struct w
 	where(c, it);
 	how_much(w, c, it);
 	decision(w, d, v);
-	if (probity__v1__ai_call__get_packed_size(&s_.call) > cap)
+	if (probity__v1__ai_call__get_packed_size(&s_.call) > cap) {
 		keep_fired_rules();
-	if (probity__v1__ai_call__get_packed_size(&s_.call) > cap)
-		s_.process.n_argv = s_.call.n_tools_offered = s_.decision.n_rules = 0;
+		if (probity__v1__ai_call__get_packed_size(&s_.call) > cap)
+			s_.process.n_argv = s_.call.n_tools_offered = s_.decision.n_rules = 0;
+	}
 	return probity__v1__ai_call__pack(&s_.call, out);
 }
