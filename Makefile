@@ -52,6 +52,7 @@ help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n",$$1,$$2}' Makefile
 
 all: $(PROGS) ## build agent, collector and CLI into build/
+	@:
 
 deps: ## install what the build and the tests need (Debian packages)
 	$(Q)packaging/deps.sh

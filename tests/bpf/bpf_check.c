@@ -8,6 +8,7 @@
  * Every byte written is a function of its stream offset, so each chunk is checked by itself.
  */
 #include <bpf/bpf.h>
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -29,6 +30,7 @@
 #include "agent/bpf.h"
 #include "agent/procinfo.h"
 #include "agent/ring.h"
+#include "base/fs.h"
 
 #define CHUNK (64u << 10)
 #define CALL_MAX (4u << 20)
@@ -1008,6 +1010,82 @@ static void real_path(char *ret, size_t n)
 	snprintf(ret, n, "%s", i.dli_fname);
 }
 
+/* --- files come and go --------------------------------------------------------------------------- */
+
+#define IMAGES 300
+
+static unsigned open_files(void)
+{
+	DIR *d = opendir("/proc/self/fd");
+	unsigned n = 0;
+
+	while (d && readdir(d))
+		n++;
+	if (d)
+		closedir(d);
+	return n;
+}
+
+static void copy(const char *from, const char *to)
+{
+	char *text = NULL;
+	size_t n;
+
+	if (fs_read(from, 1 << 20, &text, &n) || fs_write_atomic(to, text, n, 0755))
+		die(to, EIO);
+	free(text);
+}
+
+static int attach_path(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC), r;
+
+	if (fd < 0)
+		die(path, errno);
+	r = attach_file(at, fd, path, false);
+	close(fd);
+	return r;
+}
+
+static void test_images(const char *lib)
+{
+	unsigned images, sites, files, gone = 0;
+	char dir[] = "/tmp/probity-images-XXXXXX", path[64], link_path[64];
+
+	attach_sweep(at); /* finds what this host has */
+	images = attach_images(at);
+	sites = attach_sites(at);
+	if (!mkdtemp(dir))
+		die(dir, errno);
+	snprintf(path, sizeof(path), "%s/a.so", dir);
+	snprintf(link_path, sizeof(link_path), "%s/b.so", dir);
+	copy(lib, path);
+	ok(attach_path(path) == 2, "a new file is probed");
+	ok(attach_path(path) == 1, "and once only");
+	ok(!link(path, link_path) && attach_path(link_path) == 1, "also by another name");
+	ok(attach_sweep(at) == 0, "a file that is there stays probed");
+	unlink(path);
+	unlink(link_path);
+	ok(attach_sweep(at) == 1, "one that is gone, and mapped by nobody, does not");
+	ok(attach_images(at) == images && attach_sites(at) == sites,
+	   "and its sites are off the count");
+	usleep(500000);
+	files = open_files();
+	for (int i = 0; i < IMAGES; i++) {
+		copy(lib, path);
+		if (attach_path(path) != 2)
+			break;
+		unlink(path);
+	}
+	ok(attach_images(at) == images + IMAGES, "many short-lived files are probed");
+	gone = attach_sweep(at);
+	ok(gone == IMAGES, "and let go");
+	for (int i = 0; i < 300 && open_files() > files; i++)
+		usleep(100000); /* the kernel waits for its readers */
+	ok(open_files() <= files, "with no descriptor left");
+	rmdir(dir);
+}
+
 static void user(void *ctx, pid_t pid) {}
 
 int main(int argc, char **argv)
@@ -1055,6 +1133,7 @@ int main(int argc, char **argv)
 	test_hosts();
 	test_users_and_tools();
 	test_rules_change();
+	test_images(argv[1]);
 	real_path(path, sizeof(path));
 	probe(path);
 	test_real();
