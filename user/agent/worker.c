@@ -228,7 +228,7 @@ static void send_status(void)
 
 static void each_second(void)
 {
-	static uint64_t last, dropped, refused;
+	static uint64_t last, dropped, refused, late;
 	uint64_t now = boot_now();
 
 	if (now - last < 1000000000ull)
@@ -242,6 +242,11 @@ static void each_second(void)
 		judge_loss(&w, 0, "records", handover_dropped(w.handover) - dropped,
 			   "recorder_away", "the recorder did not take finished records in time");
 		dropped = handover_dropped(w.handover);
+	}
+	if (w.count.late > late && has_room()) {
+		judge_loss(&w, 0, "connections", w.count.late - late, "late_attach",
+			   "were under way when first seen; a call begun before is not recorded");
+		late = w.count.late;
 	}
 	if (inflight_refused(w.inflight) > refused)
 		log_warn("%d calls are open at once: a crash now would lose some uncounted",
