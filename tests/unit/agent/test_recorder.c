@@ -2,6 +2,7 @@
 /*
  * The recorder as a process, between a test that plays worker and keeper. The worker here keeps
  * its part of role.h: it holds what is not acked, and answers HELLO before it resends.
+ * Long because all cases need this one player.
  */
 #include <errno.h>
 #include <setjmp.h>

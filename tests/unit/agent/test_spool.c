@@ -2,7 +2,7 @@
 /*
  * The spool over crashes, failing disks and damage. After each, the same questions: does it open,
  * does the chain go on where it must, does verify agree, and is every durable record still there
- * or named as lost.
+ * or named as lost. Long because each case is a story of its own, told whole.
  */
 #include <errno.h>
 #include <setjmp.h>

@@ -2,6 +2,7 @@
 /*
  * What a batch does to the store and what is answered, case by case; after every step the whole
  * store must verify. Records are named by a letter, see make_records.
+ * Long because the cases are tables over one store.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What is common to all dialects: by path, by shape, documents of two sides, ends, bounds. */
+/* What is common to all dialects: by path, by shape, documents of two sides, ends, bounds. Long
+ * because it is tables. */
 /* Rows leave out what is false. */
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
 

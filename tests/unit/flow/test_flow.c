@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* One connection: framing, coding, order, pairing, gaps, late starts, ends. */
+/* One connection: framing, coding, order, pairing, gaps, late starts, ends. Mostly tables; one file,
+ * because every vector runs through every way of cutting it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* HTTP/1 heads, targets, body framing: every row whole, byte by byte, and against a guard page. */
+/* HTTP/1 heads, targets, body framing: every row whole, byte by byte, and against a guard page.
+ * Long because it is tables. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -6,7 +6,8 @@
  *   shape D         dialect found if the path says nothing ("none")
  *   early F TEXT    fact F is there as soon as the answer's bytes up to TEXT's end are
  *   anything else   the expected facts, all of them, as facts_print writes them
- * Bytes reach extract from the end of a page that is followed by an unreadable one.
+ * Bytes reach extract from the end of a page that is followed by an unreadable one. Long because it
+ * is the one runner of five dialects' tests.
  */
 #ifndef PROBITY_TESTS_VECTOR_H
 #define PROBITY_TESTS_VECTOR_H
