@@ -141,6 +141,22 @@ struct {
 	__type(value, struct shared);
 } shared SEC(".maps") __weak;
 
+/* What the keeper says of processes. 16,384 is what krule_procs holds; least recently used go. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, __u32); /* tgid */
+	__type(value, struct proc_mark);
+} proc_marks SEC(".maps") __weak;
+
+/* Liveness: what fired, by image. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, IMAGES_COUNTED);
+	__type(key, __u32);
+	__type(value, struct image_hits);
+} hits SEC(".maps") __weak;
+
 /* Mapped by the worker: 1 = asleep, wake me at the next record. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

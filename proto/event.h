@@ -37,6 +37,9 @@ enum event_kind {
 	EVENT_CONNECT,	  /* TCP connect begun by a process */
 	EVENT_ACCEPT,	  /* TCP connection accepted by a process */
 	EVENT_SOCK_CLOSE, /* TCP connection of a CONNECT or ACCEPT ended */
+	EVENT_HELLO,	  /* first TLS flight of a client socket, or the server's answer to it */
+	EVENT_PIPE,	  /* an end of a pipe or Unix socket of a marked process */
+	EVENT_FILE,	  /* a marked process opened a file */
 };
 
 enum event_dir { EVENT_WRITE = 0, EVENT_READ = 1 };
@@ -47,6 +50,16 @@ enum event_dir { EVENT_WRITE = 0, EVENT_READ = 1 };
 #define EVENT_F_REFUSED 0x4  /* EVENT_DATA: bytes of a write that was killed, they never left */
 #define EVENT_F_SERVER 0x8   /* the handle accepted; it did not connect */
 #define EVENT_F_SIGKILL 0x10 /* EVENT_EXIT: of that signal */
+#define EVENT_F_HALF 0x20 /* one direction only (AEAD context); the other is joined by the socket */
+#define EVENT_F_PLAIN 0x40  /* bytes of a TCP socket, no TLS */
+#define EVENT_F_PIPE 0x80   /* bytes of a pipe or Unix socket */
+#define EVENT_F_HELD 0x100  /* EVENT_HELLO: the packet was held back until probes are in place */
+#define EVENT_F_TLS12 0x200 /* the record layer itself said which version */
+#define EVENT_F_TLS13 0x400
+
+/* Connection ids: TLS handles count from 1; other sources have a bit of their own. */
+#define CONN_ID_PLAIN (1ull << 62) /* | socket cookie */
+#define CONN_ID_PIPE (1ull << 61)  /* | a number of pipe.bpf.c's own */
 
 struct event {
 	__event_u16 version; /* EVENT_VERSION */
@@ -82,7 +95,18 @@ struct event_addr {
 struct event_conn { /* EVENT_CONN, EVENT_CONNECT, EVENT_ACCEPT, EVENT_SOCK_CLOSE */
 	struct event h;
 	struct event_addr local, peer;
-	__event_u64 cookie; /* the socket, unique per boot while it lives */
+	__event_u64 cookie; /* the socket: its kernel cookie; never 0 */
+};
+
+#define EVENT_HELLO_MAX 4096 /* bytes of a first flight that are told; key shares make it long */
+struct event_hello {	     /* EVENT_HELLO; h.pid and h.start_ns: who connected the socket */
+	struct event h;
+	struct event_addr local, peer;
+	__event_u64 cookie;
+	__event_u32 size; /* bytes that follow */
+	__event_u8 dir;	  /* enum event_dir: write = ClientHello, read = the server's first bytes */
+	__event_u8 pad[3];
+	__event_u8 bytes[];
 };
 
 #define EVENT_HOST_MAX 256
@@ -110,8 +134,6 @@ struct event_kill {
 	__event_u64 policy; /* generation of the kernel rules */
 };
 
-#define EVENT_HELLO_MAX 1024 /* bytes of a first TLS flight a parser can expect to be given */
-
 /* Why the kernel could not do what it should; index of the `drops` array map. */
 enum event_drop {
 	DROP_RING_FULL,	 /* no room in the data ring: a gap */
@@ -126,7 +148,11 @@ enum event_drop {
 	DROP__MAX
 };
 
-/* What a probed address is; the attach cookie of its uprobe. */
+/*
+ * What a probed address is: the low byte of the attach cookie of its uprobe. The rest of the cookie
+ * says where its values are, for functions that do not follow the C calling convention of the row
+ * (0 = as the row says), and which image it belongs to.
+ */
 enum tls_site {
 	TLS_RETURN = 1, /* any RET of the five below */
 	TLS_WRITE,	/* (ssl, buf, int len) → int */
@@ -141,7 +167,81 @@ enum tls_site {
 	TLS_FREE,  /* (ssl): the handle ends */
 	TLS_CLEAR, /* (ssl): the handle will be another connection, if it was one already */
 	TLS_CTRL,  /* (ssl, cmd, larg, parg): cmd 55 is the server's name */
+	/* One TLS record through an AEAD. The handle is a key, of one direction. The additional data
+	 * say whether it is a record: 5 bytes 17 03 03 len len (TLS 1.3, plaintext ends with its
+	 * content type) or 13 bytes seq[8] type 03 03 len len (TLS 1.2). Anything else is not ours. */
+	TLS_SEAL, /* plaintext is read at entry: it may be overwritten in place */
+	TLS_OPEN, /* plaintext is read at return, when the function succeeded */
+	/* Go: the handle is the *tls.Conn; a call is known by its goroutine, not by its thread. */
+	TLS_GO_WRITE,
+	TLS_GO_READ,
+	TLS_GO_RETURN,
+	/* NSS: PR_Read, PR_Write, PR_Send, PR_Recv also serve files and plain sockets. */
+	TLS_NSS_IMPORT, /* SSL_ImportFD returns the descriptor that is a TLS one */
+	TLS_SITE__MAX
 };
+
+/* Where a value is. 0 = where the site's row says. */
+enum tls_loc {
+	LOC_DEFAULT,
+	LOC_ARG1, /* registers of the C calling convention, in order */
+	LOC_ARG2,
+	LOC_ARG3,
+	LOC_ARG4,
+	LOC_ARG5,
+	LOC_ARG6,
+	LOC_RET, /* the C return register */
+	LOC_G1,	 /* registers of Go's convention (from 1.17): rax rbx rcx rdi rsi */
+	LOC_G2,
+	LOC_G3,
+	LOC_G4,
+	LOC_G5,
+	LOC_GOROUTINE, /* r14; with LOC_STACK values Go's old convention, the goroutine from TLS */
+	LOC_NONE,
+	LOC_STACK = 16, /* LOC_STACK + k: the word at sp + 8·k at entry, k 1..15 */
+};
+#define TLS_COOKIE_SITE(c) ((c)&0xff)
+#define TLS_COOKIE_HANDLE(c) ((c) >> 8 & 0x1f)
+#define TLS_COOKIE_BUF(c) ((c) >> 13 & 0x1f)
+#define TLS_COOKIE_LEN(c) ((c) >> 18 & 0x1f)
+#define TLS_COOKIE_OUT(c) ((c) >> 23 & 0x1f) /* address of the length really moved, at return */
+#define TLS_COOKIE_AAD(c) ((c) >> 28 & 0x1f)
+#define TLS_COOKIE_AADLEN(c) ((c) >> 33 & 0x1f)
+#define TLS_COOKIE_SKIP(c) ((c) >> 38 & 0x1f) /* TLS_OPEN: bytes before the ciphertext in buf */
+#define TLS_COOKIE_FLAGS(c) ((c) >> 43 & 0xf)
+#define TLS_COOKIE_IMAGE(c) ((c) >> 48 & 0xffff) /* index into `hits`, given by the keeper */
+#define TLS_COOKIE(site, handle, buf, len, out, aad, aadlen, skip, flags)                 \
+	((__event_u64)(site) | (__event_u64)(handle) << 8 | (__event_u64)(buf) << 13 |    \
+	 (__event_u64)(len) << 18 | (__event_u64)(out) << 23 | (__event_u64)(aad) << 28 | \
+	 (__event_u64)(aadlen) << 33 | (__event_u64)(skip) << 38 | (__event_u64)(flags) << 43)
+#define TLS_L_LEN64 1 /* lengths and return value are 64 bit (ssize_t) */
+#define TLS_L_ONE 2   /* returns 1 (or true in al) for success, not a length */
+#define TLS_L_RUST \
+	4	    /* TLS_OPEN: length moved = len - skip - 16 at entry; result is not looked at */
+#define TLS_L_NSS 8 /* only on descriptors that TLS_NSS_IMPORT has shown */
+
+/* Per image: how often its sites fired. Index of `hits` is TLS_COOKIE_IMAGE. */
+#define IMAGES_COUNTED 4096
+struct image_hits {
+	__event_u64 entries, returns; /* of reads and writes */
+	__event_u64 bytes;
+	__event_u64 last_ns;
+};
+
+/* What the keeper says of a process to net.bpf.c and pipe.bpf.c; key: tgid. */
+struct proc_mark {
+	__event_u64 ticks;  /* its start, KRULE_TICK_NS */
+	__event_u32 probes; /* enum probe_state */
+	__event_u32 marks;  /* MARK_* */
+};
+enum probe_state {
+	PROBES_UNKNOWN = 0, /* nobody has looked: its ClientHello is held and told */
+	PROBES_COMING,	    /* being resolved or attached: held */
+	PROBES_IN_PLACE,    /* not held */
+	PROBES_REMOVED,	    /* was not AI: told, and held until the worker has judged the name */
+	PROBES_NONE,	    /* nothing to probe in it, or not wanted: told, not held */
+};
+#define MARK_AI_TREE 1 /* a tool or model client, or below one: its pipes and files are told */
 
 #ifndef __bpf__
 _Static_assert(sizeof(struct event) == 56, "event header has no hidden padding");

@@ -61,6 +61,20 @@ static bool kill_ok(const void *p, size_t n)
 	return ENDS(r->rule);
 }
 
+static bool watch_ok(const void *p, size_t n)
+{
+	const struct role_watch *r = p;
+
+	return ENDS(r->name) && r->evidence >= WATCH_AI && r->evidence <= WATCH_NOT_AI;
+}
+
+static bool probes_ok(const void *p, size_t n)
+{
+	const struct role_probes *r = p;
+
+	return ENDS(r->stacks) && ENDS(r->reason);
+}
+
 static bool krules_ok(const void *p, size_t n)
 {
 	const struct role_krules *r = p;
@@ -105,6 +119,8 @@ static const struct bound {
 	[ROLE_KILL] = {sizeof(struct role_kill), sizeof(struct role_kill), kill_ok},
 	[ROLE_KRULES] = {sizeof(struct role_krules), ROLE_BODY_MAX, krules_ok},
 	[ROLE_STATUS] = {2, ROLE_BODY_MAX - 1, text_ok},
+	[ROLE_WATCH] = {sizeof(struct role_watch), sizeof(struct role_watch), watch_ok},
+	[ROLE_PROBES] = {sizeof(struct role_probes), sizeof(struct role_probes), probes_ok},
 	[ROLE_STOP] = {0, 0, NULL},
 };
 

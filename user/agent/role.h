@@ -36,6 +36,9 @@ enum role_kind {
 	ROLE_KILL,   /* struct role_kill: end this process */
 	ROLE_KRULES, /* struct role_krules: in-kernel rules of the pack in force */
 	ROLE_STATUS, /* JSON text: worker's or recorder's part of `probity status` */
+	ROLE_WATCH,  /* struct role_watch: what is known of a process that uses TLS */
+	/* keeper → worker */
+	ROLE_PROBES, /* struct role_probes: whether a process's TLS can be seen, and since when */
 	/* keeper → worker, recorder */
 	ROLE_STOP, /* finish what is in flight, flush, exit 0 */
 	ROLE__MAX
@@ -117,6 +120,29 @@ struct role_kill {
 	uint64_t conn;
 	uint32_t pid;
 	char rule[124];
+};
+
+/* Evidence for adaptive attachment. The latest word counts; AI is never taken back. */
+enum role_evidence {
+	WATCH_AI =
+		1, /* an AI tool by the catalog, or it talked to AI: keep probes; mark its tree */
+	WATCH_CLIENT, /* its ClientHello names a server that may be AI: attach, let it go */
+	WATCH_NOT_AI, /* all it said so far was not AI: probes may go */
+};
+struct role_watch {
+	uint64_t start_ns;
+	uint32_t pid;
+	uint32_t evidence; /* enum role_evidence */
+	char name[128];	   /* the server's name, if that is why; "" */
+};
+
+struct role_probes {
+	uint64_t start_ns; /* of the process */
+	uint64_t since_ns; /* sites in place since, CLOCK_BOOTTIME; 0 = not */
+	uint32_t pid;
+	uint32_t state;	 /* enum probe_state */
+	char stacks[64]; /* "boringssl, rustls-aws-lc" */
+	char reason[96]; /* why not, or why late; "" */
 };
 
 /* Variable: `hosts` × role_krule_host, then `users` × role_krule_user. */

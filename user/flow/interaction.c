@@ -140,6 +140,7 @@ void interaction_init(struct interaction *it)
 {
 	memset(it, 0, sizeof(*it));
 	it->tokens = (struct tokens){-1, -1, -1, -1, -1};
+	it->grpc_status = -1;
 }
 
 void interaction_incomplete(struct interaction *it, enum completeness c, const char *reason)

@@ -66,8 +66,13 @@ struct interaction {
 
 	/* HTTP. host and path as sent, lower-case host without port, path without query. */
 	char method[16], host[256], path[512], user_agent[192], content_type[96];
-	uint16_t port;	 /* from Host, 0 = none given */
-	uint16_t status; /* 0 = no answer */
+	uint16_t port;	      /* from Host, 0 = none given */
+	uint16_t status;      /* 0 = no answer */
+	char http_version[4]; /* "1.0", "1.1", "2" */
+	char wire[16];	      /* "http", "websocket", "grpc", "grpc-web", "connect" */
+	uint32_t stream_id;   /* HTTP/2 stream; 0 = none */
+	uint32_t turn;	      /* of a WebSocket, from 1; 0 = not a turn */
+	int32_t grpc_status;  /* grpc-status, or Connect's code as gRPC's number; -1 */
 	bool websocket, stream_requested, stream_answered;
 	char request_encoding[16], response_encoding[16];
 
