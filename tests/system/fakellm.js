@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 // SPDX-License-Identifier: Apache-2.0
-// A fake AI service on loopback for the system tests: https and http, HTTP/1.1. What it says is in
-// fakellm_answers.js; this file is the server, the content codings and the log.
+// A fake AI service on loopback for the system tests: https and http, HTTP/1.1 and, when asked,
+// HTTP/2 and WebSocket. What it says is in fakellm_answers.js, WebSocket in fakellm_ws.js; this file
+// is the server, the content codings and the log.
 //
 // When it listens it prints one JSON line: {"https":PORT,"http":PORT,"pid":PID}. Settings:
 //   FAKE_CERTS       folder with server.pem and server.key (mkca.sh); without it there is no https
@@ -13,6 +14,10 @@
 //   FAKE_SPLIT       send answers in writes of at most so many bytes; default 0 = a part a write
 //   FAKE_TEXT        what the assistant says
 //   FAKE_H2=1        offer HTTP/2 as well
+//   FAKE_WS          deflate, plain or refuse: answer WebSocket upgrades (needs the package ws)
+//   FAKE_TOOLS       none, or a regular expression: call the first tool offered that matches; default
+//                    the first. FAKE_ARGUMENTS: JSON of its arguments
+//   FAKE_CIPHERS, FAKE_TLS_MAX   as node's options ciphers and maxVersion
 // A request may set encode, delay-ms and split for itself with x-fake-encode and so on.
 // Models that ask for trouble: "error-429" (400, 401, 429, 500, 503) is answered with that status;
 // a name that begins with "cut-" has its connection closed in the middle of the answer.
@@ -30,10 +35,11 @@
 const crypto = require('crypto'), fs = require('fs'), path = require('path');
 const http = require('http'), http2 = require('http2'), https = require('https'), zlib = require('zlib');
 const { spawnSync } = require('child_process');
-const { understand, answer, error } = require(path.join(__dirname, 'fakellm_answers.js'));
+const { understand, answer, error, spoken } = require(path.join(__dirname, 'fakellm_answers.js'));
 
 const env = process.env;
 const TEXT = env.FAKE_TEXT || 'FAKE-REPLY-MARKER-4242: it is 18 degrees in Bern, said the fake service.';
+const TOOLS = { pick: env.FAKE_TOOLS || '', arguments: env.FAKE_ARGUMENTS ? JSON.parse(env.FAKE_ARGUMENTS) : null };
 const settings = { encode: env.FAKE_ENCODE || '', 'delay-ms': env.FAKE_DELAY_MS || '2', split: env.FAKE_SPLIT || '0' };
 const logFd = env.FAKE_LOG ? fs.openSync(env.FAKE_LOG, 'a') : 2;
 const log = (line) => fs.writeSync(logFd, JSON.stringify({ at: new Date().toISOString(), ...line }) + '\n');
@@ -146,6 +152,14 @@ async function send(req, res, status, reply, cut) {
 	return { ...sent, aborted: aborted || !res.writableFinished, body_sha256: hash.digest('hex') };
 }
 
+// For browsers: a page whose script makes one streamed call.
+const PAGE = `<!doctype html><pre id=o>wait</pre><script>
+fetch('/v1/chat/completions', {method: 'POST', headers: {'content-type': 'application/json'}, body: JSON.stringify({
+	model: new URLSearchParams(location.search).get('model') || 'browser', stream: true,
+	stream_options: {include_usage: true}, messages: [{role: 'user', content: 'hello from a browser'}]})})
+.then((r) => r.text()).then((t) => { document.getElementById('o').textContent = t; });
+</script>`;
+
 // Small questions clients ask beside the AI calls.
 function aside(method, p) {
 	if (/\/messages\/count_tokens$/.test(p)) return { input_tokens: 120 };
@@ -161,6 +175,10 @@ const NOTHING = { id: null, model: null, finish_reason: null, tool_calls: [], us
 let requests = 0;
 
 async function reply(req, res, p, query, body) {
+	if (req.method === 'GET' && p === '/page') {
+		res.writeHead(200, { 'content-type': 'text/html' }).end(PAGE);
+		return { asked: null, said: NOTHING, sent: { status: 200 } };
+	}
 	const asked = req.method === 'POST' ? understand(p, query, body) : null;
 	if (!asked) {
 		const told = aside(req.method, p);
@@ -172,7 +190,7 @@ async function reply(req, res, p, query, body) {
 		const sent = await send(req, res, wrong.status, { form: 'json', parts: [wrong.body] });
 		return { asked, said: { ...NOTHING, error_type: wrong.type }, sent };
 	}
-	const given = answer(asked, body, ++requests, TEXT);
+	const given = answer(asked, body, ++requests, TEXT, TOOLS);
 	const sent = await send(req, res, 200, given, /^cut-/.test(asked.model || ''));
 	return { asked, said: { ...NOTHING, ...given.said }, sent };
 }
@@ -245,20 +263,31 @@ function listen(server, port) {
 	});
 }
 
+function upgrades(server) {
+	if (!env.FAKE_WS) return;
+	require(path.join(__dirname, 'fakellm_ws.js')).attach(server, { ws: env.FAKE_WS, delay: Number(settings['delay-ms']) }, log,
+		(dialect, m) => spoken(dialect, m, ++requests, TEXT, TOOLS));
+}
+
 function secureServer(folder) {
-	const pair = { key: fs.readFileSync(path.join(folder, 'server.key')), cert: fs.readFileSync(path.join(folder, 'server.pem')) };
+	const pair = {
+		key: fs.readFileSync(path.join(folder, 'server.key')), cert: fs.readFileSync(path.join(folder, 'server.pem')),
+		...(env.FAKE_CIPHERS ? { ciphers: env.FAKE_CIPHERS } : {}), ...(env.FAKE_TLS_MAX ? { maxVersion: env.FAKE_TLS_MAX } : {}),
+	};
 	const server = env.FAKE_H2 === '1'
 		? http2.createSecureServer({ ...pair, allowHTTP1: true }, onRequest)
 		: https.createServer(pair, onRequest);
 	server.on('secureConnection', (s) => watch(s, true));
 	server.on('tlsClientError', (e, s) => log({ event: 'tls_error', port: s.localPort, error: e.code || e.message }));
 	server.on('sessionError', () => {});
+	upgrades(server);
 	return server;
 }
 
 async function main() {
 	const plain = http.createServer(onRequest);
 	plain.on('connection', (s) => watch(s, false));
+	upgrades(plain);
 	const ready = { http: await listen(plain, env.FAKE_HTTP_PORT), pid: process.pid };
 	if (env.FAKE_CERTS) ready.https = await listen(secureServer(env.FAKE_CERTS), env.FAKE_HTTPS_PORT);
 	console.log(JSON.stringify(ready));

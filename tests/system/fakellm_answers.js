@@ -43,7 +43,7 @@ function chat(req, ctx) {
 		usage: told ? usage({ cached: CACHED, reasoning: REASONING }) : null,
 	};
 	if (!req.stream) {
-		const fn = call && { name: call.name, arguments: JSON.stringify(ARGUMENTS) };
+		const fn = call && { name: call.name, arguments: JSON.stringify(ctx.arguments) };
 		const message = call
 			? { role: 'assistant', content: null, tool_calls: [{ id: call.id, type: 'function', function: fn }] }
 			: { role: 'assistant', content: ctx.text, refusal: null };
@@ -60,7 +60,7 @@ function chat(req, ctx) {
 	const args = (fn, head) => chunk({ tool_calls: [{ index: 0, ...head, function: fn }] }, null);
 	if (call) {
 		parts.push(args({ name: call.name, arguments: '' }, { id: call.id, type: 'function' }));
-		for (const p of pieces(JSON.stringify(ARGUMENTS))) parts.push(args({ arguments: p }, {}));
+		for (const p of pieces(JSON.stringify(ctx.arguments))) parts.push(args({ arguments: p }, {}));
 	} else {
 		for (const p of pieces(ctx.text)) parts.push(chunk({ content: p }, null));
 	}
@@ -80,7 +80,7 @@ function responses(req, ctx) {
 	const item = (status, content) => call
 		? { id: `fc_fake${ctx.n}`, type: 'function_call', status, call_id: call.id, name: call.name, arguments: content }
 		: { id: `msg_fake${ctx.n}`, type: 'message', status, role: 'assistant', content };
-	const whole = call ? JSON.stringify(ARGUMENTS) : [text(ctx.text)];
+	const whole = call ? JSON.stringify(ctx.arguments) : [text(ctx.text)];
 	const object = (status) => ({
 		id, object: 'response', created_at: created(), status, error: null, incomplete_details: null,
 		instructions: null, metadata: {}, model: ctx.model, parallel_tool_calls: true,
@@ -130,7 +130,7 @@ function messages(req, ctx) {
 		cache_read_input_tokens: CACHED, output_tokens: OUTPUT,
 	};
 	const block = (full) => call
-		? { type: 'tool_use', id: call.id, name: call.name, input: full ? ARGUMENTS : {} }
+		? { type: 'tool_use', id: call.id, name: call.name, input: full ? ctx.arguments : {} }
 		: { type: 'text', text: full ? ctx.text : '' };
 	const message = (content, stop_reason, u) =>
 		({ id, type: 'message', role: 'assistant', model: ctx.model, content, stop_reason, stop_sequence: null, usage: u });
@@ -144,7 +144,7 @@ function messages(req, ctx) {
 	event('message_start', { message: message([], null, { ...wire, output_tokens: 1 }) });
 	event('content_block_start', { index: 0, content_block: block(false) });
 	event('ping', {});
-	for (const p of pieces(call ? JSON.stringify(ARGUMENTS) : ctx.text)) {
+	for (const p of pieces(call ? JSON.stringify(ctx.arguments) : ctx.text)) {
 		const delta = call ? { type: 'input_json_delta', partial_json: p } : { type: 'text_delta', text: p };
 		event('content_block_delta', { index: 0, delta });
 	}
@@ -173,7 +173,7 @@ function gemini(req, ctx) {
 		id, model: ctx.model, finish_reason: 'STOP', tool_calls: tool ? [{ id: null, name: tool }] : [],
 		usage: usage({ cached: CACHED, reasoning: REASONING }),
 	};
-	const whole = tool ? { functionCall: { name: tool, args: ARGUMENTS } } : { text: ctx.text };
+	const whole = tool ? { functionCall: { name: tool, args: ctx.arguments } } : { text: ctx.text };
 	if (!req.stream) return { form: 'json', said, parts: [object(whole, true)] };
 	const texts = tool ? [whole] : pieces(ctx.text).map((text) => ({ text }));
 	const parts = texts.map((p, i) => object(p, i === texts.length - 1));
@@ -191,7 +191,7 @@ function ollama(req, ctx) {
 		...(done ? { done_reason: 'stop', total_duration: 4e8, load_duration: 1e8, prompt_eval_count: INPUT,
 			prompt_eval_duration: 1e8, eval_count: OUTPUT, eval_duration: 2e8 } : {}),
 	});
-	const calls = tool ? { tool_calls: [{ function: { name: tool, arguments: ARGUMENTS } }] } : {};
+	const calls = tool ? { tool_calls: [{ function: { name: tool, arguments: ctx.arguments } }] } : {};
 	const said = {
 		id: null, model: ctx.model, finish_reason: 'stop', usage: usage({}),
 		tool_calls: tool ? [{ id: null, name: tool }] : [],
@@ -218,6 +218,13 @@ function toolNames(dialect, req) {
 	return flat.map((t) => t.name).filter(Boolean);
 }
 
+// Which of the offered tools may be called, and with what; wish: { pick, arguments }.
+function pick(tools, wish) {
+	if (!wish || !wish.pick) return tools;
+	return wish.pick === 'none' ? [] : tools.filter((t) => new RegExp(wish.pick).test(t));
+}
+const args = (wish) => (wish && wish.arguments) || ARGUMENTS;
+
 // path without query; body: the parsed JSON. null when it is none of the dialects.
 function understand(path, query, body) {
 	const route = ROUTES.find(([re]) => re.test(path));
@@ -234,10 +241,10 @@ function understand(path, query, body) {
 	};
 }
 
-function answer(asked, body, n, text) {
+function answer(asked, body, n, text, wish) {
 	// Services answer with a dated name of the model that was asked for; so does this one.
 	const model = asked.dialect === 'ollama' ? asked.model : `${asked.model}-2026-01-01`;
-	const ctx = { n, text, model, tools: asked.tools, sse: asked.sse, generate: asked.generate };
+	const ctx = { n, text, model, tools: pick(asked.tools, wish), arguments: args(wish), sse: asked.sse, generate: asked.generate };
 	return asked.speak({ ...body, stream: asked.stream }, ctx);
 }
 
@@ -265,4 +272,45 @@ function error(asked) {
 	return { status, type: openai, body: { error: { message, type: openai, param: null, code: openai } } };
 }
 
-module.exports = { understand, answer, error };
+// A turn over WebSocket: the messages of the server, and what was said by them.
+function spoken(dialect, m, n, text, wish) {
+	const model = `${m.model}-2026-01-01`, tools = toolNames(dialect, m);
+	const ctx = { n, text, model, tools: pick(tools, wish), arguments: args(wish) };
+	if (dialect === 'openai_responses') {
+		const given = responses({ ...m, stream: true }, ctx);
+		return { tools, said: given.said, parts: given.parts.map(([, p]) => p) };
+	}
+	return { tools, ...(dialect === 'openai_realtime_ws' ? realtime : live)(m, ctx) };
+}
+
+// ---- OpenAI Realtime: usage is told with each response.done
+
+function realtime(m, ctx) {
+	const id = `resp_fake${ctx.n}`, item = { id: `item_fake${ctx.n}`, object: 'realtime.item', type: 'message', role: 'assistant' };
+	const object = (status, output, u) => ({ id, object: 'realtime.response', status, output, ...(u ? { usage: u } : {}) });
+	const wire = {
+		total_tokens: INPUT + OUTPUT, input_tokens: INPUT, output_tokens: OUTPUT,
+		input_token_details: { cached_tokens: CACHED, text_tokens: INPUT, audio_tokens: 0 },
+		output_token_details: { text_tokens: OUTPUT, audio_tokens: 0 },
+	};
+	const part = { response_id: id, item_id: item.id, output_index: 0, content_index: 0 };
+	const parts = [{ type: 'response.created', response: object('in_progress', []) },
+		{ type: 'response.output_item.added', response_id: id, output_index: 0, item: { ...item, status: 'in_progress', content: [] } }];
+	for (const p of pieces(ctx.text)) parts.push({ type: 'response.output_text.delta', ...part, delta: p });
+	parts.push({ type: 'response.output_text.done', ...part, text: ctx.text });
+	parts.push({ type: 'response.done', response: object('completed',
+		[{ ...item, status: 'completed', content: [{ type: 'output_text', text: ctx.text }] }], wire) });
+	return { parts, said: { id, model: null, finish_reason: null, tool_calls: [], usage: usage({ cached: CACHED }) } };
+}
+
+// ---- Gemini Live
+
+function live(m, ctx) {
+	const parts = pieces(ctx.text).map((text) => ({ serverContent: { modelTurn: { parts: [{ text }] } } }));
+	parts.push({ serverContent: { generationComplete: true } });
+	parts.push({ serverContent: { turnComplete: true },
+		usageMetadata: { promptTokenCount: INPUT, responseTokenCount: OUTPUT, totalTokenCount: INPUT + OUTPUT } });
+	return { parts, said: { id: null, model: null, finish_reason: null, tool_calls: [], usage: usage({}) } };
+}
+
+module.exports = { understand, answer, error, spoken };
