@@ -190,12 +190,12 @@ def json_lines(text):
 class Fake:
     """fakellm.js; its port, its certificates, and what it says it received and answered."""
 
-    def __init__(self, **settings):
+    def __init__(self, _prefix=(), **settings):
         self.certs = path('ca')
         self.ca = path('ca', 'ca.pem')
         self.log = path('fake.log')
         subprocess.run([os.path.join(HERE, 'mkca.sh'), self.certs], check=True)
-        self.process = spawn([NODE, os.path.join(HERE, 'fakellm.js')], stdout=subprocess.PIPE,
+        self.process = spawn([*_prefix, NODE, os.path.join(HERE, 'fakellm.js')], stdout=subprocess.PIPE,
                              stderr=open(path('fake.err'), 'wb'), text=True,
                              env=clean_env(FAKE_CERTS=self.certs, FAKE_LOG=self.log, **settings))
         line = self.process.stdout.readline()
