@@ -187,6 +187,14 @@ int bpf_asleep_fd(const struct bpf *b)
 {
 	return bpf_map__fd(b->skel->maps.asleep);
 }
+int bpf_marks_fd(const struct bpf *b)
+{
+	return bpf_map__fd(b->skel->maps.proc_marks);
+}
+int bpf_hits_fd(const struct bpf *b)
+{
+	return bpf_map__fd(b->skel->maps.hits);
+}
 
 void bpf_set_self(struct bpf *b, unsigned slot, uint32_t pid)
 {

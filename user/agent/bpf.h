@@ -24,6 +24,8 @@ int bpf_control_fd(const struct bpf *b);
 size_t bpf_control_size(const struct bpf *b);
 int bpf_verdicts_fd(const struct bpf *b);
 int bpf_asleep_fd(const struct bpf *b); /* one mapped u32: 1 = wake me at the next record */
+int bpf_marks_fd(const struct bpf *b);	/* proc_marks: pid → struct proc_mark */
+int bpf_hits_fd(const struct bpf *b);	/* hits: image index → struct image_hits, per CPU */
 
 /* Processes whose TLS is never captured: the agent's own. slot 0..7. */
 void bpf_set_self(struct bpf *b, unsigned slot, uint32_t pid);

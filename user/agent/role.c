@@ -12,8 +12,16 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
+#include "discover/resolve.h"
 #include "record/record.h"
+
+/* Room for one descriptor beside a message. */
+union passed {
+	struct cmsghdr align;
+	char room[CMSG_SPACE(sizeof(int))];
+};
 
 /* Room for bursts; the kernel counts its own overhead against it as well. */
 #define QUEUE_BYTES (4 << 20)
@@ -75,6 +83,22 @@ static bool probes_ok(const void *p, size_t n)
 	return ENDS(r->stacks) && ENDS(r->reason);
 }
 
+static bool resolve_ok(const void *p, size_t n)
+{
+	const struct role_resolve *r = p;
+
+	return r->what >= RESOLVE_IDENTIFY && r->what <= RESOLVE_RELOCATE &&
+	       n == sizeof(*r) + (r->what == RESOLVE_RELOCATE ? sizeof(struct tls_found) : 0);
+}
+
+static bool resolved_ok(const void *p, size_t n)
+{
+	const struct role_resolved *r = p;
+
+	return ENDS(r->build_id) && ENDS(r->why) && r->result <= 1 &&
+	       n == sizeof(*r) + (r->result == 1 ? sizeof(struct tls_found) : 0);
+}
+
 static bool krules_ok(const void *p, size_t n)
 {
 	const struct role_krules *r = p;
@@ -121,6 +145,8 @@ static const struct bound {
 	[ROLE_STATUS] = {2, ROLE_BODY_MAX - 1, text_ok},
 	[ROLE_WATCH] = {sizeof(struct role_watch), sizeof(struct role_watch), watch_ok},
 	[ROLE_PROBES] = {sizeof(struct role_probes), sizeof(struct role_probes), probes_ok},
+	[ROLE_RESOLVE] = {sizeof(struct role_resolve), ROLE_BODY_MAX, resolve_ok},
+	[ROLE_RESOLVED] = {sizeof(struct role_resolved), ROLE_BODY_MAX, resolved_ok},
 	[ROLE_STOP] = {0, 0, NULL},
 };
 
@@ -144,8 +170,23 @@ int role_pair(int ret_fds[static 2])
 	return 0;
 }
 
-int role_sendv(int fd, enum role_kind kind, const void *head, size_t n, const void *tail, size_t m)
+static void pass_fd(struct msghdr *h, union passed *u, int fd)
 {
+	struct cmsghdr *c;
+
+	h->msg_control = u;
+	h->msg_controllen = sizeof(*u);
+	c = CMSG_FIRSTHDR(h);
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(fd));
+	memcpy(CMSG_DATA(c), &fd, sizeof(fd));
+}
+
+static int send_all(int fd, enum role_kind kind, const void *head, size_t n, const void *tail,
+		    size_t m, int pass)
+{
+	union passed u = {};
 	struct role_msg msg = {.version = ROLE_VERSION, .kind = kind, .len = n + m};
 	struct iovec iov[3] = {
 		{&msg, sizeof(msg)},
@@ -160,10 +201,23 @@ int role_sendv(int fd, enum role_kind kind, const void *head, size_t n, const vo
 		return -EINVAL;
 	if (n > ROLE_BODY_MAX || m > ROLE_BODY_MAX || n + m < b->min || n + m > b->max)
 		return -EMSGSIZE;
+	if (pass >= 0)
+		pass_fd(&h, &u, pass);
 	do
 		r = sendmsg(fd, &h, MSG_DONTWAIT | MSG_NOSIGNAL);
 	while (r < 0 && errno == EINTR);
 	return r < 0 ? -errno : 0;
+}
+
+int role_sendv(int fd, enum role_kind kind, const void *head, size_t n, const void *tail, size_t m)
+{
+	return send_all(fd, kind, head, n, tail, m, -1);
+}
+
+int role_send_fd(int fd, enum role_kind kind, const void *head, size_t n, const void *tail,
+		 size_t m, int pass)
+{
+	return send_all(fd, kind, head, n, tail, m, pass);
 }
 
 int role_send(int fd, enum role_kind kind, const void *body, size_t n)
@@ -171,22 +225,39 @@ int role_send(int fd, enum role_kind kind, const void *body, size_t n)
 	return role_sendv(fd, kind, body, n, NULL, 0);
 }
 
-int role_recv(int fd, struct role_msg *ret_msg, void *buf, size_t cap)
+static int taken_fd(struct msghdr *h)
+{
+	struct cmsghdr *c = h->msg_controllen ? CMSG_FIRSTHDR(h) : NULL;
+	int fd = -1;
+
+	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
+	    c->cmsg_len == CMSG_LEN(sizeof(fd)))
+		memcpy(&fd, CMSG_DATA(c), sizeof(fd));
+	return fd;
+}
+
+static int recv_all(int fd, struct role_msg *ret_msg, void *buf, size_t cap, int *passed)
 {
 	struct role_msg msg;
 	struct iovec iov[2] = {{&msg, sizeof(msg)}, {buf, cap}};
-	struct msghdr h = {.msg_iov = iov, .msg_iovlen = 2};
+	union passed u;
+	struct msghdr h = {.msg_iov = iov,
+			   .msg_iovlen = 2,
+			   .msg_control = passed ? &u : NULL,
+			   .msg_controllen = passed ? sizeof(u) : 0};
 	const struct bound *b;
 	ssize_t r;
 	size_t n;
 
 	do
-		r = recvmsg(fd, &h, MSG_DONTWAIT);
+		r = recvmsg(fd, &h, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	while (r < 0 && errno == EINTR);
 	if (r < 0)
 		return -errno;
 	if (r == 0)
 		return -ECONNRESET;
+	if (passed)
+		*passed = taken_fd(&h);
 	if ((size_t)r < sizeof(msg) || (h.msg_flags & (MSG_TRUNC | MSG_CTRUNC)))
 		return -EPROTO;
 	n = r - sizeof(msg);
@@ -203,4 +274,20 @@ int role_recv(int fd, struct role_msg *ret_msg, void *buf, size_t cap)
 	}
 	*ret_msg = msg;
 	return n;
+}
+
+int role_recv(int fd, struct role_msg *ret_msg, void *buf, size_t cap)
+{
+	return recv_all(fd, ret_msg, buf, cap, NULL);
+}
+
+int role_recv_fd(int fd, struct role_msg *ret_msg, void *buf, size_t cap, int *ret_fd)
+{
+	int passed = -1, r = recv_all(fd, ret_msg, buf, cap, &passed);
+
+	if (r < 0 && passed >= 0)
+		close(passed);
+	if (r >= 0)
+		*ret_fd = passed;
+	return r;
 }

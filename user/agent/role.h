@@ -41,6 +41,9 @@ enum role_kind {
 	ROLE_PROBES, /* struct role_probes: whether a process's TLS can be seen, and since when */
 	/* keeper → worker, recorder */
 	ROLE_STOP, /* finish what is in flight, flush, exit 0 */
+	/* keeper → resolver, with the open file; and back */
+	ROLE_RESOLVE,  /* struct role_resolve, for RESOLVE_RELOCATE + struct tls_found */
+	ROLE_RESOLVED, /* struct role_resolved, with result 1 + struct tls_found */
 	ROLE__MAX
 };
 
@@ -145,6 +148,25 @@ struct role_probes {
 	char reason[96]; /* why not, or why late; "" */
 };
 
+enum resolve_what {
+	RESOLVE_IDENTIFY = 1, /* only its build-id: quick, also for large files */
+	RESOLVE_FIND,	      /* its functions */
+	RESOLVE_RELOCATE,     /* the given functions, of another file with the same build-id */
+};
+struct role_resolve {
+	uint64_t id; /* not to be guessed: who answers has been asked */
+	uint32_t what;
+	uint32_t pad;
+};
+struct role_resolved {
+	uint64_t id, took_us;
+	int32_t result; /* 1 functions, 0 none, -errno */
+	uint32_t what;
+	uint32_t signatures; /* version of the table in use */
+	char build_id[65];   /* hex; "" = none */
+	char why[163];	     /* when refused */
+};
+
 /* Variable: `hosts` × role_krule_host, then `users` × role_krule_user. */
 struct role_krules {
 	uint64_t generation;
@@ -171,5 +193,9 @@ int role_pair(int ret_fds[static 2]);
 int role_send(int fd, enum role_kind kind, const void *body, size_t n);
 int role_sendv(int fd, enum role_kind kind, const void *head, size_t n, const void *tail, size_t m);
 int role_recv(int fd, struct role_msg *ret_msg, void *buf, size_t cap);
+/* The same with an open file beside the message. *ret_fd: -1 when there was none. */
+int role_send_fd(int fd, enum role_kind kind, const void *head, size_t n, const void *tail,
+		 size_t m, int pass);
+int role_recv_fd(int fd, struct role_msg *ret_msg, void *buf, size_t cap, int *ret_fd);
 
 #endif
