@@ -132,6 +132,8 @@ struct {
 struct shared {
 	__u32 self[8]; /* tgids of the agent: never captured */
 	struct krule_any krule;
+	__u32 hold_ms;	  /* a ClientHello is held no longer than this; 0 = never */
+	__u32 hold_drops; /* and not through more retransmissions than this */
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

@@ -105,7 +105,9 @@ struct event_hello {	     /* EVENT_HELLO; h.pid and h.start_ns: who connected th
 	__event_u64 cookie;
 	__event_u32 size; /* bytes that follow */
 	__event_u8 dir;	  /* enum event_dir: write = ClientHello, read = the server's first bytes */
-	__event_u8 pad[3];
+	__event_u8 pad;
+	__event_u16 offset; /* of the first byte in the flight; one in several packets is several
+			     * records, in order */
 	__event_u8 bytes[];
 };
 
@@ -145,7 +147,21 @@ enum event_drop {
 	DROP_NO_SOCKET,	 /* TLS handle whose socket could not be read */
 	DROP_ARGV,	 /* argv not readable at exec */
 	DROP_SIGNAL,	 /* bpf_send_signal failed: kill not carried out */
+	DROP_NO_OWNER,	 /* a connecting socket could not be marked: its bytes are nobody's */
+	DROP_HELLO,	 /* a first TLS flight that could not be read: neither told nor held */
 	DROP__MAX
+};
+
+/* What net.bpf.c did; index of `net_counts`. */
+enum net_count {
+	NET_CONNECTS, /* sockets marked */
+	NET_HELLOS,
+	NET_ANSWERS,
+	NET_HELD,     /* ClientHellos held back */
+	NET_RELEASED, /* ... until the probes were in place */
+	NET_EXPIRED,  /* ... until the bound, or never because one retransmission is beyond it */
+	NET_PLAIN,    /* connections in clear HTTP */
+	NET__MAX
 };
 
 /*

@@ -12,7 +12,7 @@ static __always_inline void drop(__u32 cause)
 	__u64 *n = bpf_map_lookup_elem(&drops, &cause);
 
 	if (n)
-		(*n)++; /* per CPU, and uprobes do not nest on one */
+		__sync_fetch_and_add(n, 1); /* per CPU, but packets come in between */
 }
 
 static __always_inline struct shared *shared_of(void)

@@ -33,6 +33,7 @@
 struct shared {
 	uint32_t self[8];
 	struct krule_any krule;
+	uint32_t hold_ms, hold_drops;
 };
 
 #define ATTACH_UPROBE_MULTI 48
@@ -326,7 +327,8 @@ const char *bpf_drop_name(unsigned cause)
 		[DROP_READ_FAULT] = "read_fault", [DROP_TOO_LARGE] = "too_large",
 		[DROP_CONN_FULL] = "conn_full",	  [DROP_STASH_MISS] = "entry_missed",
 		[DROP_NO_SOCKET] = "no_socket",	  [DROP_ARGV] = "argv_unreadable",
-		[DROP_SIGNAL] = "signal_failed",
+		[DROP_SIGNAL] = "signal_failed",  [DROP_NO_OWNER] = "no_owner",
+		[DROP_HELLO] = "hello_unread",
 	};
 
 	return cause < DROP__MAX ? names[cause] : "";

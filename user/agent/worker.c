@@ -130,7 +130,8 @@ static void declare_drops(void)
 		[DROP_RING_FULL] = "ring_full",	  [DROP_CTL_FULL] = "control_full",
 		[DROP_READ_FAULT] = "read_fault", [DROP_TOO_LARGE] = "too_large",
 		[DROP_CONN_FULL] = "conn_full",	  [DROP_STASH_MISS] = "entry_missed",
-		[DROP_SIGNAL] = "signal_failed",
+		[DROP_SIGNAL] = "signal_failed",  [DROP_NO_OWNER] = "no_owner",
+		[DROP_HELLO] = "hello_unread",
 	};
 	struct inflight_drops *d = inflight_drops(w.inflight);
 
