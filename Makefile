@@ -46,7 +46,7 @@ PROGS := $(B)/probityd $(B)/probity-collector $(B)/probity
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: help all deps run check unit system vmtest bench fuzz lint format install uninstall clean
+.PHONY: help all deps run check unit system clients vmtest bench fuzz lint format install uninstall clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n",$$1,$$2}' Makefile
@@ -70,6 +70,11 @@ unit: all unit-built ## build and run the unit tests only
 
 system: all sys-built ## run the system tests only
 	$(Q)tests/run $(B) system
+
+clients: ## run real AI clients (npm, Debian) under the agent and compare every call
+	$(Q)packaging/deps.sh clients
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)tests/clients/run --build $(B) --warm --json $(B)/clients.json
 
 vmtest: deps ## boot the supported kernels in QEMU and run capture and kill in each
 	$(Q)$(MAKE) --no-print-directory all vm-progs

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Installs what building, running and testing Probity needs on Debian 12. Idempotent: prints what
 # it installs, and does nothing (in well under a second) when all is there.
+# usage: deps.sh [clients]; clients: also the browsers that `make clients` runs.
 set -eu
 packages="
  build-essential pkg-config git
@@ -12,7 +13,9 @@ packages="
  libseccomp-dev libcap-ng-dev libnghttp2-dev
  libcmocka-dev clang-format curl python3 python3-httpx ca-certificates procps util-linux strace
  qemu-system-x86 cpio busybox-static xz-utils zstd brotli
+ golang-go wget iproute2
 "
+[ "${1:-}" = clients ] && packages="$packages chromium firefox-esr libnss3-tools"
 # Node.js carries its own OpenSSL in some builds and Debian's in others; take what is there.
 command -v node >/dev/null || packages="$packages nodejs"
 command -v npm >/dev/null || packages="$packages npm"
