@@ -436,8 +436,10 @@ static enum json_status status(const struct json *j)
 
 enum json_status json_feed(struct json *j, const uint8_t *p, size_t n)
 {
-	for (size_t i = 0; i < n && j->state != BAD;)
+	for (size_t i = 0; i < n && j->state != BAD;) {
+		j->at = p + i;
 		i += step(j, p + i, n - i);
+	}
 	return status(j);
 }
 

@@ -44,12 +44,13 @@ struct json {
 	uint64_t arrays; /* bit d set: the container at depth d + 1 is an array */
 	uint32_t depth;	 /* open containers, those skipped included */
 	uint8_t state, sub;
-	bool many;	  /* several documents, one after the other */
-	bool in_key;	  /* the string being read is a key */
-	uint32_t code;	  /* \u escape being read */
-	uint16_t high;	  /* high surrogate waiting for its low one */
-	uint32_t used;	  /* bytes in text; of a key: its length, even past the bound */
-	const char *word; /* true, false, null: what is left of it */
+	bool many;	   /* several documents, one after the other */
+	bool in_key;	   /* the string being read is a key */
+	uint32_t code;	   /* \u escape being read */
+	uint16_t high;	   /* high surrogate waiting for its low one */
+	uint32_t used;	   /* bytes in text; of a key: its length, even past the bound */
+	const char *word;  /* true, false, null: what is left of it */
+	const uint8_t *at; /* the byte being taken: of a bracket's event, the bracket */
 	enum json_event word_event;
 	char text[JSON_KEY_MAX]; /* key or number */
 };
