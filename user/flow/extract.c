@@ -115,9 +115,47 @@ static void model_from_path(struct interaction *it, const char *before, const ch
 		TEXT_SET(it->request_model, at, n);
 }
 
+static int hex(char c)
+{
+	return c >= '0' && c <= '9'		    ? c - '0'
+	       : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10
+						    : -1;
+}
+
+void extract_unescape(char *s)
+{
+	char *to = s;
+
+	for (; *s; s++) {
+		int hi = *s == '%' ? hex(s[1]) : -1, lo = hi < 0 ? -1 : hex(s[2]);
+
+		if (lo > 0 || (lo == 0 && hi > 0)) {
+			*to++ = (char)(hi << 4 | lo);
+			s += 2;
+		} else {
+			*to++ = *s;
+		}
+	}
+	*to = '\0';
+}
+
+static void model_of_bedrock(struct interaction *it)
+{
+	char name[sizeof(it->request_model)];
+
+	model_from_path(it, "/model/", "/");
+	memcpy(name, it->request_model, sizeof(name));
+	extract_unescape(name);
+	TEXT_SET(it->request_model, name, strlen(name));
+	if (strstr(it->path, "-stream"))
+		it->stream_requested = true;
+}
+
 static void facts_from_path(struct interaction *it, bool request_whole)
 {
-	if (it->dialect == DIALECT_GEMINI) {
+	if (it->dialect == DIALECT_BEDROCK_CONVERSE || it->dialect == DIALECT_BEDROCK_INVOKE) {
+		model_of_bedrock(it);
+	} else if (it->dialect == DIALECT_GEMINI) {
 		model_from_path(it, "/endpoints/", ":/"); /* a model of one's own */
 		model_from_path(it, "/tunedModels/", ":/");
 		model_from_path(it, "/models/", ":/");
@@ -322,6 +360,35 @@ struct extract *extract_new(struct interaction *it)
 void extract_free(struct extract *x)
 {
 	free(x);
+}
+
+void extract_speaks(struct extract *x, enum dialect d)
+{
+	settle(x, d, true);
+}
+
+void extract_field(struct extract *x, const char *name, const char *value, size_t n)
+{
+	if (!strcmp(name, "model") && n) {
+		TEXT_SET(x->it->request_model, value, n);
+		x->facts.side[EXTRACT_REQUEST].seen |= 1ull << Q_MODEL;
+	} else if (!strcmp(name, "stream")) {
+		x->facts.stream = n == 4 && !memcmp(value, "true", 4);
+	} else if (!strcmp(name, "prompt") && n) {
+		x->facts.messages[FROM_PROMPT]++;
+	}
+}
+
+void extract_form_end(struct extract *x, bool whole)
+{
+	enum dialect d = x->it->dialect;
+
+	if ((d == DIALECT_OPENAI_AUDIO || d == DIALECT_OPENAI_IMAGES) &&
+	    saw(x->facts.side[EXTRACT_REQUEST].seen, Q_MODEL))
+		settle(x, d, true);
+	x->asked = true;
+	x->asked_whole = whole;
+	publish_request(x);
 }
 
 void extract_select(struct extract *x, enum extract_side side)

@@ -27,6 +27,14 @@ int extract_data(struct extract *x, const uint8_t *p, size_t n, uint64_t ns);
 /* cut: the document did not reach its end. */
 void extract_end(struct extract *x, bool cut);
 
+/* What carries the documents has told the dialect: no body is asked. */
+void extract_speaks(struct extract *x, enum dialect d);
+/* A request that is a form: its short fields one by one (n bytes of value, perhaps cut). */
+void extract_field(struct extract *x, const char *name, const char *value, size_t n);
+void extract_form_end(struct extract *x, bool whole);
+/* Takes the %XX out of a text, in place; %00 stays. */
+void extract_unescape(char *s);
+
 /* "[DONE]" or a dialect's own last event was seen: the stream is whole even if the transport
  * never says so. */
 bool extract_stream_done(const struct extract *x);

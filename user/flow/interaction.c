@@ -19,6 +19,13 @@ static const char *const dialects[DIALECT__MAX] = {
 	[DIALECT_ANTHROPIC_MESSAGES] = "anthropic_messages",
 	[DIALECT_GEMINI] = "gemini",
 	[DIALECT_OLLAMA] = "ollama",
+	[DIALECT_OPENAI_RESPONSES_WS] = "openai_responses_ws",
+	[DIALECT_OPENAI_REALTIME_WS] = "openai_realtime_ws",
+	[DIALECT_GEMINI_LIVE_WS] = "gemini_live_ws",
+	[DIALECT_BEDROCK_CONVERSE] = "bedrock_converse",
+	[DIALECT_BEDROCK_INVOKE] = "bedrock_invoke",
+	[DIALECT_OPENAI_AUDIO] = "openai_audio",
+	[DIALECT_OPENAI_IMAGES] = "openai_images",
 };
 
 static const char *const verdicts[] = {

@@ -20,6 +20,13 @@ enum dialect {
 	DIALECT_ANTHROPIC_MESSAGES,
 	DIALECT_GEMINI,
 	DIALECT_OLLAMA,
+	DIALECT_OPENAI_RESPONSES_WS,
+	DIALECT_OPENAI_REALTIME_WS,
+	DIALECT_GEMINI_LIVE_WS,
+	DIALECT_BEDROCK_CONVERSE,
+	DIALECT_BEDROCK_INVOKE,
+	DIALECT_OPENAI_AUDIO,
+	DIALECT_OPENAI_IMAGES,
 	DIALECT__MAX
 };
 /* Key of the dialect in policies/catalog.yaml ("openai_chat", …; "" for NONE). */
@@ -53,16 +60,27 @@ struct tool_call {
 	char id[64];
 };
 
+/* Files sent along (multipart/form-data): what they are called and how large, never what is in
+ * them. */
+#define UPLOADS_MAX 4
+struct upload {
+	char name[96], type[48]; /* as sent; file names without their folders */
+	uint64_t size;
+};
+
 /* Token counts in OpenTelemetry's meaning: input includes cached, output includes reasoning. */
 struct tokens {
 	int64_t input, output, cached, cache_write, reasoning; /* -1 unknown */
 };
 
+#define TURN_BY_SERVER (1ull << 62)
+
 struct interaction {
 	/* When, CLOCK_BOOTTIME ns; 0 = did not happen. */
 	uint64_t start_ns, request_end_ns, first_byte_ns, first_token_ns, end_ns;
-	uint64_t
-		request_offset; /* stream offset of the request's first byte: unique per connection */
+	/* Stream offset of the request's first byte: unique per connection. A WebSocket turn that
+	 * the server began has none of its own: TURN_BY_SERVER and the answer's offset. */
+	uint64_t request_offset;
 
 	/* HTTP. host and path as sent, lower-case host without port, path without query. */
 	char method[16], host[256], path[512], user_agent[192], content_type[96];
@@ -87,6 +105,8 @@ struct interaction {
 	struct tool_call tool_calls[TOOL_CALLS_MAX];
 	uint32_t tool_calls_count; /* seen; may exceed TOOL_CALLS_MAX */
 	uint32_t messages;	   /* entries in messages/contents/input of the request */
+	struct upload uploads[UPLOADS_MAX];
+	uint32_t uploads_count; /* seen; may exceed UPLOADS_MAX */
 
 	/* How much. wire = bytes of the body as transferred (without chunk framing; missing bytes
 	 * of known number included), body = after content decoding. */

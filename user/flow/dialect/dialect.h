@@ -35,6 +35,7 @@ enum act {
 	ACT_RESPONSE_MODEL,
 	ACT_RESPONSE_ID,
 	ACT_FINISH,	  /* text; last one wins */
+	ACT_FINISH_AS,	  /* finished, called `text` */
 	ACT_FINISH_WEAK,  /* text; taken at the end of the document if nothing better came in it */
 	ACT_ERROR,	  /* text; arg: rank, the higher is kept */
 	ACT_ERRED,	  /* this is an error; at its end its type is final */
@@ -70,6 +71,8 @@ enum raw_count {
 	RAW_CACHE_WRITE,
 	RAW_REASONING,
 	RAW_TOOL_INPUT, /* Gemini: results of tools, fed back as input */
+	RAW_SUM_INPUT,	/* Bedrock: the service's own sums, beside the model's usage */
+	RAW_SUM_OUTPUT,
 	RAW__MAX
 };
 
@@ -97,6 +100,7 @@ enum {
 	Q_VOICE,     /* speech synthesis, which otherwise looks like responses */
 	Q_PARTS,     /* contents[*].parts is an array */
 	Q_PROMPT,
+	Q_CONVERSE, /* what only Bedrock's Converse has */
 };
 
 /* Evidence of an answer's shape. */
@@ -117,6 +121,7 @@ enum {
 	R_MODEL_VERSION,
 	R_CREATED_AT,
 	R_DONE,
+	R_CONVERSE,
 };
 
 static inline bool saw(uint64_t seen, unsigned bit)
@@ -141,6 +146,7 @@ struct dialect_def {
 	enum dialect id;
 	const struct dialect_path *paths;      /* suffix NULL ends */
 	const struct rule *request, *response; /* path NULL ends */
+	const struct dialect_def *base;	       /* whose rules hold too, or NULL */
 	enum fit (*asks)(uint64_t seen, bool by_path);
 	enum fit (*answers)(uint64_t seen);
 	/* Puts the counts into OpenTelemetry's meaning. A sum is only made when the object with its
@@ -156,7 +162,9 @@ struct dialect_def {
 };
 
 extern const struct dialect_def dialect_openai_chat, dialect_openai_responses,
-	dialect_anthropic_messages, dialect_gemini, dialect_ollama;
+	dialect_anthropic_messages, dialect_gemini, dialect_ollama, dialect_openai_responses_ws,
+	dialect_openai_realtime_ws, dialect_gemini_live_ws, dialect_bedrock_converse,
+	dialect_bedrock_invoke, dialect_openai_audio, dialect_openai_images;
 
 /* NULL for NONE. */
 const struct dialect_def *dialect_def(enum dialect d);

@@ -294,6 +294,10 @@ static void apply_response(struct facts *f, const struct rule *r, uint32_t diale
 		TEXT_SET(f->it->finish_reason, p, n);
 		f->finish_set = true;
 		break;
+	case ACT_FINISH_AS:
+		TEXT_SET(f->it->finish_reason, r->text, strlen(r->text));
+		f->finish_set = true;
+		break;
 	case ACT_FINISH_WEAK:
 		TEXT_SET(f->finish_weak, p, n);
 		break;

@@ -7,7 +7,7 @@
  * Tools the service runs are called by their type without "_call", as they were offered.
  * input_tokens includes cached ones, output_tokens includes reasoning.
  */
-#include "dialect.h"
+#include "openai_responses.h"
 
 #include <string.h>
 
@@ -39,35 +39,6 @@ static const struct rule request[] = {
 	{"tools[*].tools[*].name", ON_TEXT, ACT_OFFER},
 	{0},
 };
-
-#define RULES_ITEM(path)                                             \
-	{path, ON_ITEM, ACT_CALL, NO_INDEX},                         \
-		{path ".type", ON_TEXT, ACT_ITEM, ITEM_TYPE},        \
-		{path ".name", ON_TEXT, ACT_ITEM, ITEM_NAME},        \
-		{path ".id", ON_TEXT, ACT_ITEM, ITEM_ID},            \
-		{path ".call_id", ON_TEXT, ACT_ITEM, ITEM_CALL_ID}
-
-/* The response object, as a whole body or inside an event. "incomplete" says less than its
- * reason, which follows it. */
-#define RULES_RESPONSE(path)                                                                    \
-	{path "id", ON_TEXT, ACT_RESPONSE_ID},                                                  \
-		{path "model", ON_TEXT, ACT_RESPONSE_MODEL},                                    \
-		{path "object", ON_TEXT, ACT_SEEN, R_RESPONSE_OBJECT, "response"},              \
-		{path "output", ON_ARRAY, ACT_SEEN, R_OUTPUT},                                  \
-		{path "status", ON_TEXT, ACT_FINISH, 0, "completed"},                           \
-		{path "status", ON_TEXT, ACT_FINISH, 0, "failed"},                              \
-		{path "status", ON_TEXT, ACT_FINISH, 0, "cancelled"},                           \
-		{path "status", ON_TEXT, ACT_FINISH_WEAK, 0, "incomplete"},                     \
-		{path "incomplete_details.reason", ON_TEXT, ACT_FINISH},                        \
-		{path "usage.input_tokens", ON_NUMBER, ACT_COUNT, RAW_INPUT},                   \
-		{path "usage.output_tokens", ON_NUMBER, ACT_COUNT, RAW_OUTPUT},                 \
-		{path "usage.input_tokens_details.cached_tokens", ON_NUMBER, ACT_COUNT,         \
-		 RAW_CACHED},                                                                   \
-		{path "usage.input_tokens_details.cache_write_tokens", ON_NUMBER, ACT_COUNT,    \
-		 RAW_CACHE_WRITE},                                                              \
-		{path "usage.output_tokens_details.reasoning_tokens", ON_NUMBER, ACT_COUNT,     \
-		 RAW_REASONING},                                                                \
-		RULES_ITEM(path "output[*]")
 
 static const struct rule response[] = {
 	RULES_RESPONSE(""),

@@ -19,6 +19,13 @@ static const struct dialect_def *const dialects[DIALECT__MAX] = {
 	[DIALECT_ANTHROPIC_MESSAGES] = &dialect_anthropic_messages,
 	[DIALECT_GEMINI] = &dialect_gemini,
 	[DIALECT_OLLAMA] = &dialect_ollama,
+	[DIALECT_OPENAI_RESPONSES_WS] = &dialect_openai_responses_ws,
+	[DIALECT_OPENAI_REALTIME_WS] = &dialect_openai_realtime_ws,
+	[DIALECT_GEMINI_LIVE_WS] = &dialect_gemini_live_ws,
+	[DIALECT_BEDROCK_CONVERSE] = &dialect_bedrock_converse,
+	[DIALECT_BEDROCK_INVOKE] = &dialect_bedrock_invoke,
+	[DIALECT_OPENAI_AUDIO] = &dialect_openai_audio,
+	[DIALECT_OPENAI_IMAGES] = &dialect_openai_images,
 };
 
 static struct rules sides[2];
@@ -75,8 +82,9 @@ static void compile(void)
 	}
 	whole = true;
 	for (enum dialect d = DIALECT_NONE + 1; d < DIALECT__MAX; d++)
-		whole = whole && add_table(&sides[0], dialects[d]->request, d) &&
-			add_table(&sides[1], dialects[d]->response, d);
+		for (const struct dialect_def *def = dialects[d]; def; def = def->base)
+			whole = whole && add_table(&sides[0], def->request, d) &&
+				add_table(&sides[1], def->response, d);
 }
 
 const struct rules *rules_get(unsigned side)

@@ -9,7 +9,7 @@
 #include "dialect.h"
 #include "flow/jsonpath.h"
 
-#define RULES_MAX 320
+#define RULES_MAX 640
 
 struct rule_row {
 	const struct rule *rule;
