@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Uprobes on one file: for one process or for all; and letting them go, which waits. */
+#ifndef PROBITY_AGENT_ATTACH_LINKS_H
+#define PROBITY_AGENT_ATTACH_LINKS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct bpf_program;
+struct links; /* the probes of one file, for one process or for all */
+
+struct linker {
+	struct bpf_program *prog;
+	bool multi;	/* uprobe_multi is there */
+	bool multi_pid; /* and its pid means the process, all its threads and nobody else */
+};
+void linker_init(struct linker *l, struct bpf_program *prog); /* tries what the kernel has */
+const char *linker_backend(const struct linker *l, bool by_pid);
+
+/* pid 0: every process. All sites or none. 0 or -errno (-ESRCH: that process has ended). */
+int links_open(const struct linker *l, int fd, const uint64_t *offset, const uint64_t *cookie,
+	       size_t n, pid_t pid, struct links **ret);
+void links_close(
+	struct links *k); /* waits for the kernel's readers, 20 ms and more; NULL is fine */
+
+/* Threads that do links_close, so that nobody else waits. */
+struct closer;
+struct closer *closer_new(void);
+void closer_give(struct closer *c, struct links *k); /* takes k; NULL is fine */
+unsigned closer_waiting(const struct closer *c);
+uint64_t closer_done(const struct closer *c);
+void closer_free(struct closer *c); /* after the last one is closed */
+
+#endif
