@@ -79,6 +79,7 @@ int proc_fork(struct bpf_raw_tracepoint_args *ctx)
 	__u32 pid = BPF_CORE_READ(child, tgid), ptgid = BPF_CORE_READ(parent, tgid);
 	struct event_exec *e;
 	struct krule_proc *parents, rules;
+	struct proc_mark *mark, below = {};
 
 	if (pid != BPF_CORE_READ(child, pid))
 		return 0; /* a thread */
@@ -87,6 +88,12 @@ int proc_fork(struct bpf_raw_tracepoint_args *ctx)
 		rules = *parents;
 		rules.ticks = BPF_CORE_READ(child, start_boottime) / KRULE_TICK_NS;
 		bpf_map_update_elem(&krule_procs, &pid, &rules, BPF_ANY);
+	}
+	mark = bpf_map_lookup_elem(&proc_marks, &ptgid);
+	if (mark && mark->marks) { /* of its probes nothing is known yet */
+		below.marks = mark->marks;
+		below.ticks = BPF_CORE_READ(child, start_boottime) / KRULE_TICK_NS;
+		bpf_map_update_elem(&proc_marks, &pid, &below, BPF_ANY);
 	}
 	e = reserve(sizeof(*e));
 	if (!e)
@@ -118,6 +125,7 @@ int proc_exit(struct bpf_raw_tracepoint_args *ctx)
 		flags = EVENT_F_SIGKILL;
 	tid = bpf_get_current_pid_tgid() >> 32;
 	bpf_map_delete_elem(&krule_procs, &tid);
+	bpf_map_delete_elem(&proc_marks, &tid);
 	e = reserve(sizeof(*e));
 	if (e) {
 		head(e, EVENT_EXIT, sizeof(*e));

@@ -38,7 +38,7 @@ enum event_kind {
 	EVENT_ACCEPT,	  /* TCP connection accepted by a process */
 	EVENT_SOCK_CLOSE, /* TCP connection of a CONNECT or ACCEPT ended */
 	EVENT_HELLO,	  /* first TLS flight of a client socket, or the server's answer to it */
-	EVENT_PIPE,	  /* an end of a pipe or Unix socket of a marked process */
+	EVENT_PIPE,	  /* the standard input of a marked process is a pipe or Unix socket */
 	EVENT_FILE,	  /* a marked process opened a file */
 };
 
@@ -115,6 +115,23 @@ struct event_hello {	     /* EVENT_HELLO; h.pid and h.start_ns: who connected th
 struct event_host {
 	struct event h;
 	char host[EVENT_HOST_MAX]; /* NUL-terminated, as the program gave it */
+};
+
+enum pipe_kind { PIPE_FIFO = 1, PIPE_SOCKET = 2 };
+struct event_pipe { /* EVENT_PIPE: h is who reads it as its standard input */
+	struct event h;
+	__event_u64 channel;	   /* inode number of the pipe, or of the reader's socket */
+	__event_u64 peer_start_ns; /* 0: not known */
+	__event_u32 peer_pid;	   /* who writes the other end, or made the pair; 0: not known */
+	__event_u32 kind;	   /* enum pipe_kind */
+};
+
+#define EVENT_PATH_MAX 256
+struct event_file { /* EVENT_FILE */
+	struct event h;
+	__event_u32 flags; /* of open(2) */
+	__event_u32 pad;
+	char path[EVENT_PATH_MAX]; /* as given, cut; NUL-terminated */
 };
 
 #define EVENT_ARGV_MAX 2048
