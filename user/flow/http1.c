@@ -101,6 +101,7 @@ static enum http1_answer request_line(const char *p, size_t n, struct http1_head
 		return HTTP1_BAD;
 	h->method = (struct slice){p, m};
 	h->target = trim(p + m + 1, line.p + line.n - VERSION_LEN - 1);
+	h->version = 10 + (line.p[line.n - 1] - '0');
 	return h->target.n ? HTTP1_OK : HTTP1_BAD;
 }
 
@@ -120,6 +121,7 @@ static enum http1_answer status_line(const char *p, size_t n, struct http1_head 
 	/* Reason phrases carry anything; only the line's end matters. */
 	if (!memchr(p, '\n', n))
 		return n > HTTP1_HEAD_MAX ? HTTP1_BAD : HTTP1_MORE;
+	h->version = 10 + (p[7] - '0');
 	h->status = (p[9] - '0') * 100 + (p[10] - '0') * 10 + (p[11] - '0');
 	return h->status >= 100 ? HTTP1_OK : HTTP1_BAD;
 }
@@ -168,6 +170,12 @@ static void on_content_encoding(struct http1_head *h, struct slice v)
 
 	while (next_item(&v, &c))
 		add_coding(h, c);
+}
+
+void http1_codings_set(struct http1_head *h, struct slice value)
+{
+	h->codings[0] = '\0';
+	on_content_encoding(h, value);
 }
 
 static void on_content_length(struct http1_head *h, struct slice v)
@@ -230,6 +238,21 @@ static void on_upgrade(struct http1_head *h, struct slice v)
 	h->upgrade = v;
 }
 
+static void on_message_coding(struct http1_head *h, struct slice v)
+{
+	h->message_coding = v;
+}
+
+static void on_grpc_status(struct http1_head *h, struct slice v)
+{
+	h->grpc_status = v;
+}
+
+static void on_connect_version(struct http1_head *h, struct slice v)
+{
+	h->connect = true;
+}
+
 static const struct {
 	const char *name;
 	void (*on)(struct http1_head *h, struct slice v);
@@ -241,6 +264,10 @@ static const struct {
 	{"content-type", on_content_type},
 	{"user-agent", on_user_agent},
 	{"upgrade", on_upgrade},
+	{"grpc-encoding", on_message_coding},
+	{"connect-content-encoding", on_message_coding},
+	{"grpc-status", on_grpc_status},
+	{"connect-protocol-version", on_connect_version},
 };
 
 /* One field with its folded lines, p..end without the last LF. */

@@ -25,6 +25,11 @@ struct http1_head {
 	struct slice method, target; /* of a request */
 	unsigned status;	     /* of an answer */
 	struct slice host, content_type, user_agent, upgrade;
+	unsigned version;	     /* 10, 11; 20 from HTTP/2, which gives its heads this form too */
+	uint32_t stream;	     /* of HTTP/2 */
+	struct slice message_coding; /* of each message of a gRPC or Connect stream */
+	struct slice grpc_status;
+	bool connect; /* the Connect protocol is spoken */
 	/* Codings in the order they were applied, comma-separated, lower case: Content-Encoding,
 	 * then Transfer-Encoding without "chunked". */
 	char codings[64];
@@ -42,6 +47,8 @@ enum http1_answer http1_head_parse(bool request, const uint8_t *p, size_t n, siz
 /* As above for a head whose rest is lost or bad: the good whole lines that are there. */
 enum http1_answer http1_head_salvage(bool request, const uint8_t *p, size_t n,
 				     struct http1_head *ret);
+/* A Content-Encoding that came by other ways. */
+void http1_codings_set(struct http1_head *h, struct slice value);
 /*
  * First place in p[0..n) where a message may start: OK with its whole first line, MORE when
  * p ends inside it, BAD when there is none. Takes only the usual methods, as it looks into
