@@ -24,6 +24,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "agent/net.h"
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "policy/pack.h"
@@ -43,6 +44,7 @@ struct bpf {
 	struct shared *shared;
 	struct bpf_link *exec, *fork, *exit, *state, *send;
 	const char *send_backend;
+	struct net *net;
 };
 
 static char libbpf_last[256];
@@ -111,6 +113,7 @@ static int load(struct bpf *b, size_t ring_bytes)
 		bpf_map__set_max_entries(b->skel->maps.events, ring_bytes);
 	/* Kernels that do not know uprobe_multi ignore the type and take perf events. */
 	bpf_program__set_expected_attach_type(b->skel->progs.tls, ATTACH_UPROBE_MULTI);
+	net_prepare(b->skel);
 	r = probity_bpf__load(b->skel);
 	if (r) {
 		log_err("kernel refuses the BPF programs: %s (%s)", strerror(-r),
@@ -137,6 +140,8 @@ int bpf_open(size_t ring_bytes, struct bpf **ret)
 	r = load(b, ring_bytes);
 	if (!r)
 		r = attach_fixed(b);
+	if (!r && net_open(b->skel, &b->net) == -ENOMEM)
+		r = -ENOMEM;
 	if (r) {
 		bpf_close(b);
 		return r;
@@ -149,6 +154,7 @@ void bpf_close(struct bpf *b)
 {
 	if (!b)
 		return;
+	net_close(b->net);
 	bpf_link__destroy(b->exec);
 	bpf_link__destroy(b->fork);
 	bpf_link__destroy(b->exit);
@@ -192,6 +198,12 @@ int bpf_marks_fd(const struct bpf *b)
 {
 	return bpf_map__fd(b->skel->maps.proc_marks);
 }
+void bpf_pipe_programs(const struct bpf *b, struct bpf_program **ret_exec,
+		       struct bpf_program **ret_sys_exit)
+{
+	*ret_exec = b->skel->progs.pipe_exec;
+	*ret_sys_exit = b->skel->progs.pipe_sys_exit;
+}
 int bpf_hits_fd(const struct bpf *b)
 {
 	return bpf_map__fd(b->skel->maps.hits);
@@ -201,6 +213,17 @@ void bpf_set_self(struct bpf *b, unsigned slot, uint32_t pid)
 {
 	if (slot < ARRAY_SIZE(b->shared->self))
 		b->shared->self[slot] = pid;
+}
+
+void bpf_set_hold(struct bpf *b, uint32_t ms, uint32_t drops)
+{
+	b->shared->hold_drops = drops;
+	__atomic_store_n(&b->shared->hold_ms, ms, __ATOMIC_SEQ_CST);
+}
+
+json_t *bpf_net_counters(const struct bpf *b)
+{
+	return net_counters(b->net);
 }
 
 /* --- kernel rules ---------------------------------------------------------------------------- */
@@ -380,6 +403,7 @@ json_t *bpf_backends(const struct bpf *b, const char *tls_backend)
 
 	row(a, "for", "TLS plaintext", "backend", tls_backend,
 	    "entry and RET sites, no uretprobes");
+	net_backends(b->net, a);
 	row(a, "for", "processes", "backend", "raw tracepoints", "exec, fork, exit");
 	row(a, "for", "peer of a TLS connection", "backend", b->send_backend, "");
 	row(a, "for", "new libraries", "backend", "perf mmap records", "");

@@ -24,11 +24,17 @@ int bpf_control_fd(const struct bpf *b);
 size_t bpf_control_size(const struct bpf *b);
 int bpf_verdicts_fd(const struct bpf *b);
 int bpf_asleep_fd(const struct bpf *b); /* one mapped u32: 1 = wake me at the next record */
+/* Of pipe.bpf.c, for pipe.c. */
+void bpf_pipe_programs(const struct bpf *b, struct bpf_program **ret_exec,
+		       struct bpf_program **ret_sys_exit);
 int bpf_marks_fd(const struct bpf *b);	/* proc_marks: pid → struct proc_mark */
 int bpf_hits_fd(const struct bpf *b);	/* hits: image index → struct image_hits, per CPU */
 
 /* Processes whose TLS is never captured: the agent's own. slot 0..7. */
 void bpf_set_self(struct bpf *b, unsigned slot, uint32_t pid);
+/* A ClientHello of a process whose probes are not in place is held so long at most, and through so
+ * many tries of TCP. ms = 0, as it begins: never. After a mark that ends it, net_release(). */
+void bpf_set_hold(struct bpf *b, uint32_t ms, uint32_t drops);
 /* Puts the rules of a pack in force; replaces all. 0 or -errno (nothing changed). */
 int bpf_set_krules(struct bpf *b, const struct role_krules *k, const struct role_krule_host *h,
 		   const struct role_krule_user *u);
@@ -36,7 +42,8 @@ void bpf_set_tool(struct bpf *b, const struct role_tool *t);
 void bpf_drops(const struct bpf *b, uint64_t ret[static DROP__MAX]);
 const char *bpf_drop_name(unsigned cause);
 
-json_t *bpf_features(const struct bpf *b);			    /* [{name, state, note}] */
+json_t *bpf_features(const struct bpf *b);     /* [{name, state, note}] */
+json_t *bpf_net_counters(const struct bpf *b); /* {hellos, held, …: number} */
 json_t *bpf_backends(const struct bpf *b, const char *tls_backend); /* [{for, backend, note}] */
 
 #endif

@@ -26,6 +26,7 @@
 #include "agent/control.h"
 #include "agent/inflight.h"
 #include "agent/mapwatch.h"
+#include "agent/pipe.h"
 #include "agent/procinfo.h"
 #include "agent/ring.h"
 #include "base/cleanup.h"
@@ -90,6 +91,7 @@ static void on_stop(evutil_socket_t fd, short what, void *ctx)
 	tell_drops(k);
 	attach_free(k->attach);
 	k->attach = NULL;
+	pipe_hooks_free(TAKE_PTR(k->pipes));
 	if (k->maps_ev)
 		event_free(k->maps_ev);
 	mapwatch_free(k->maps);
@@ -126,6 +128,7 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
 	if (k->phase != RUNNING)
 		return;
 	tell_drops(k);
+	pipe_hooks_tick(k->pipes);
 	say_ready(k);
 	if (++k->seconds % SWEEP_S == 0) {
 		attach_sweep(k->attach);
@@ -213,7 +216,8 @@ static int open_all(struct keeper *k)
 	k->hashes = exehash_new(k->base, on_hashed, k);
 	k->inflight = inflight_make();
 	r = role_pair(k->pair);
-	if (!k->attach || !k->hashes || k->inflight < 0 || r)
+	k->pipes = pipe_hooks_new(k->bpf);
+	if (!k->attach || !k->pipes || !k->hashes || k->inflight < 0 || r)
 		return -ENOMEM;
 	r = ring_open(bpf_control_fd(k->bpf), bpf_control_size(k->bpf), &k->control);
 	if (r)

@@ -16,6 +16,7 @@
 struct mapwatch;
 struct ring;
 struct control;
+struct pipe_hooks;
 
 struct pack_text {
 	char *text; /* NULL: none */
@@ -29,6 +30,7 @@ struct keeper {
 	struct bpf *bpf;
 	struct attach *attach;
 	struct mapwatch *maps;
+	struct pipe_hooks *pipes;
 	struct exehash *hashes;
 	struct ring *control;
 	struct control *socket;
