@@ -66,10 +66,32 @@ int proc_exec(struct bpf_raw_tracepoint_args *ctx)
 	struct task_struct *t = (void *)ctx->args[0];
 	struct linux_binprm *bprm = (void *)ctx->args[2];
 	const char *filename = BPF_CORE_READ(bprm, filename);
+	__u32 pid = bpf_get_current_pid_tgid() >> 32;
+	struct proc_mark *mark = bpf_map_lookup_elem(&proc_marks, &pid);
 
+	if (mark) /* what was known is known of the image before */
+		mark->probes = PROBES_UNKNOWN;
 	exec_to(&events, false, t, filename);
 	exec_to(&control, true, t, filename);
 	return 0;
+}
+
+/* A process with probes made another: those that are by process do not cover it. */
+static __always_inline void fork_to_keeper(struct task_struct *child, __u32 pid, __u32 parent)
+{
+	struct event_exec *e = bpf_ringbuf_reserve(&control, sizeof(*e), 0);
+
+	if (!e) {
+		drop(DROP_CTL_FULL);
+		return;
+	}
+	head(&e->h, EVENT_FORK, sizeof(*e));
+	fill(e, child);
+	e->h.pid = pid;
+	e->h.tid = pid;
+	e->h.start_ns = BPF_CORE_READ(child, start_boottime);
+	e->ppid = parent;
+	bpf_ringbuf_submit(e, 0);
 }
 
 SEC("raw_tp/sched_process_fork")
@@ -95,6 +117,8 @@ int proc_fork(struct bpf_raw_tracepoint_args *ctx)
 		below.ticks = BPF_CORE_READ(child, start_boottime) / KRULE_TICK_NS;
 		bpf_map_update_elem(&proc_marks, &pid, &below, BPF_ANY);
 	}
+	if (mark && mark->probes == PROBES_IN_PLACE)
+		fork_to_keeper(child, pid, ptgid);
 	e = reserve(sizeof(*e));
 	if (!e)
 		return 0;
