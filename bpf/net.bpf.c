@@ -1,0 +1,448 @@
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+/*
+ * On the wire: the first TLS flight of each client connection and the server's answer to it, and
+ * clear HTTP whole. At the cgroup v2 root, so for every container and network namespace.
+ *
+ * connect(2) marks the socket with its owner, in the owner's context; the packet programs know a
+ * packet's owner by that mark alone. A socket without one (every accepted one, every one that was
+ * there before us) costs one look-up of nothing. The mark goes as soon as there is nothing more to
+ * learn: after the server's first bytes of a TLS connection, when the worker says "ignore" of a
+ * clear one, after a few packets of anything else. A few, because a ClientHello may come after the
+ * words to a proxy (CONNECT, SOCKS).
+ *
+ * A ClientHello of a process whose probes are not in place is held: dropped here, so that it stays
+ * first in the socket's queue and TCP tries it again, by its timer (200 ms, then doubling) or when
+ * the keeper gives the socket a push (user/agent/net.c). The program sees none of it. A hold ends
+ * when the mark of the process says so, or before the retransmission that would exceed the bound.
+ *
+ * What does not fit into the ring is a gap by offset (TCP's sequence numbers from the first byte of
+ * payload), and counted. A segment is told once; one that fills a hole comes late, with its offset.
+ */
+#include "lib/net_copy.h"
+
+#define PASS 1
+#define HOLD 0 /* TCP takes it for a packet that could not be sent, and not for congestion */
+
+#define PACKETS_MAX 6  /* before a ClientHello: CONNECT and a proxy's authentication, or SOCKS */
+#define ANSWER_MAX 512 /* of the server's first bytes: all of a ServerHello but rare extensions */
+#define ANSWER_MIN 64  /* less than this says nothing: the next packet is told too */
+#define RTO_MIN_MS 200 /* TCP's, for a socket nothing is in flight on */
+#define TIMER_MIN_NS 100000000ull /* a try sooner than this was not the timer's */
+
+/* --- owners ------------------------------------------------------------------------------------ */
+
+static __always_inline bool net_is_self(__u32 tgid)
+{
+	struct shared *s = shared_of();
+
+	for (int i = 0; s && i < 8; i++)
+		if (s->self[i] == tgid)
+			return true;
+	return false;
+}
+
+static __always_inline int own(struct bpf_sock_addr *ctx)
+{
+	struct task_struct *t = (void *)bpf_get_current_task();
+	__u32 tgid = BPF_CORE_READ(t, tgid);
+	struct net_sock *s;
+
+	if (ctx->protocol != IPPROTO_TCP || net_is_self(tgid) ||
+	    BPF_CORE_READ(t, flags) & PF_KTHREAD)
+		return PASS;
+	s = bpf_sk_storage_get(&net_socks, ctx->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!s) {
+		drop(DROP_NO_OWNER);
+		return PASS;
+	}
+	__builtin_memset(s, 0, sizeof(*s)); /* the socket may have been another connection */
+	s->cookie = bpf_get_socket_cookie(ctx);
+	s->start_ns = task_start(t);
+	s->cgroup = bpf_get_current_cgroup_id();
+	s->tgid = tgid;
+	s->tid = BPF_CORE_READ(t, pid);
+	s->uid = (__u32)bpf_get_current_uid_gid();
+	net_count(NET_CONNECTS);
+	return PASS;
+}
+
+SEC("cgroup/connect4")
+int net_connect4(struct bpf_sock_addr *ctx)
+{
+	return own(ctx);
+}
+
+SEC("cgroup/connect6")
+int net_connect6(struct bpf_sock_addr *ctx)
+{
+	return own(ctx);
+}
+
+/* --- clear HTTP -------------------------------------------------------------------------------- */
+
+/* The beginning of a request, or of HTTP/2. CONNECT is not among them: what follows it is not HTTP. */
+static __always_inline bool is_http(const __u8 *b, __u32 n)
+{
+	static const char words[][4] = {"GET ", "POST", "PUT ", "PATC", "DELE",
+					"HEAD", "OPTI", "PRI ", "QUER"};
+
+	for (int i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (b[0] == words[i][0] && (n < 2 || b[1] == words[i][1]) &&
+		    (n < 3 || b[2] == words[i][2]) && (n < 4 || b[3] == words[i][3]))
+			return true;
+	return false;
+}
+
+static __always_inline bool clear_unwanted(const struct net_sock *s)
+{
+	__u64 id = CONN_ID_PLAIN | s->cookie;
+	__u32 slot = id & (VERDICT_SLOTS - 1);
+	struct verdict_slot *v = bpf_map_lookup_elem(&verdicts, &slot);
+
+	return v && v->conn == id && v->verdict == VERDICT_IGNORE;
+}
+
+/* Cuts [*off, *end) to what was not told before. */
+static __always_inline bool is_new(struct net_stream *st, __u64 *off, __u64 end)
+{
+	bool fills = *off < st->hole_to && end > st->hole_from;
+
+	if (fills && *off <= st->hole_from)
+		st->hole_from = end < st->hole_to ? end : st->hole_to;
+	else if (fills && end >= st->hole_to)
+		st->hole_to = *off;
+	if (*off > st->next) {
+		if (st->hole_from >= st->hole_to)
+			st->hole_from = st->next;
+		st->hole_to = *off;
+	}
+	if (end <= st->next)
+		return fills;
+	if (*off < st->next && !fills)
+		*off = st->next;
+	st->next = end;
+	return true;
+}
+
+static __always_inline void clear_data(struct __sk_buff *skb, struct net_sock *s,
+				       const struct packet *p, __u32 dir)
+{
+	struct net_stream *st = &s->stream[dir];
+	__s64 at = (__s64)st->next + (__s32)(p->seq - (st->base + (__u32)st->next));
+	struct net_copy c = {.s = s, .dir = dir};
+	__u64 off = at, end = at + p->len;
+
+	if (at < 0 || !is_new(st, &off, end))
+		return; /* before the first byte: a keep-alive */
+	c.offset = off;
+	c.at = p->off + (__u32)(off - at);
+	c.left = end - off;
+	net_copy(skb, &c);
+}
+
+static __always_inline void clear_begin(struct __sk_buff *skb, struct net_sock *s)
+{
+	struct net_owner owner = {.start_ns = s->start_ns,
+				  .cgroup = s->cgroup,
+				  .tgid = s->tgid,
+				  .tid = s->tid,
+				  .uid = s->uid};
+	struct event_conn *e;
+
+	net_count(NET_PLAIN);
+	if (bpf_map_update_elem(&net_clear, &s->cookie, &owner, BPF_ANY))
+		drop(DROP_CONN_FULL);
+	e = reserve(sizeof(*e));
+	if (!e)
+		return;
+	net_head(&e->h, s, EVENT_CONN, sizeof(*e), EVENT_F_PLAIN);
+	e->h.conn = CONN_ID_PLAIN | s->cookie;
+	e->cookie = s->cookie;
+	net_addrs(skb, &e->local, &e->peer);
+	commit(e);
+}
+
+SEC("raw_tp/inet_sock_set_state")
+int net_closed(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct sock *sk = (struct sock *)ctx->args[0];
+	struct net_owner *o;
+	struct event *e;
+	__u64 cookie;
+
+	if ((int)ctx->args[2] != TCP_CLOSE)
+		return 0;
+	cookie = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
+	o = cookie ? bpf_map_lookup_elem(&net_clear, &cookie) : NULL;
+	if (!o)
+		return 0;
+	e = reserve(sizeof(*e));
+	if (e) {
+		struct net_sock s = {.start_ns = o->start_ns,
+				     .cgroup = o->cgroup,
+				     .tgid = o->tgid,
+				     .tid = o->tid,
+				     .uid = o->uid};
+
+		net_head(e, &s, EVENT_CLOSE, sizeof(*e), EVENT_F_PLAIN);
+		e->conn = CONN_ID_PLAIN | cookie;
+		commit(e);
+	}
+	bpf_map_delete_elem(&net_clear, &cookie);
+	return 0;
+}
+
+/* --- TLS --------------------------------------------------------------------------------------- */
+
+/* Tells bytes [at, at + p->len) of a flight, as far as they are new and wanted. */
+static __noinline int hello_tell(struct __sk_buff *skb, struct net_sock *s, const struct packet *p,
+				 __u32 dir, __u32 at)
+{
+	__u32 from, to, max;
+	struct event_hello *e;
+	__u64 n;
+
+	if (!s || !p)
+		return 0;
+	from = s->told[dir & 1];
+	to = at + p->len;
+	max = dir == EVENT_WRITE ? s->want : ANSWER_MAX;
+	if (from < at)
+		from = at; /* the part before it was lost on its way: the reader sees the offset */
+	if (to > max)
+		to = max;
+	if (to <= from)
+		return 0;
+	n = to - from;
+	e = reserve(sizeof(*e) + EVENT_HELLO_MAX);
+	if (!e)
+		return 0;
+	net_head(&e->h, s, EVENT_HELLO, sizeof(*e) + EVENT_HELLO_MAX,
+		 dir == EVENT_WRITE && s->held ? EVENT_F_HELD : 0);
+	net_addrs(skb, &e->local, &e->peer);
+	e->cookie = s->cookie;
+	e->dir = dir;
+	e->pad = 0;
+	e->offset = from;
+	BOUND_FROM_1(n, EVENT_HELLO_MAX);
+	e->size = n;
+	if (bpf_skb_load_bytes(skb, p->off + (from - at), e->bytes, n)) {
+		drop(DROP_HELLO);
+		bpf_ringbuf_discard(e, BPF_RB_NO_WAKEUP);
+		return 0;
+	}
+	s->told[dir & 1] = to;
+	commit(e);
+	return 0;
+}
+
+/* Whether nothing is to be waited for. Of a process nobody has said anything of yet, there is. */
+static __always_inline bool probes_settled(const struct net_sock *s)
+{
+	struct proc_mark *m = bpf_map_lookup_elem(&proc_marks, &s->tgid);
+
+	return m && m->ticks == s->start_ns / KRULE_TICK_NS &&
+	       (m->probes == PROBES_IN_PLACE || m->probes == PROBES_NONE);
+}
+
+/* The keeper hears of a held process by the control ring; conn is the socket, for its push. */
+static __always_inline void hold_note(const struct net_sock *s)
+{
+	struct event *e = bpf_ringbuf_reserve(&control, sizeof(*e), 0);
+
+	if (!e) {
+		drop(DROP_CTL_FULL);
+		return;
+	}
+	net_head(e, s, EVENT_HELLO, sizeof(*e), EVENT_F_HELD);
+	e->conn = s->cookie;
+	bpf_ringbuf_submit(e, 0);
+}
+
+/* Whether TCP's next try would still be in time: its first timer is about three times the round
+ * trip of the handshake, and no less than RTO_MIN_MS. */
+static __always_inline bool in_time(struct bpf_sock *sk, __u32 hold_ms)
+{
+	struct bpf_tcp_sock *t = bpf_tcp_sock(sk);
+	__u32 rto = t ? (t->srtt_us >> 3) * 3 / 1000 : 0;
+
+	return (rto > RTO_MIN_MS ? rto : RTO_MIN_MS) <= hold_ms;
+}
+
+static __always_inline void hold_begin(struct bpf_sock *sk, struct net_sock *s)
+{
+	struct shared *sh = shared_of();
+
+	if (!sh || !sh->hold_ms || probes_settled(s))
+		return;
+	if (!in_time(sk, sh->hold_ms)) {
+		net_count(NET_EXPIRED);
+		return;
+	}
+	s->held = 1;
+	s->drops = 0;
+	s->held_ns = s->tried_ns = bpf_ktime_get_ns();
+	net_count(NET_HELD);
+}
+
+static __always_inline bool hold_ends(struct net_sock *s)
+{
+	__u64 now = bpf_ktime_get_ns(), since = now - s->held_ns, gap = now - s->tried_ns;
+	struct shared *sh = shared_of();
+
+	if (probes_settled(s)) {
+		net_count(NET_RELEASED);
+		return true;
+	}
+	if (s->drops && gap < TIMER_MIN_NS)
+		return false; /* a push, or the arrival of something: the timer still runs */
+	if (!sh || s->drops >= sh->hold_drops ||
+	    (s->drops && since + 2 * gap > sh->hold_ms * 1000000ull)) {
+		net_count(NET_EXPIRED);
+		return true;
+	}
+	s->drops++;
+	s->tried_ns = now;
+	return false;
+}
+
+/* How much of the flight to tell: the message, when its first record holds all of it. */
+static __always_inline __u32 hello_size(const __u8 *b, __u32 n)
+{
+	__u32 record = b[3] << 8 | b[4], message = b[6] << 16 | b[7] << 8 | b[8];
+
+	if (n < 9 || message + 4 > record || message + 9 > EVENT_HELLO_MAX)
+		return EVENT_HELLO_MAX;
+	return message + 9;
+}
+
+static __always_inline int hello(struct __sk_buff *skb, struct net_sock *s, const struct packet *p)
+{
+	__u32 at = p->seq - s->stream[EVENT_WRITE].base;
+
+	if (at < s->want)
+		hello_tell(skb, s, p, EVENT_WRITE, at);
+	if (s->held && !hold_ends(s))
+		return HOLD;
+	s->held = 0;
+	if (s->told[EVENT_WRITE] >= s->want)
+		s->state = NET_ANSWER;
+	return PASS;
+}
+
+/* --- packets ----------------------------------------------------------------------------------- */
+
+static __always_inline void begin(struct net_sock *s, const struct packet *p, __u32 state)
+{
+	s->stream[EVENT_WRITE].base = p->seq;
+	s->stream[EVENT_READ].base = p->ack;
+	s->state = state;
+}
+
+static __always_inline int first(struct __sk_buff *skb, struct bpf_sock *sk, struct net_sock *s,
+				 const struct packet *p)
+{
+	__u8 b[9] = {};
+	__u64 n = p->len;
+
+	BOUND_FROM_1(n, sizeof(b));
+	if (bpf_skb_load_bytes(skb, p->off, b, n)) {
+		drop(DROP_HELLO);
+		return PASS;
+	}
+	if (b[0] == 22 && (n < 2 || b[1] == 3) && (n < 6 || b[5] == 1)) {
+		begin(s, p, NET_HELLO);
+		s->want = hello_size(b, n);
+		net_count(NET_HELLOS);
+		hold_begin(sk, s);
+		if (s->held)
+			hold_note(s);
+		return hello(skb, s, p);
+	}
+	if (!s->packets && is_http(b, n)) {
+		begin(s, p, NET_CLEAR);
+		clear_begin(skb, s);
+		clear_data(skb, s, p, EVENT_WRITE);
+		return PASS;
+	}
+	if (++s->packets >= PACKETS_MAX)
+		bpf_sk_storage_delete(&net_socks, sk);
+	return PASS;
+}
+
+/* A clear connection goes on until the worker has no use for it. */
+static __always_inline void clear(struct __sk_buff *skb, struct bpf_sock *sk, struct net_sock *s,
+				  const struct packet *p, __u32 dir)
+{
+	if (!clear_unwanted(s)) {
+		clear_data(skb, s, p, dir);
+		return;
+	}
+	bpf_map_delete_elem(&net_clear, &s->cookie);
+	bpf_sk_storage_delete(&net_socks, sk);
+}
+
+SEC("cgroup_skb/egress")
+int net_egress(struct __sk_buff *skb)
+{
+	struct bpf_sock *sk = skb->sk;
+	struct net_sock *s;
+	struct packet p;
+
+	if (!sk)
+		return PASS;
+	sk = bpf_sk_fullsock(sk);
+	if (!sk)
+		return PASS;
+	s = bpf_sk_storage_get(&net_socks, sk, 0, 0);
+	if (!s)
+		return PASS;
+	if (!packet_of(skb, &p)) {
+		drop(DROP_HELLO);
+		bpf_sk_storage_delete(&net_socks, sk);
+		return PASS;
+	}
+	if (!p.len)
+		return PASS;
+	switch (s->state) {
+	case NET_NEW:
+		return first(skb, sk, s, &p);
+	case NET_HELLO:
+		return hello(skb, s, &p);
+	case NET_CLEAR:
+		clear(skb, sk, s, &p, EVENT_WRITE);
+	}
+	return PASS;
+}
+
+SEC("cgroup_skb/ingress")
+int net_ingress(struct __sk_buff *skb)
+{
+	struct bpf_sock *sk = skb->sk;
+	struct net_sock *s;
+	struct packet p;
+	__s32 at;
+
+	if (!sk)
+		return PASS;
+	sk = bpf_sk_fullsock(sk);
+	if (!sk)
+		return PASS;
+	s = bpf_sk_storage_get(&net_socks, sk, 0, 0);
+	if (!s || s->state == NET_NEW || !packet_of(skb, &p) || !p.len)
+		return PASS;
+	if (s->state == NET_CLEAR) {
+		clear(skb, sk, s, &p, EVENT_READ);
+		return PASS;
+	}
+	at = p.seq - s->stream[EVENT_READ].base;
+	if (s->held || at < 0)
+		return PASS; /* of before the hello: a proxy's words, again */
+	if (at < ANSWER_MAX)
+		hello_tell(skb, s, &p, EVENT_READ, at);
+	if (s->told[EVENT_READ] < ANSWER_MIN && at < ANSWER_MAX)
+		return PASS;
+	net_count(NET_ANSWERS);
+	bpf_sk_storage_delete(&net_socks, sk);
+	return PASS;
+}
