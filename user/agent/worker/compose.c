@@ -17,10 +17,7 @@
 
 #include "agent/worker/mask.h"
 #include "base/cleanup.h"
-#include "proto/record.pb-c.h"
 
-#define ARGS_MAX 128
-#define GROUPS_MAX 32
 #define OFFERED_MAX 256
 
 static struct scratch {
@@ -33,8 +30,9 @@ static struct scratch {
 	Probity__V1__ToolCall tool_call[TOOL_CALLS_MAX], *tool_calls[TOOL_CALLS_MAX];
 	Probity__V1__DataClass class[DATACLASS_MAX], *classes[DATACLASS_MAX];
 	Probity__V1__RuleResult rule[PACK_RULES_MAX], *rules[PACK_RULES_MAX];
-	char *args[ARGS_MAX], *groups[GROUPS_MAX], *offered[OFFERED_MAX], *ancestry[ANCESTORS_MAX];
-	char argv[4096], peer[INET6_ADDRSTRLEN];
+	struct process_text who;
+	char *offered[OFFERED_MAX];
+	char peer[INET6_ADDRSTRLEN];
 } s_;
 
 static char *text(const char *t)
@@ -51,10 +49,10 @@ static size_t split(const char *list, size_t n, char **ret, size_t max)
 	return count;
 }
 
-static void process(const struct worker *w, const struct conn *c, const struct subject *s)
+void compose_process(const struct worker *w, const struct subject *s, struct process_text *t,
+		     Probity__V1__Process *m)
 {
 	const struct proc *line[ANCESTORS_MAX], *p = s->proc;
-	Probity__V1__Process *m = &s_.process;
 	size_t n;
 
 	probity__v1__process__init(m);
@@ -62,9 +60,8 @@ static void process(const struct worker *w, const struct conn *c, const struct s
 	m->start_boot_ns = s->start_ns;
 	m->uid = s->uid;
 	m->user = text(s->user);
-	m->n_groups = split(s->groups, s->groups_len, s_.groups, GROUPS_MAX);
-	m->groups = s_.groups;
-	s_.call.process = m;
+	m->n_groups = split(s->groups, s->groups_len, t->groups, GROUPS_MAX);
+	m->groups = t->groups;
 	if (!p)
 		return;
 	if (p->loginuid != (uint32_t)-1) {
@@ -74,16 +71,16 @@ static void process(const struct worker *w, const struct conn *c, const struct s
 	m->login_user = text(p->login_user);
 	m->exe = text(p->exe);
 	m->exe_sha256 = text(p->exe_sha256);
-	n = mask_argv(w->classes, p->argv, p->argv_len, s_.argv, sizeof(s_.argv) - 1);
-	s_.argv[n] = '\0';
-	m->n_argv = split(s_.argv, n, s_.args, ARGS_MAX);
-	m->argv = s_.args;
+	n = mask_argv(w->classes, p->argv, p->argv_len, t->argv, sizeof(t->argv) - 1);
+	t->argv[n] = '\0';
+	m->n_argv = split(t->argv, n, t->args, ARGS_MAX);
+	m->argv = t->args;
 	m->ppid = p->ppid;
 	n = procs_ancestry(w->procs, p, line);
 	for (size_t i = 1; i < n; i++)
-		s_.ancestry[i - 1] = text(line[i]->exe);
+		t->ancestry[i - 1] = text(line[i]->exe);
 	m->n_ancestry = n ? n - 1 : 0;
-	m->ancestry = s_.ancestry;
+	m->ancestry = t->ancestry;
 	m->cgroup = text(p->cgroup_path);
 	m->container_id = text(p->container);
 }
@@ -288,7 +285,8 @@ size_t compose_call(const struct worker *w, const struct conn *c, const struct w
 		    const struct verdict_text *v, uint8_t *out, size_t cap)
 {
 	probity__v1__ai_call__init(&s_.call);
-	process(w, c, s);
+	compose_process(w, s, &s_.who, &s_.process);
+	s_.call.process = &s_.process;
 	tool(&s->tool);
 	service(&watch->service);
 	answer(it);

@@ -4,6 +4,7 @@
 #define PROBITY_AGENT_WORKER_COMPOSE_H
 
 #include "agent/worker/conns.h"
+#include "proto/record.pb-c.h"
 
 struct subject {
 	const struct proc *proc; /* NULL: not known, the rest is what its events carried */
@@ -15,6 +16,16 @@ struct subject {
 	uint32_t groups_len;
 	char number[12];
 };
+/* What the Process message of a subject points into. */
+#define ARGS_MAX 128
+#define GROUPS_MAX 32
+struct process_text {
+	char argv[4096];
+	char *args[ARGS_MAX], *groups[GROUPS_MAX], *ancestry[ANCESTORS_MAX];
+};
+void compose_process(const struct worker *w, const struct subject *s, struct process_text *t,
+		     Probity__V1__Process *m);
+
 struct verdict_text {
 	const char *effect, *mechanism;
 	bool before_effect;

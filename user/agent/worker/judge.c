@@ -41,7 +41,7 @@ static void list_add(struct facts_list *l, const char *s)
 		l->v[l->n++] = s;
 }
 
-static void facts_process(const struct worker *w, const struct subject *s, struct facts *f)
+void judge_facts(const struct subject *s, struct facts *f)
 {
 	f->uid = s->uid;
 	f->user = s->user;
@@ -98,13 +98,19 @@ static void subject_user(struct worker *w, struct subject *s)
 	}
 }
 
-static void subject_of(struct worker *w, const struct conn *c, struct subject *ret)
+void judge_subject(struct worker *w, uint32_t uid, uint32_t pid, uint64_t start_ns,
+		   struct subject *ret)
 {
-	*ret = (struct subject){.uid = c->uid, .pid = c->pid, .start_ns = c->start_ns};
+	*ret = (struct subject){.uid = uid, .pid = pid, .start_ns = start_ns};
 	subject_user(w, ret);
 	ret->tool = (struct catalog_tool){"", "", "", "", "", 0};
 	if (ret->proc)
 		procs_tool(w->procs, w->catalog, ret->proc, &ret->tool);
+}
+
+static void subject_of(struct worker *w, const struct conn *c, struct subject *ret)
+{
+	judge_subject(w, c->uid, c->pid, c->start_ns, ret);
 }
 
 static void decide(const struct worker *w, const struct conn *c, const struct watch *watch,
@@ -113,7 +119,7 @@ static void decide(const struct worker *w, const struct conn *c, const struct wa
 {
 	struct facts f = {.stage = stage};
 
-	facts_process(w, s, &f);
+	judge_facts(s, &f);
 	facts_call(c, watch, it, &f);
 	*ret = (struct decision){.deciding = -1};
 	if (w->pack)

@@ -14,6 +14,11 @@ json_t *judge_status(const struct worker *w);
 
 bool judge_service(const struct worker *w, const struct conn *c, const struct interaction *it,
 		   const char *dialect, struct catalog_service *ret);
+struct subject;
+/* Who: its process, names and tool; and the facts of it that a rule may ask for. */
+void judge_subject(struct worker *w, uint32_t uid, uint32_t pid, uint64_t start_ns,
+		   struct subject *ret);
+void judge_facts(const struct subject *s, struct facts *f);
 /* Before the call is over: asks for the kill that a rule demands on what is known so far. */
 void judge_early(struct worker *w, struct conn *c, struct watch *watch,
 		 const struct interaction *it, enum facts_stage stage);
