@@ -14,6 +14,7 @@
 //   FAKE_SPLIT       send answers in writes of at most so many bytes; default 0 = a part a write
 //   FAKE_TEXT        what the assistant says
 //   FAKE_H2=1        offer HTTP/2 as well
+//   FAKE_H2C=1       HTTP/2 in clear on a port of its own ("h2c" in the line)
 //   FAKE_WS          deflate, plain or refuse: answer WebSocket upgrades (needs the package ws)
 //   FAKE_TOOLS       none, or a regular expression: call the first tool offered that matches; default
 //                    the first. FAKE_ARGUMENTS: JSON of its arguments
@@ -289,6 +290,12 @@ async function main() {
 	plain.on('connection', (s) => watch(s, false));
 	upgrades(plain);
 	const ready = { http: await listen(plain, env.FAKE_HTTP_PORT), pid: process.pid };
+	if (env.FAKE_H2C) {
+		const clear = http2.createServer(onRequest);
+		clear.on('connection', (s) => watch(s, false));
+		clear.on('sessionError', () => {});
+		ready.h2c = await listen(clear, 0);
+	}
 	if (env.FAKE_CERTS) ready.https = await listen(secureServer(env.FAKE_CERTS), env.FAKE_HTTPS_PORT);
 	console.log(JSON.stringify(ready));
 }
