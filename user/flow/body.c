@@ -17,6 +17,7 @@
 
 #include "base/cleanup.h"
 #include "decode.h"
+#include "mcp_http.h"
 #include "ndjson.h"
 #include "sse.h"
 
@@ -65,6 +66,7 @@ static void doc_begin(void *ctx, const char *event)
 	struct body *b = ctx;
 
 	extract_begin(b->out.extract, side_of(b), event);
+	mcp_http_begin(b->out.mcp, b->out.dir, event);
 	b->bad_doc = false;
 }
 
@@ -72,6 +74,7 @@ static void doc_data(void *ctx, const uint8_t *p, size_t n)
 {
 	struct body *b = ctx;
 
+	mcp_http_data(b->out.mcp, b->out.dir, p, n, b->ns);
 	extract_select(b->out.extract, side_of(b));
 	if (b->bad_doc || !extract_data(b->out.extract, p, n, b->ns))
 		return;
@@ -87,6 +90,7 @@ static void doc_end(void *ctx, bool cut)
 
 	extract_select(b->out.extract, side_of(b));
 	extract_end(b->out.extract, cut);
+	mcp_http_doc_end(b->out.mcp, b->out.dir, cut);
 }
 
 /* --- forms ---------------------------------------------------------------------------------- */

@@ -16,6 +16,7 @@ struct body_out {
 	void *ctx;
 	struct interaction *it;
 	struct extract *extract; /* outlives the body */
+	struct mcp_http *mcp;	 /* as well; may be NULL */
 	enum flow_dir dir;
 };
 /* NULL when out of memory. */

@@ -30,6 +30,16 @@ enum flow_state {
 	FLOW_IGNORE, /* not HTTP/1.x, or its first exchange is not AI, or upgraded: stop feeding */
 };
 
+/* Which session a message of the Model Context Protocol belongs to. */
+struct mcp_where {
+	const char *transport;	/* "http", "http-sse": static */
+	uint64_t key, next_key; /* of the session; of what comes after this exchange */
+	bool has_session;
+	uint8_t session_sha256[32]; /* of Mcp-Session-Id */
+	char protocol_version[32];  /* of the request's head */
+};
+struct mcp_msg;
+
 struct flow;
 struct flow_ops {
 	/* Request head is complete; it->method, host, path, … are set. */
@@ -44,6 +54,10 @@ struct flow_ops {
 	/* The exchange is over, complete or not. Called exactly once for each exchange for which
 	 * the interest was YES, or MAYBE with a dialect found in the body. */
 	void (*done)(void *ctx, const struct interaction *it);
+	/* A message of MCP in a body (mcp_msg.h); m NULL: the exchange is over. Such an exchange
+	 * at a MAYBE is kept, and ends with `dropped` as it is no call of a model. May be NULL. */
+	void (*mcp)(void *ctx, const struct interaction *it, const struct mcp_where *w,
+		    enum flow_dir dir, const struct mcp_msg *m, uint64_t ns);
 	/* A MAYBE turned out not to be AI. */
 	void (*dropped)(void *ctx, const struct interaction *it);
 };

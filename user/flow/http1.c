@@ -238,6 +238,11 @@ static void on_upgrade(struct http1_head *h, struct slice v)
 	h->upgrade = v;
 }
 
+static void on_extensions(struct http1_head *h, struct slice v)
+{
+	h->extensions = v;
+}
+
 static void on_message_coding(struct http1_head *h, struct slice v)
 {
 	h->message_coding = v;
@@ -253,6 +258,21 @@ static void on_connect_version(struct http1_head *h, struct slice v)
 	h->connect = true;
 }
 
+static void on_accept(struct http1_head *h, struct slice v)
+{
+	h->accept = v;
+}
+
+static void on_mcp_session(struct http1_head *h, struct slice v)
+{
+	h->mcp_session = v;
+}
+
+static void on_mcp_version(struct http1_head *h, struct slice v)
+{
+	h->mcp_version = v;
+}
+
 static const struct {
 	const char *name;
 	void (*on)(struct http1_head *h, struct slice v);
@@ -264,10 +284,14 @@ static const struct {
 	{"content-type", on_content_type},
 	{"user-agent", on_user_agent},
 	{"upgrade", on_upgrade},
+	{"sec-websocket-extensions", on_extensions},
 	{"grpc-encoding", on_message_coding},
 	{"connect-content-encoding", on_message_coding},
 	{"grpc-status", on_grpc_status},
 	{"connect-protocol-version", on_connect_version},
+	{"accept", on_accept},
+	{"mcp-session-id", on_mcp_session},
+	{"mcp-protocol-version", on_mcp_version},
 };
 
 /* One field with its folded lines, p..end without the last LF. */
