@@ -15,15 +15,18 @@
 
 #include "base/cleanup.h"
 #include "extract.h"
+#include "mcp_http.h"
 
 static void forget(struct exchange *x)
 {
 	body_free(x->body[FLOW_REQUEST]);
 	body_free(x->body[FLOW_RESPONSE]);
 	extract_free(x->extract);
+	mcp_http_free(x->mcp);
 	free(x->it);
 	x->body[FLOW_REQUEST] = x->body[FLOW_RESPONSE] = NULL;
 	x->extract = NULL;
+	x->mcp = NULL;
 	x->it = NULL;
 	x->interest = FLOW_NO;
 }
@@ -45,6 +48,10 @@ static void drop(struct exchange *x)
 /* A body may just have shown its dialect. */
 static void settle(struct exchange *x)
 {
+	if (x->interest == FLOW_MAYBE && mcp_http_found(x->mcp)) {
+		x->interest = FLOW_YES;
+		x->only_mcp = true;
+	}
 	if (x->interest != FLOW_MAYBE || x->it->dialect == DIALECT_NONE || x->it->dialect_by_path)
 		return;
 	x->interest = FLOW_YES;
@@ -110,6 +117,8 @@ struct exchange *exchange_new(const struct flow_ops *ops, void *ctx, const struc
 	x->interest = ops->head(ctx, it);
 	if (x->interest == FLOW_NO)
 		forget(x);
+	else
+		x->mcp = mcp_http_new(ops, ctx, it, h);
 	return TAKE_PTR(x);
 }
 
@@ -120,7 +129,7 @@ void exchange_content(struct exchange *x, enum flow_dir dir, const struct http1_
 	if (!x->extract)
 		x->extract = extract_new(x->it);
 	if (x->extract) {
-		struct body_out out = {x->ops, x->ctx, x->it, x->extract, dir};
+		struct body_out out = {x->ops, x->ctx, x->it, x->extract, x->mcp, dir};
 
 		x->body[dir] = body_new(&out, h->content_type, h->codings);
 	}
@@ -138,6 +147,8 @@ void exchange_rest(struct exchange *x)
 
 void exchange_answer(struct exchange *x, const struct http1_head *h, uint64_t ns)
 {
+	bool waited = mcp_http_waits(x->mcp);
+
 	x->answer_begun = true;
 	if (!x->it)
 		return;
@@ -145,6 +156,9 @@ void exchange_answer(struct exchange *x, const struct http1_head *h, uint64_t ns
 	x->it->first_byte_ns = ns;
 	x->it->websocket &= h->status == 101;
 	TEXT_SET(x->it->response_encoding, h->codings, strlen(h->codings));
+	mcp_http_answer(x->mcp, h);
+	if (x->interest == FLOW_MAYBE && waited && !mcp_http_waits(x->mcp))
+		drop(x);
 }
 
 void exchange_data(struct exchange *x, enum flow_dir dir, const uint8_t *p, size_t n, uint64_t ns)
@@ -191,9 +205,9 @@ void exchange_request_over(struct exchange *x, bool cut, uint64_t ns)
 		return;
 	x->it->request_end_ns = ns;
 	x->request_whole = true;
-	if (x->interest == FLOW_YES)
+	if (x->interest == FLOW_YES && !x->only_mcp)
 		x->ops->request(x->ctx, x->it);
-	else if (read)
+	else if (read && !x->only_mcp && !mcp_http_waits(x->mcp))
 		drop(x);
 }
 
@@ -234,7 +248,9 @@ void exchange_finish(struct exchange *x)
 {
 	if (x->it)
 		order_times(x->it);
-	if (x->it && x->interest == FLOW_YES)
+	if (x->it)
+		mcp_http_end(x->mcp, x->it->end_ns ?: x->it->start_ns);
+	if (x->it && x->interest == FLOW_YES && !x->only_mcp)
 		x->ops->done(x->ctx, x->it);
 	else if (x->it)
 		x->ops->dropped(x->ctx, x->it);

@@ -13,9 +13,11 @@ struct exchange {
 	enum flow_interest interest;
 	struct interaction *it;	 /* NULL: of no interest */
 	struct extract *extract; /* NULL until there is a content */
+	struct mcp_http *mcp;	 /* NULL: it cannot be of MCP */
 	struct body *body[2];	 /* open contents, by enum flow_dir */
 	uint64_t start_ns;
 	bool to_head, to_connect; /* the method decides what follows the answer's head */
+	bool only_mcp; /* of interest for its messages of MCP, no call of a model */
 	bool request_over, request_whole, answer_begun, answer_over;
 };
 
