@@ -98,6 +98,12 @@ struct event_conn { /* EVENT_CONN, EVENT_CONNECT, EVENT_ACCEPT, EVENT_SOCK_CLOSE
 	__event_u64 cookie; /* the socket: its kernel cookie; never 0 */
 };
 
+/* EVENT_SOCK_CLOSE of a kernel side that counts; without the counts it is an event_conn. */
+struct event_sock_end {
+	struct event_conn c;
+	__event_u64 sent, received; /* bytes of payload; all ones: not known */
+};
+
 #define EVENT_HELLO_MAX 4096 /* bytes of a first flight that are told; key shares make it long */
 struct event_hello {	     /* EVENT_HELLO; h.pid and h.start_ns: who connected the socket */
 	struct event h;

@@ -37,9 +37,13 @@
 #include "agent/ring.h"
 #include "agent/worker/conns.h"
 #include "agent/worker/events.h"
+#include "agent/worker/evidence.h"
+#include "agent/worker/halves.h"
+#include "agent/worker/known.h"
 #include "agent/worker/judge.h"
 #include "agent/worker/users.h"
 #include "agent/worker/outcome.h"
+#include "agent/worker/socks.h"
 #include "base/cleanup.h"
 #include "base/log.h"
 
@@ -91,6 +95,7 @@ static struct worker w;
 static struct ring *ring;
 static bool settled;	 /* what the worker before us left is declared */
 static uint64_t left_id; /* the last id it gave out, 0: there was none */
+static size_t heap_idle; /* what is in use before any connection is followed */
 static uint32_t *asleep; /* the BPF map of that name */
 static _Alignas(8) uint8_t body[ROLE_BODY_MAX + 1];
 
@@ -158,8 +163,13 @@ static void on_message(enum role_kind kind, size_t n)
 	switch (kind) {
 	case ROLE_PROC:
 		p = procs_told(w.procs, (void *)body);
-		if (p)
-			judge_process(&w, p);
+		if (!p)
+			break;
+		evidence_process(&w, p);
+		judge_process(&w, p);
+		break;
+	case ROLE_PROBES:
+		procs_probes(w.procs, (void *)body, boot_now());
 		break;
 	case ROLE_USER:
 		users_told(&w, (void *)body);
@@ -201,24 +211,58 @@ void worker_listen(struct worker *wk, int ms)
 		read_keeper();
 }
 
+static json_t *counts(void)
+{
+	const struct worker_counts *c = &w.count;
+	const struct {
+		const char *name;
+		uint64_t n;
+	} all[] = {
+		{"events", c->events},
+		{"calls", c->calls},
+		{"control_records", c->control_records},
+		{"connections", conns_count(w.conns)},
+		{"sockets", socks_count(w.socks)},
+		{"keys", halves_count(w.halves)},
+		{"processes", procs_count(w.procs)},
+		{"ignored", c->ignored},
+		{"served", c->served},
+		{"not_ai", c->exchanges_not_ai},
+		{"killed", c->killed},
+		{"late_kills", c->late_kills},
+		{"evicted", c->evicted},
+		{"bad_events", c->bad_events},
+		{"tcp_connects", c->connects},
+		{"hellos", c->hellos},
+		{"hellos_held", c->held},
+		{"evidence", c->evidence},
+		{"evidence_refused", c->evidence_refused},
+		{"late_connections", c->late},
+		{"unseen_calls", c->unseen},
+		{"quiet_sockets", c->quiet},
+		{"keys_unjoined", c->unjoined},
+		{"key_chunks_not_kept", c->not_waited},
+		{"keys_below_handles", c->twice},
+		{"pipe_events", c->pipes},
+		{"ring_used", ring_used(ring)},
+		{"records_waiting_bytes", handover_bytes(w.handover)},
+		{"records_dropped", handover_dropped(w.handover)},
+	};
+	json_t *j = json_object();
+
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+		json_object_set_new(j, all[i].name, json_integer(all[i].n));
+	return j;
+}
+
 static void send_status(void)
 {
-	json_t *j = json_pack(
-		"{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}",
-		"role", "worker", "events", (json_int_t)w.count.events, "calls",
-		(json_int_t)w.count.calls, "control_records", (json_int_t)w.count.control_records,
-		"connections", (json_int_t)conns_count(w.conns), "processes",
-		(json_int_t)procs_count(w.procs), "ignored", (json_int_t)w.count.ignored, "served",
-		(json_int_t)w.count.served, "not_ai", (json_int_t)w.count.exchanges_not_ai,
-		"killed", (json_int_t)w.count.killed, "late_kills", (json_int_t)w.count.late_kills,
-		"evicted", (json_int_t)w.count.evicted, "bad_events",
-		(json_int_t)w.count.bad_events, "tcp_connects", (json_int_t)w.count.connects,
-		"late_connections", (json_int_t)w.count.late, "ring_used",
-		(json_int_t)ring_used(ring), "records_waiting_bytes",
-		(json_int_t)handover_bytes(w.handover), "records_dropped",
-		(json_int_t)handover_dropped(w.handover), "policy", judge_status(&w));
-	char *text = j ? json_dumps(j, JSON_COMPACT) : NULL;
+	json_t *j = counts();
+	char *text;
 
+	json_object_set_new(j, "role", json_string("worker"));
+	json_object_set_new(j, "policy", judge_status(&w));
+	text = json_dumps(j, JSON_COMPACT);
 	if (text)
 		tell_keeper(&w, ROLE_STATUS, text, strlen(text));
 	free(text);
@@ -227,9 +271,54 @@ static void send_status(void)
 
 /* --- once a second ------------------------------------------------------------------------------ */
 
+/* What was lost here since it was last said; each is said once, when there is room. */
+static void declare_losses(void)
+{
+	static uint64_t dropped, late, evicted, unjoined;
+	const struct {
+		uint64_t now, *said;
+		const char *what, *cause, *reason;
+	} all[] = {
+		{handover_dropped(w.handover), &dropped, "records", "recorder_away",
+		 "the recorder did not take finished records in time"},
+		{w.count.late, &late, "connections", "late_attach",
+		 "were under way when first seen; a call begun before is not recorded"},
+		{w.count.evicted, &evicted, "connections", "evicted",
+		 "no room to follow them; an open call is recorded as truncated"},
+		{w.count.unjoined, &unjoined, "connections", "unjoined",
+		 "one direction of a connection, whose socket never became known"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		if (all[i].now <= *all[i].said || !has_room())
+			continue;
+		judge_loss(&w, 0, all[i].what, all[i].now - *all[i].said, all[i].cause,
+			   all[i].reason);
+		*all[i].said = all[i].now;
+	}
+}
+
+static size_t heap_used(void)
+{
+	struct mallinfo2 m = mallinfo2();
+
+	return m.uordblks + m.hblkhd;
+}
+
+/* The tables first: what they give up may be the last word on a process. */
+static void sweep(uint64_t now)
+{
+	halves_sweep(w.halves, now);
+	conns_sweep(w.conns, now);
+	socks_sweep(w.socks, now);
+	evidence_sweep(&w);
+	procs_sweep(w.procs, now);
+	outcomes_sweep(w.outcomes, now, false);
+}
+
 static void each_second(void)
 {
-	static uint64_t last, dropped, refused, late;
+	static uint64_t last, refused;
 	uint64_t now = boot_now();
 
 	if (now - last < 1000000000ull)
@@ -237,18 +326,8 @@ static void each_second(void)
 	last = now;
 	w.wall_offset_ns = wall_offset();
 	declare_drops();
-	procs_sweep(w.procs, now);
-	outcomes_sweep(w.outcomes, now, false);
-	if (handover_dropped(w.handover) > dropped && has_room()) {
-		judge_loss(&w, 0, "records", handover_dropped(w.handover) - dropped,
-			   "recorder_away", "the recorder did not take finished records in time");
-		dropped = handover_dropped(w.handover);
-	}
-	if (w.count.late > late && has_room()) {
-		judge_loss(&w, 0, "connections", w.count.late - late, "late_attach",
-			   "were under way when first seen; a call begun before is not recorded");
-		late = w.count.late;
-	}
+	sweep(now);
+	declare_losses();
 	if (inflight_refused(w.inflight) > refused)
 		log_warn("%d calls are open at once: a crash now would lose some uncounted",
 			 INFLIGHT_SLOTS);
@@ -290,12 +369,16 @@ static int load_all(void)
 		return -EIO;
 	w.procs = procs_new();
 	w.conns = conns_new(&w);
+	w.halves = halves_new(&w);
+	w.socks = socks_new(&w);
+	w.known = known_new();
 	w.outcomes = outcomes_new(&w);
 	w.catalog = catalog_new();
 	w.classes = dataclass_db_new(err, sizeof(err));
 	if (!w.classes)
 		log_err("data classes: %s", err);
-	if (!w.procs || !w.conns || !w.outcomes || !w.catalog || !w.classes)
+	if (!w.procs || !w.conns || !w.halves || !w.socks || !w.known || !w.outcomes ||
+	    !w.catalog || !w.classes)
 		return -ENOMEM;
 	malloc_trim(0);
 	return 0;
@@ -480,12 +563,15 @@ int worker_main(const struct config *cfg, const struct worker_fds *fds, uint32_t
 	if (prepare(cfg, fds, ring_bytes))
 		return 1;
 	begin();
+	heap_idle = heap_used();
 	send_status();
 	for (;;) {
 		unsigned n = ring_consume(ring, events_record, &w, BATCH);
 
 		if (!read_keeper() || w.stopping)
 			break;
+		if (n)
+			conns_trim(w.conns, heap_used, heap_idle + CONNS_MEMORY, boot_now());
 		handover_run(w.handover);
 		settle();
 		each_second();

@@ -196,7 +196,9 @@ static void where(const struct conn *c, const struct interaction *it)
 	m->peer_address = s_.peer;
 	m->peer_port = c->peer.port;
 	if (c->peer.family)
-		m->peer_source = c->peer_adjacent ? "adjacent" : "nested";
+		m->peer_source = !c->id || c->flags & EVENT_F_PLAIN ? "socket"
+				 : c->peer_adjacent		    ? "adjacent"
+								    : "nested";
 	m->http_method = text(it->method);
 	m->http_path = text(it->path);
 	m->http_status = it->status;
@@ -204,7 +206,31 @@ static void where(const struct conn *c, const struct interaction *it)
 	m->websocket = it->websocket;
 	m->connection_id = c->id;
 	m->request_offset = it->request_offset;
-	m->capture = "openssl";
+	m->alpn = text(c->alpn);
+	m->tls_version = c->tls == 0x0304 ? "1.3" : c->tls == 0x0303 ? "1.2" : "";
+}
+
+/* By which stack's functions the bytes came, when only one was found in the process. */
+static const char *capture(const struct conn *c, const struct proc *p)
+{
+	if (!c->id)
+		return "";
+	if (c->flags & EVENT_F_PLAIN)
+		return "socket";
+	return p && p->tls.stacks[0] && !strchr(p->tls.stacks, ',') ? p->tls.stacks : "tls";
+}
+
+static void wire(const struct interaction *it)
+{
+	Probity__V1__AiCall *m = &s_.call;
+
+	m->http_version = text(it->http_version);
+	m->wire = text(it->wire);
+	m->turn = it->turn;
+	if (it->grpc_status >= 0) {
+		m->has_grpc_status_case = PROBITY__V1__AI_CALL__HAS_GRPC_STATUS_GRPC_STATUS;
+		m->grpc_status = it->grpc_status;
+	}
 }
 
 static uint64_t after(const struct interaction *it, uint64_t ns)
@@ -212,14 +238,27 @@ static uint64_t after(const struct interaction *it, uint64_t ns)
 	return ns > it->start_ns ? ns - it->start_ns : 0;
 }
 
-static void how_much(const struct worker *w, const struct conn *c, const struct interaction *it)
+#define SIZE(field, FIELD, value)                                                         \
+	do {                                                                              \
+		s_.call.has_##field##_case = PROBITY__V1__AI_CALL__HAS_##FIELD##_##FIELD; \
+		s_.call.field = (value);                                                  \
+	} while (0)
+
+static void sizes(const struct interaction *it)
+{
+	SIZE(request_wire_bytes, REQUEST_WIRE_BYTES, it->request_wire);
+	SIZE(request_body_bytes, REQUEST_BODY_BYTES, it->request_body);
+	SIZE(response_wire_bytes, RESPONSE_WIRE_BYTES, it->response_wire);
+	SIZE(response_body_bytes, RESPONSE_BODY_BYTES, it->response_body);
+}
+
+static void how_much(const struct worker *w, const struct conn *c, const struct interaction *it,
+		     bool unseen)
 {
 	Probity__V1__AiCall *m = &s_.call;
 
-	m->request_wire_bytes = it->request_wire;
-	m->request_body_bytes = it->request_body;
-	m->response_wire_bytes = it->response_wire;
-	m->response_body_bytes = it->response_body;
+	if (!unseen)
+		sizes(it);
 	if (it->request_body)
 		m->request_sha256 = (ProtobufCBinaryData){32, (uint8_t *)it->request_sha256};
 	if (it->response_body)
@@ -292,7 +331,9 @@ size_t compose_call(const struct worker *w, const struct conn *c, const struct w
 	answer(it);
 	classes(watch);
 	where(c, it);
-	how_much(w, c, it);
+	s_.call.capture = text(capture(c, s->proc));
+	wire(it);
+	how_much(w, c, it, watch->unseen);
 	decision(w, d, v);
 	if (probity__v1__ai_call__get_packed_size(&s_.call) > cap) {
 		keep_fired_rules();

@@ -1,37 +1,46 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Flows in: events of the data ring. Flows out: through judge.c one record per AI call; to the
- * kernel, by the verdict slots, "ignore this connection".
+ * The table of connections. Flows in: events of the data ring, told by connection id. Flows out:
+ * chunks to follow.c, which reads them; to the kernel, by the verdict slots, "ignore this
+ * connection" or "watch it".
  *
- * A connection is followed while it may speak to AI. It is left alone, and told so to the kernel,
- * when it is ours to serve (the request comes in by a read), when its first bytes are not HTTP/1,
- * or when its first exchange turned out not to be AI. Hosts whose name a kernel rule has are never
- * ignored there.
+ * A connection lasts until its handle is freed, its process ends, or its socket was closed a while
+ * ago: what a program had read from the socket it may still decrypt. A handle with its socket found
+ * beside the call may have got the wrong one, so it is given longer. Hosts whose name a kernel rule
+ * has are never ignored there.
  *
- * Bound: CONNS_MAX connections; the least recently used one then ends as if it had been closed,
- * and its open call is recorded as truncated. Events of a connection come in order; chunks lost by
- * the kernel are gaps by offset.
+ * Bounds: CONNS_MAX connections, CONNS_MEMORY bytes in sum. Beyond either one ends as if it had
+ * been closed, and its open call is recorded as truncated: idle ones that are not AI first, then
+ * idle ones, then the least recently used. Events of a connection come in order; chunks lost by the
+ * kernel are gaps by offset.
  */
 #include "conns.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/worker/evidence.h"
+#include "agent/worker/halves.h"
 #include "agent/worker/judge.h"
+#include "agent/worker/socks.h"
 #include "agent/worker/users.h"
 #include "base/cleanup.h"
 #include "flow/flow.h"
 
 #define BUCKETS 4096
+#define KEY_GRACE_NS 2000000000ull
+#define HANDLE_GRACE_NS 30000000000ull
+#define LOOK_MAX 1024 /* connections looked at to find one that is idle */
+#define TRIM_STEP 32  /* ended between two looks at the memory */
 
 struct conns {
 	struct worker *worker;
 	struct conn *by_id[BUCKETS], *by_pid[BUCKETS];
 	struct conn *newest, *oldest;
-	unsigned count;
+	unsigned count, closing;
 };
 
-/* --- the tables ------------------------------------------------------------------------------- */
+/* --- the table -------------------------------------------------------------------------------- */
 
 struct conns *conns_new(struct worker *w)
 {
@@ -70,19 +79,19 @@ static struct conn *find(const struct conns *cs, uint64_t id)
 	return c;
 }
 
-static void watch_free(struct conn *c, uint64_t offset)
+static void unbind(struct conn *c)
 {
-	for (struct watch **at = &c->watches, *w; (w = *at); at = &w->next)
-		if (w->request_offset == offset) {
-			*at = w->next;
-			inflight_drop(c->worker->inflight, w->slot);
-			explicit_bzero(w, sizeof(*w));
-			free(w);
-			return;
-		}
+	struct conn **at = c->sock ? &c->sock->conns : NULL;
+
+	if (!at)
+		return;
+	while (*at != c)
+		at = &(*at)->next_of_sock;
+	*at = c->next_of_sock;
+	c->sock = NULL;
 }
 
-static void drop(struct conns *cs, struct conn *c)
+static void unlink_conn(struct conns *cs, struct conn *c)
 {
 	struct conn **at = &cs->by_id[c->id % BUCKETS];
 
@@ -94,23 +103,66 @@ static void drop(struct conns *cs, struct conn *c)
 		at = &(*at)->next_of_pid;
 	*at = c->next_of_pid;
 	lru_remove(cs, c);
-	while (c->watches)
-		watch_free(c, c->watches->request_offset);
-	inflight_drop(cs->worker->inflight, c->slot);
-	flow_free(c->flow);
-	free(c);
+	unbind(c);
 	cs->count--;
+	cs->closing -= c->closed_ns != 0;
 }
 
-static void end(struct conns *cs, struct conn *c, uint64_t ns)
+void conns_drop(struct conns *cs, struct conn *c)
 {
-	if (c->flow) {
-		c->closing = true;
-		flow_close(c->flow, ns);
-	}
+	uint64_t start_ns = c->start_ns;
+	uint32_t pid = c->pid;
+
+	unlink_conn(cs, c);
+	follow_free(c);
+	inflight_drop(cs->worker->inflight, c->slot);
+	free(c);
+	evidence_again(cs->worker, pid, start_ns);
+}
+
+void conns_end(struct conns *cs, struct conn *c, uint64_t ns)
+{
+	c->closing = true;
+	follow_end(c, ns);
 	if (c->refused && !c->judged)
 		judge_refused(cs->worker, c, ns);
-	drop(cs, c);
+	halves_let_go(c, false);
+	conns_drop(cs, c);
+}
+
+/* --- room ------------------------------------------------------------------------------------- */
+
+static bool idle(const struct conn *c)
+{
+	return !c->refused && (!c->flow || !flow_busy(c->flow));
+}
+
+/* The one to end when there is no room. */
+static struct conn *spare(const struct conns *cs)
+{
+	struct conn *quiet = NULL, *c = cs->oldest;
+
+	for (unsigned n = 0; c && n < LOOK_MAX; n++, c = c->newer) {
+		if (!idle(c))
+			continue;
+		if (!c->ai)
+			return c;
+		quiet = quiet ?: c;
+	}
+	return quiet ?: cs->oldest;
+}
+
+static void evict(struct conns *cs, uint64_t ns)
+{
+	cs->worker->count.evicted++;
+	conns_end(cs, spare(cs), ns);
+}
+
+void conns_trim(struct conns *cs, size_t (*used)(void), size_t max, uint64_t ns)
+{
+	while (cs->count && used() > max)
+		for (unsigned i = 0; cs->count && i < TRIM_STEP; i++)
+			evict(cs, ns);
 }
 
 /* What was judged on this connection before is not the refused write. */
@@ -132,32 +184,40 @@ static void check_user(const struct conn *c)
 
 static void remember(struct conn *c, const struct event *e)
 {
-	c->flags |= e->flags & ~EVENT_F_ADJACENT;
+	c->flags |= e->flags & ~(EVENT_F_ADJACENT | EVENT_F_REFUSED);
 	c->uid = e->uid;
 	c->cgroup = e->cgroup;
+	if (e->flags & (EVENT_F_TLS12 | EVENT_F_TLS13))
+		c->tls = e->flags & EVENT_F_TLS13 ? 0x0304 : 0x0303;
 	check_user(c);
 }
 
-static struct conn *get(struct conns *cs, const struct event *e)
+void conns_touch(struct conns *cs, struct conn *c, const struct event *e)
+{
+	lru_remove(cs, c);
+	lru_add(cs, c);
+	if (c->closed_ns)
+		c->closed_ns = e->boot_ns;
+	remember(c, e);
+}
+
+struct conn *conns_get(struct conns *cs, const struct event *e)
 {
 	struct conn *c = find(cs, e->conn);
 
 	if (c) {
-		lru_remove(cs, c);
-		lru_add(cs, c);
-		remember(c, e);
+		conns_touch(cs, c, e);
 		return c;
 	}
-	if (cs->count >= CONNS_MAX) {
-		cs->worker->count.evicted++;
-		end(cs, cs->oldest, e->boot_ns);
-	}
+	if (cs->count >= CONNS_MAX)
+		evict(cs, e->boot_ns);
 	c = calloc(1, sizeof(*c));
 	if (!c)
 		return NULL;
 	c->id = e->conn;
 	c->pid = e->pid;
 	c->start_ns = e->start_ns;
+	c->first_ns = e->boot_ns;
 	c->slot = -1;
 	c->worker = cs->worker;
 	remember(c, e);
@@ -170,185 +230,141 @@ static struct conn *get(struct conns *cs, const struct event *e)
 	return c;
 }
 
-static void ignore(struct conns *cs, struct conn *c)
+bool conns_open(const struct conns *cs, uint32_t pid, uint64_t start_ns)
 {
-	struct verdict_slot *v = &cs->worker->verdicts[c->id & (VERDICT_SLOTS - 1)];
+	for (const struct conn *c = cs->by_pid[pid % BUCKETS]; c; c = c->next_of_pid)
+		if (c->pid == pid && c->start_ns == start_ns && !(c->flags & EVENT_F_PLAIN))
+			return true;
+	return false;
+}
 
+/* --- verdicts --------------------------------------------------------------------------------- */
+
+void conns_verdict(struct worker *w, uint64_t id, enum verdict verdict)
+{
+	struct verdict_slot *v = &w->verdicts[id & (VERDICT_SLOTS - 1)];
+
+	if (v->conn == id && v->verdict == verdict)
+		return;
 	__atomic_store_n(&v->verdict, VERDICT_NONE, __ATOMIC_SEQ_CST);
-	__atomic_store_n(&v->conn, c->id, __ATOMIC_SEQ_CST);
-	__atomic_store_n(&v->verdict, VERDICT_IGNORE, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&v->conn, id, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&v->verdict, verdict, __ATOMIC_SEQ_CST);
+}
+
+bool conns_is_ignored(const struct worker *w, uint64_t id)
+{
+	const struct verdict_slot *v = &w->verdicts[id & (VERDICT_SLOTS - 1)];
+
+	return v->conn == id && v->verdict == VERDICT_IGNORE;
+}
+
+void conns_ignore(struct conns *cs, struct conn *c)
+{
+	if (c->halves)
+		halves_let_go(c, true);
+	else
+		conns_verdict(cs->worker, c->id, VERDICT_IGNORE);
 	cs->worker->count.ignored++;
-	drop(cs, c);
+	conns_drop(cs, c);
 }
 
-/* --- what flow asks and tells ------------------------------------------------------------------ */
-
-static struct watch *watch_of(const struct conn *c, const struct interaction *it)
-{
-	struct watch *w = c->watches;
-
-	while (w && w->request_offset != it->request_offset)
-		w = w->next;
-	return w;
-}
-
-static enum flow_interest on_head(void *ctx, const struct interaction *it)
-{
-	struct conn *c = ctx;
-	struct watch *w = calloc(1, sizeof(*w));
-	bool ai;
-
-	if (!w)
-		return FLOW_NO;
-	w->request_offset = it->request_offset;
-	w->slot = c->slot >= 0 ? TAKE_FD(c->slot)
-			       : inflight_open(c->worker->inflight, c->id, it->request_offset);
-	dataclass_begin(&w->request);
-	dataclass_begin(&w->response);
-	w->next = c->watches;
-	c->watches = w;
-	ai = judge_service(c->worker, c, it, "", &w->service);
-	if (!ai && !c->refused)
-		return FLOW_MAYBE; /* a known dialect at an unknown host is what we are looking for */
-	judge_early(c->worker, c, w, it, FACTS_HOST);
-	return FLOW_YES;
-}
-
-static void on_text(void *ctx, const struct interaction *it, enum flow_dir dir, const uint8_t *p,
-		    size_t n)
-{
-	struct conn *c = ctx;
-	struct watch *w = watch_of(c, it);
-
-	if (w)
-		dataclass_feed(c->worker->classes, dir == FLOW_REQUEST ? &w->request : &w->response,
-			       p, n);
-}
-
-static void on_request(void *ctx, const struct interaction *it)
-{
-	struct conn *c = ctx;
-	struct watch *w = watch_of(c, it);
-
-	if (!w)
-		return;
-	dataclass_end(c->worker->classes, &w->request);
-	judge_early(c->worker, c, w, it, FACTS_REQUEST);
-}
-
-static void on_done(void *ctx, const struct interaction *it)
-{
-	struct conn *c = ctx;
-	struct watch *w = watch_of(c, it);
-
-	if (!w)
-		return;
-	dataclass_end(c->worker->classes, &w->request);
-	dataclass_end(c->worker->classes, &w->response);
-	judge_done(c->worker, c, w, it);
-	c->judged = true;
-	watch_free(c, it->request_offset);
-}
-
-static void on_dropped(void *ctx, const struct interaction *it)
-{
-	struct conn *c = ctx;
-
-	c->worker->count.exchanges_not_ai++;
-	watch_free(c, it->request_offset);
-}
-
-static const struct flow_ops ops = {
-	.head = on_head,
-	.text = on_text,
-	.request = on_request,
-	.done = on_done,
-	.dropped = on_dropped,
-};
-
-/* --- events ------------------------------------------------------------------------------------ */
-
-/* Not "HTTP/", or as much of it as there is. */
-static bool no_answer(const struct event_data *e)
-{
-	return memcmp(e->bytes, "HTTP/", e->size < 5 ? e->size : 5);
-}
-
-/*
- * Whoever reads a request serves it. Seen from the start, that is the first data of all. An answer
- * can come first too: its request was read by a worker that is dead, or the kernel had no room.
- */
-static bool serves(const struct conn *c, const struct event_data *e)
-{
-	return c->flags & EVENT_F_SERVER || (!c->flow && e->dir == EVENT_READ && e->offset == 0 &&
-					     !(e->h.flags & EVENT_F_LATE) && no_answer(e));
-}
-
-static void feed(struct conns *cs, struct conn *c, const struct event_data *e)
-{
-	bool request = e->dir == EVENT_WRITE;
-	enum flow_state st;
-
-	if (request && c->slot < 0 && !flow_busy(c->flow))
-		c->slot = inflight_open(cs->worker->inflight, c->id, e->offset);
-	st = flow_data(c->flow, request ? FLOW_REQUEST : FLOW_RESPONSE, e->offset, e->bytes,
-		       e->size, e->h.boot_ns);
-	if (c->slot >= 0 && !flow_busy(c->flow)) {
-		inflight_drop(cs->worker->inflight, c->slot);
-		c->slot = -1;
-	}
-	if (st == FLOW_IGNORE && !c->refused)
-		ignore(cs, c);
-}
+/* --- events ----------------------------------------------------------------------------------- */
 
 void conns_data(struct conns *cs, const struct event_data *e)
 {
+	struct chunk k = {
+		e->dir == EVENT_READ, e->offset, e->h.boot_ns, e->bytes, e->size, e->h.flags};
 	struct conn *c;
 
-	/* A chunk on its way up when its connection was given up. */
-	struct verdict_slot *v = &cs->worker->verdicts[e->h.conn & (VERDICT_SLOTS - 1)];
-
-	if (v->conn == e->h.conn && v->verdict == VERDICT_IGNORE)
-		return;
-	c = get(cs, &e->h);
+	if (conns_is_ignored(cs->worker, e->h.conn))
+		return; /* on its way up when its connection was given up */
+	c = conns_get(cs, &e->h);
 	if (!c)
 		return;
+	if (e->h.flags & EVENT_F_PLAIN && !c->sock) {
+		struct sock *s = socks_find(cs->worker->socks, e->h.conn & ~CONN_ID_PLAIN);
+
+		if (s)
+			conns_bind(c, s, NULL);
+	}
 	if (e->h.flags & EVENT_F_REFUSED)
 		refuse(c);
-	if (serves(c, e)) {
-		cs->worker->count.served++;
-		ignore(cs, c);
-		return;
+	if (!follow_chunk(c, &k) && !c->refused)
+		conns_ignore(cs, c);
+}
+
+void conns_learn(struct conn *c, const struct sock *s)
+{
+	if (!c->sni_given && s->sni)
+		TEXT_SET(c->sni, s->sni, strlen(s->sni));
+	if (s->alpn)
+		TEXT_SET(c->alpn, s->alpn, strlen(s->alpn));
+	c->tls = s->tls ?: c->tls;
+}
+
+/* Its plaintext came before its socket. */
+static void found_socket(struct conn *c, struct sock *s)
+{
+	struct proc *p = procs_find(c->worker->procs, c->pid, c->start_ns);
+
+	s->seen = true;
+	if (p && p->tls.loose && !(c->flags & EVENT_F_PLAIN))
+		p->tls.loose--;
+}
+
+/* e: NULL when the socket is known by another way than a send. */
+void conns_bind(struct conn *c, struct sock *s, const struct event_conn *e)
+{
+	if (c->sock != s) {
+		if (c->end[EVENT_WRITE] || c->end[EVENT_READ])
+			found_socket(c, s);
+		unbind(c);
+		c->sock = s;
+		c->next_of_sock = s->conns;
+		s->conns = c;
 	}
-	if (!c->flow)
-		c->flow =
-			flow_new(&ops, c,
-				 c->flags & EVENT_F_LATE || e->offset > 0 || e->dir == EVENT_READ);
-	if (c->flow)
-		feed(cs, c, e);
+	c->peer = e ? e->peer : s->peer;
+	c->peer_adjacent = e && e->h.flags & EVENT_F_ADJACENT;
+	s->bound = true;
+	conns_learn(c, s);
 }
 
 void conns_bound(struct conns *cs, const struct event_conn *e)
 {
-	struct conn *c = get(cs, &e->h);
+	struct sock *s;
+	struct conn *c;
 
-	if (!c)
+	if (conns_is_ignored(cs->worker, e->h.conn))
 		return;
-	c->peer = e->peer;
-	c->peer_adjacent = e->h.flags & EVENT_F_ADJACENT;
+	s = socks_get(cs->worker->socks, e->cookie, &e->h);
+	c = conns_get(cs, &e->h);
+	if (!c || !s)
+		return;
+	s->peer = e->peer;
+	if (!(c->flags & EVENT_F_PLAIN))
+		s->handle = true;
+	/* Keys of the same bytes, seen below this handle. */
+	for (struct conn *k = s->conns, *next; k; k = next) {
+		next = k->next_of_sock;
+		if (k->halves && !k->watches)
+			conns_ignore(cs, k);
+	}
+	conns_bind(c, s, e);
 }
 
 void conns_named(struct conns *cs, const struct event_host *e)
 {
-	struct conn *c = get(cs, &e->h);
+	struct conn *c = conns_get(cs, &e->h);
 
-	if (c)
-		text_copy(c->sni, sizeof(c->sni), e->host, strnlen(e->host, sizeof(e->host)));
+	if (!c)
+		return;
+	text_copy(c->sni, sizeof(c->sni), e->host, strnlen(e->host, sizeof(e->host)));
+	c->sni_given = true;
 }
 
 void conns_killed(struct conns *cs, const struct event_kill *e)
 {
-	struct conn *c = get(cs, &e->h);
+	struct conn *c = conns_get(cs, &e->h);
 
 	cs->worker->count.killed++;
 	if (!c)
@@ -356,7 +372,7 @@ void conns_killed(struct conns *cs, const struct event_kill *e)
 	refuse(c);
 	c->kill_rules = e->rules;
 	c->kill_policy = e->policy;
-	end(cs, c, e->h.boot_ns);
+	conns_end(cs, c, e->h.boot_ns);
 }
 
 void conns_closed(struct conns *cs, const struct event *e)
@@ -364,7 +380,7 @@ void conns_closed(struct conns *cs, const struct event *e)
 	struct conn *c = find(cs, e->conn);
 
 	if (c)
-		end(cs, c, e->boot_ns);
+		conns_end(cs, c, e->boot_ns);
 }
 
 void conns_exit(struct conns *cs, const struct event *e)
@@ -372,21 +388,56 @@ void conns_exit(struct conns *cs, const struct event *e)
 	for (struct conn *c = cs->by_pid[e->pid % BUCKETS], *next; c; c = next) {
 		next = c->next_of_pid;
 		if (c->pid == e->pid)
-			end(cs, c, e->boot_ns);
+			conns_end(cs, c, e->boot_ns);
+	}
+}
+
+void conns_sock_closed(struct conns *cs, struct sock *s, uint64_t ns)
+{
+	for (struct conn *c = s->conns, *next; c; c = next) {
+		next = c->next_of_sock;
+		cs->closing += !c->closed_ns;
+		c->closed_ns = c->closed_ns ?: ns;
+		if (c->flags & EVENT_F_PLAIN)
+			conns_end(cs, c, ns);
+	}
+}
+
+void conns_sock_gone(struct sock *s)
+{
+	while (s->conns)
+		unbind(s->conns);
+}
+
+void conns_sweep(struct conns *cs, uint64_t now_ns)
+{
+	if (!cs->closing)
+		return;
+	for (struct conn *c = cs->oldest, *next; c; c = next) {
+		uint64_t grace = c->halves ? KEY_GRACE_NS : HANDLE_GRACE_NS;
+
+		next = c->newer;
+		if (c->closed_ns && c->closed_ns + grace < now_ns)
+			conns_end(cs, c, c->closed_ns);
 	}
 }
 
 void conns_close_all(struct conns *cs, uint64_t ns)
 {
 	while (cs->oldest)
-		end(cs, cs->oldest, ns);
+		conns_end(cs, cs->oldest, ns);
 }
 
 void conns_free(struct conns *cs)
 {
 	if (!cs)
 		return;
-	while (cs->oldest)
-		drop(cs, cs->oldest);
+	while (cs->oldest) {
+		struct conn *c = cs->oldest;
+
+		unlink_conn(cs, c);
+		follow_free(c);
+		free(c);
+	}
 	free(cs);
 }

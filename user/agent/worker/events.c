@@ -7,8 +7,11 @@
 #include "events.h"
 
 #include "agent/worker/conns.h"
+#include "agent/worker/evidence.h"
+#include "agent/worker/halves.h"
 #include "agent/worker/judge.h"
 #include "agent/worker/outcome.h"
+#include "agent/worker/socks.h"
 #include "base/cleanup.h"
 
 /* The smallest size each kind may have; a shorter or unknown record is counted, never read. */
@@ -24,14 +27,62 @@ static const size_t least[] = {
 	[EVENT_CONNECT] = sizeof(struct event_conn),
 	[EVENT_ACCEPT] = sizeof(struct event_conn),
 	[EVENT_SOCK_CLOSE] = sizeof(struct event_conn),
+	[EVENT_HELLO] = sizeof(struct event_hello),
+	[EVENT_PIPE] = sizeof(struct event),
+	[EVENT_FILE] = sizeof(struct event),
 };
+
+/* Pipes and files of AI process trees: whoever reads MCP there says so in on_pipe. */
+static void on_pipe(struct worker *w, const struct event *e, size_t n)
+{
+	if (w->on_pipe)
+		w->on_pipe(w, e, n);
+	else
+		w->count.pipes++;
+}
 
 static void on_data(struct worker *w, const struct event_data *e, size_t n)
 {
 	if (e->size > n - sizeof(*e))
 		w->count.bad_events++;
+	else if (e->h.flags & EVENT_F_PIPE)
+		on_pipe(w, &e->h, n);
+	else if (e->h.flags & EVENT_F_HALF)
+		halves_data(w->halves, e);
 	else
 		conns_data(w->conns, e);
+}
+
+static void on_conn(struct worker *w, const struct event_conn *e)
+{
+	if (e->h.flags & EVENT_F_HALF)
+		halves_bound(w->halves, e);
+	else
+		conns_bound(w->conns, e);
+}
+
+static void on_hello(struct worker *w, const struct event_hello *e, size_t n)
+{
+	if (e->size > n - sizeof(*e))
+		w->count.bad_events++;
+	else
+		hellos_told(w, e);
+}
+
+/* A kernel side that counts what the socket moved says so in a longer record. */
+static void on_sock_close(struct worker *w, const struct event_conn *e, size_t n)
+{
+	const struct event_sock_end *end = (const void *)e;
+	bool told = n >= sizeof(*end) && end->sent <= INT64_MAX;
+
+	w->count.closes++;
+	socks_closed(w->socks, e, told ? (int64_t)end->sent : -1);
+}
+
+static void on_exit_of(struct worker *w, const struct event *e)
+{
+	conns_exit(w->conns, e);
+	halves_exit(w->halves, e);
 }
 
 /* The old image and its TLS handles are gone with the exec. */
@@ -39,18 +90,23 @@ static void on_exec(struct worker *w, const struct event_exec *e, size_t n)
 {
 	struct proc *p;
 
-	conns_exit(w->conns, &e->h);
+	on_exit_of(w, &e->h);
 	p = procs_exec(w->procs, e, n);
-	if (p)
-		judge_process(w, p);
+	if (!p)
+		return;
+	evidence_process(w, p);
+	judge_process(w, p);
 }
 
 static void on_fork(struct worker *w, const struct event_exec *e)
 {
 	struct proc *p = procs_fork(w->procs, e);
 
-	if (p)
-		judge_process(w, p);
+	if (!p)
+		return;
+	if (p->tls.tool)
+		evidence_process(w, p);
+	judge_process(w, p);
 }
 
 void events_record(void *worker, const void *record, size_t n)
@@ -69,13 +125,14 @@ void events_record(void *worker, const void *record, size_t n)
 		on_data(w, record, n);
 		break;
 	case EVENT_CONN:
-		conns_bound(w->conns, record);
+		on_conn(w, record);
 		break;
 	case EVENT_HOST:
 		conns_named(w->conns, record);
 		break;
 	case EVENT_CLOSE:
-		conns_closed(w->conns, e);
+		if (!halves_closed(w->halves, e))
+			conns_closed(w->conns, e);
 		break;
 	case EVENT_KILL:
 		conns_killed(w->conns, record);
@@ -87,18 +144,26 @@ void events_record(void *worker, const void *record, size_t n)
 		on_fork(w, record);
 		break;
 	case EVENT_EXIT:
-		conns_exit(w->conns, e);
+		on_exit_of(w, e);
 		procs_exit(w->procs, e);
 		outcomes_exit(w->outcomes, e);
 		break;
 	case EVENT_CONNECT:
 		w->count.connects++;
+		socks_connected(w->socks, record);
 		break;
 	case EVENT_ACCEPT:
 		w->count.accepts++;
 		break;
 	case EVENT_SOCK_CLOSE:
-		w->count.closes++;
+		on_sock_close(w, record, n);
+		break;
+	case EVENT_HELLO:
+		on_hello(w, record, n);
+		break;
+	case EVENT_PIPE:
+	case EVENT_FILE:
+		on_pipe(w, e, n);
 		break;
 	}
 }

@@ -191,7 +191,8 @@ void judge_done(struct worker *w, struct conn *c, struct watch *watch, const str
 	struct decision d;
 	struct subject s;
 
-	judge_service(w, c, it, dialect_name(it->dialect), &watch->service);
+	if (!watch->unseen)
+		judge_service(w, c, it, dialect_name(it->dialect), &watch->service);
 	subject_of(w, c, &s);
 	decide(w, c, watch, it, &s, FACTS_DONE, &d);
 	effect_of(w, c, watch, true, &d, &v);
@@ -204,6 +205,16 @@ void judge_done(struct worker *w, struct conn *c, struct watch *watch, const str
 	effect_of(w, c, watch, false, &d, &v);
 	o.failed_len = compose_call(w, c, watch, it, &s, &d, &v, failed, sizeof(failed));
 	outcomes_add(w->outcomes, &o);
+}
+
+void judge_unseen(struct worker *w, struct conn *c, struct watch *watch,
+		  const struct interaction *it)
+{
+	if (!catalog_host(w->catalog, it->host, &watch->service)) {
+		watch->service.id = watch->service.provider = "unknown";
+		watch->service.name = "Unknown AI service";
+	}
+	judge_done(w, c, watch, it);
 }
 
 void judge_refused(struct worker *w, struct conn *c, uint64_t ns)

@@ -27,6 +27,9 @@ void judge_done(struct worker *w, struct conn *c, struct watch *watch,
 		const struct interaction *it);
 /* A composed call: gives it its id and passes it on. */
 void judge_hand_over(struct worker *w, int slot, uint64_t ns, const uint8_t *payload, size_t n);
+/* Of a call to AI no byte was seen, only that it was made: it->host and times, and the reason. */
+void judge_unseen(struct worker *w, struct conn *c, struct watch *watch,
+		  const struct interaction *it);
 /* A write was killed in the kernel and its bytes are no request we could read. */
 void judge_refused(struct worker *w, struct conn *c, uint64_t ns);
 

@@ -178,6 +178,21 @@ static struct texts texts_of(const struct proc *e)
 
 static const struct texts no_texts = {"", "", "", "", "", "", "", "", 0, 0};
 
+/* What was told since the exec is of the new image already: messages may be ahead of the ring. */
+static void new_image(struct proc_tls *t, uint64_t exec_ns)
+{
+	struct proc_tls told = *t;
+
+	*t = (struct proc_tls){0};
+	if (told.told_ns < exec_ns)
+		return;
+	t->since_ns = told.since_ns;
+	t->told_ns = told.told_ns;
+	t->state = told.state;
+	memcpy(t->stacks, told.stacks, sizeof(t->stacks));
+	memcpy(t->reason, told.reason, sizeof(t->reason));
+}
+
 struct proc *procs_exec(struct procs *p, const struct event_exec *ev, size_t n)
 {
 	struct proc *old = procs_find(p, ev->h.pid, ev->h.start_ns), *e;
@@ -201,6 +216,7 @@ struct proc *procs_exec(struct procs *p, const struct event_exec *ev, size_t n)
 	e->ppid = ev->ppid;
 	e->loginuid = ev->loginuid;
 	e->exe_sha256[0] = '\0';
+	new_image(&e->tls, ev->h.boot_ns);
 	e->full = false; /* the keeper's word on the new image is on its way */
 	return e;
 }
@@ -209,7 +225,7 @@ struct proc *procs_fork(struct procs *p, const struct event_exec *ev)
 {
 	struct proc *parent = procs_find(p, ev->ppid, 0), *e;
 	struct texts t = parent ? texts_of(parent) : no_texts;
-	bool full = parent && parent->full;
+	bool full = parent && parent->full, tool = parent && parent->tls.tool;
 	char sha256[65] = "";
 
 	if (parent)
@@ -223,7 +239,8 @@ struct proc *procs_fork(struct procs *p, const struct event_exec *ev)
 	e->ppid = ev->ppid;
 	e->loginuid = ev->loginuid;
 	e->full = full;
-	e->rules = 0; /* judged anew: what the kernel copied at the fork may be older */
+	e->tls.tool |= tool; /* the same image */
+	e->rules = 0;	     /* judged anew: what the kernel copied at the fork may be older */
 	memcpy(e->exe_sha256, sha256, sizeof(sha256));
 	return e;
 }
@@ -260,6 +277,23 @@ struct proc *procs_told(struct procs *p, const struct role_proc *r)
 	memcpy(e->exe_sha256, r->exe_sha256, sizeof(e->exe_sha256));
 	e->full = true;
 	return e;
+}
+
+void procs_probes(struct procs *p, const struct role_probes *r, uint64_t now_ns)
+{
+	struct proc *e = procs_find(p, r->pid, r->start_ns);
+
+	if (!e) {
+		e = store(p, NULL, r->pid, &no_texts);
+		if (!e)
+			return;
+		e->start_ns = r->start_ns;
+	}
+	e->tls.since_ns = r->since_ns;
+	e->tls.told_ns = now_ns;
+	e->tls.state = r->state;
+	memcpy(e->tls.stacks, r->stacks, sizeof(e->tls.stacks));
+	memcpy(e->tls.reason, r->reason, sizeof(e->tls.reason));
 }
 
 void procs_exit(struct procs *p, const struct event *ev)

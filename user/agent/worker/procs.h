@@ -13,14 +13,29 @@
 #define PROCS_MAX 16384
 #define ANCESTORS_MAX 16
 
+/* Of its TLS: what the keeper told of its probes, and what it was told of the process. */
+struct proc_tls {
+	uint64_t since_ns, told_ns; /* sites in place since; 0 = not. When the keeper said so. */
+	uint32_t state;		    /* enum probe_state; nothing was told while told_ns is 0 */
+	char stacks[64], reason[96];
+	uint64_t sent_ns;  /* last word to the keeper */
+	uint32_t evidence; /* enum role_evidence, 0 = none yet */
+	uint32_t not_ai;   /* connections that turned out not to be AI */
+	uint32_t loose;	   /* connections with plaintext whose socket is not known */
+	bool tool, ai;	   /* an AI tool itself; ai: told, never taken back */
+	bool seen;	   /* plaintext came up */
+	bool due;	   /* a word was put off */
+};
+
 /* Texts never NULL. argv and groups are NUL-separated lists, their lengths beside them. */
 struct proc {
 	struct proc *next;
 	uint64_t start_ns, cgroup, dead_ns; /* dead_ns: CLOCK_BOOTTIME, 0 = alive */
 	uint32_t pid, ppid, uid, loginuid;
 	uint32_t argv_len, groups_len;
-	bool full;	     /* the keeper has told its part */
-	uint64_t rules;	     /* in-kernel tool rules told to the keeper */
+	bool full;	/* the keeper has told its part */
+	uint64_t rules; /* in-kernel tool rules told to the keeper */
+	struct proc_tls tls;
 	char exe_sha256[65]; /* empty: not known (yet) */
 	const char *exe, *comm, *argv, *user, *login_user, *groups, *cgroup_path, *container;
 	char text[];
@@ -35,6 +50,8 @@ struct proc *procs_exec(struct procs *p, const struct event_exec *e, size_t n);
 struct proc *procs_fork(struct procs *p, const struct event_exec *e);
 struct proc *procs_told(struct procs *p, const struct role_proc *r);
 void procs_exit(struct procs *p, const struct event *e);
+/* A process nobody has told of gets an entry. */
+void procs_probes(struct procs *p, const struct role_probes *r, uint64_t now_ns);
 
 /* start_ns 0 = whatever lives under that pid. */
 struct proc *procs_find(const struct procs *p, uint32_t pid, uint64_t start_ns);

@@ -16,11 +16,22 @@
 #include "proto/event.h"
 
 struct conns;
+struct halves;
+struct known;
 struct outcomes;
+struct socks;
+struct worker;
 
 struct worker_counts {
 	uint64_t events, calls, exchanges_not_ai, ignored, served, killed, late_kills, evicted;
-	uint64_t late; /* connections seen first when they were under way */
+	uint64_t late;	 /* connections seen first when they were under way */
+	uint64_t unseen; /* calls declared of which no byte was seen */
+	uint64_t quiet;	 /* sockets to AI without a byte of plaintext, taken for unused */
+	uint64_t hellos, held, evidence, evidence_refused;
+	uint64_t unjoined;   /* keys whose socket never became known */
+	uint64_t not_waited; /* chunks of keys without a socket that found no room */
+	uint64_t twice;	     /* keys below a TLS handle that tells the same bytes */
+	uint64_t pipes;	     /* events of pipes and files nobody here reads */
 	uint64_t connects, accepts, closes, bad_events, control_records;
 };
 
@@ -35,6 +46,11 @@ struct worker {
 	struct dataclass_db *classes;
 	struct procs *procs;
 	struct conns *conns;
+	struct halves *halves;
+	struct socks *socks;
+	struct known *known;
+	/* EVENT_PIPE, EVENT_FILE, and EVENT_DATA with EVENT_F_PIPE; NULL: counted only. */
+	void (*on_pipe)(struct worker *w, const struct event *e, size_t n);
 	struct outcomes *outcomes; /* of kills by the keeper */
 
 	/* the pack in force */
