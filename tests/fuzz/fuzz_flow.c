@@ -14,7 +14,8 @@ static void tell(void *c, const struct interaction *i) {}
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
-	static const struct flow_ops ops = {head, text, tell, tell, tell};
+	static const struct flow_ops ops = {
+		.head = head, .text = text, .request = tell, .done = tell, .dropped = tell};
 	struct flow *f = flow_new(&ops, NULL, n && p[0] & 8);
 	uint64_t next[2] = {0, 0}, ns = 1;
 

@@ -75,7 +75,11 @@ static inline void rig_dropped(void *ctx, const struct interaction *it)
 	rig_log(ctx, "X:%s ", it->path);
 }
 
-static const struct flow_ops rig_ops = {rig_head, rig_text, rig_request, rig_done, rig_dropped};
+static const struct flow_ops rig_ops = {.head = rig_head,
+					.text = rig_text,
+					.request = rig_request,
+					.done = rig_done,
+					.dropped = rig_dropped};
 
 static inline struct rig *rig_new(bool late)
 {

@@ -113,7 +113,11 @@ static void on_dropped(void *ctx, const struct interaction *it)
 	t->dropped++;
 }
 
-static const struct flow_ops ops = {on_head, on_text, on_request, on_done, on_dropped};
+static const struct flow_ops ops = {.head = on_head,
+				    .text = on_text,
+				    .request = on_request,
+				    .done = on_done,
+				    .dropped = on_dropped};
 
 /* --- streams -------------------------------------------------------------------------------- */
 
