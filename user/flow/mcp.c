@@ -204,13 +204,15 @@ void mcp_session_end(struct mcp_session *s, const char *reason, uint64_t ns)
 	}
 }
 
-void mcp_session_end_call(struct mcp_session *s, const struct mcp_id *id, const char *reason,
-			  uint64_t ns)
+void mcp_session_end_some(struct mcp_session *s, bool (*of)(const struct mcp_call *c, void *arg),
+			  void *arg, const char *reason, uint64_t ns)
 {
-	struct mcp_call **at = find(s, false, id);
-
-	if (!at)
-		return;
-	incomplete(*at, TRUNCATED, reason);
-	finish(s, at, NULL, ns);
+	for (struct mcp_call **at = &s->oldest; *at;) {
+		if (!of(*at, arg)) {
+			at = &(*at)->next;
+			continue;
+		}
+		incomplete(*at, TRUNCATED, reason);
+		finish(s, at, NULL, ns);
+	}
 }

@@ -52,9 +52,9 @@ bool mcp_session_message(struct mcp_session *s, bool from_client, const struct m
 void mcp_session_gap(struct mcp_session *s, bool from_client);
 /* What is still open will not be answered. reason: static text. */
 void mcp_session_end(struct mcp_session *s, const char *reason, uint64_t ns);
-/* Of one request, if it is still open. */
-void mcp_session_end_call(struct mcp_session *s, const struct mcp_id *id, const char *reason,
-			  uint64_t ns);
+/* Only those `of` says yes to. */
+void mcp_session_end_some(struct mcp_session *s, bool (*of)(const struct mcp_call *c, void *arg),
+			  void *arg, const char *reason, uint64_t ns);
 unsigned mcp_session_open(const struct mcp_session *s); /* requests */
 
 #endif
