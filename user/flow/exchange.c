@@ -15,6 +15,7 @@
 
 #include "base/cleanup.h"
 #include "extract.h"
+#include "ws.h"
 #include "mcp_http.h"
 
 static void forget(struct exchange *x)
@@ -92,7 +93,11 @@ static void fill_request(struct interaction *it, const struct http1_head *h)
 	TEXT_SET(it->content_type, h->content_type.p, h->content_type.n);
 	TEXT_SET(it->request_encoding, h->codings, strlen(h->codings));
 	it->websocket = h->upgrade.n == 9 && !strncasecmp(h->upgrade.p, "websocket", 9);
-	it->dialect = extract_dialect_by_path(it->method, it->path);
+	it->dialect = it->websocket ? ws_dialect_by_path(it->path)
+				    : extract_dialect_by_path(it->method, it->path);
+	if (it->websocket)
+		ws_model_by_query(h->target.p, h->target.n, it->request_model,
+				  sizeof(it->request_model));
 	it->dialect_by_path = it->dialect != DIALECT_NONE;
 }
 
@@ -207,7 +212,7 @@ void exchange_request_over(struct exchange *x, bool cut, uint64_t ns)
 	x->request_whole = true;
 	if (x->interest == FLOW_YES && !x->only_mcp)
 		x->ops->request(x->ctx, x->it);
-	else if (read && !x->only_mcp && !mcp_http_waits(x->mcp))
+	else if (read && !x->it->websocket && !x->only_mcp && !mcp_http_waits(x->mcp))
 		drop(x);
 }
 

@@ -18,6 +18,7 @@
 #include <stdlib.h>
 
 #include "flow_impl.h"
+#include "ws.h"
 
 static bool must_hold(const struct flow *f)
 {
@@ -37,14 +38,21 @@ static size_t advance(struct flow *f, enum flow_dir dir, uint64_t offset, const 
 	size_t done = 0;
 
 	if (offset > s->next) {
-		recover_gap(f, dir, offset - s->next, ns);
+		if (f->ws)
+			ws_gap(f->ws, dir, offset - s->next, ns);
+		else
+			recover_gap(f, dir, offset - s->next, ns);
 		s->next = offset;
 	}
 	recover_chunk(f, dir, p, n, ns);
+	if (f->late && !f->asked)
+		ws_flow_join(f, dir, p, n);
 	while (done < n && !f->ignored && !(dir == FLOW_RESPONSE && must_hold(f))) {
 		size_t used;
 
-		if (s->phase == START)
+		if (f->ws)
+			used = ws_flow_step(f, dir, p + done, n - done, ns);
+		else if (s->phase == START)
 			used = message_head(f, dir, p + done, n - done, ns);
 		else if (s->phase == BODY)
 			used = message_body(f, dir, p + done, n - done, ns);
@@ -181,6 +189,7 @@ void flow_free(struct flow *f)
 	release(f);
 	while (f->count)
 		exchange_free(f->q[--f->count]);
+	ws_free(f->ws);
 	free(f);
 }
 
@@ -188,6 +197,8 @@ void flow_close(struct flow *f, uint64_t ns)
 {
 	f->overtake = true;
 	drain(f);
+	if (f->ws)
+		ws_close(f->ws, ns);
 	pair_close(f, ns);
 	f->ignored = true;
 	release(f);
@@ -195,6 +206,8 @@ void flow_close(struct flow *f, uint64_t ns)
 
 bool flow_busy(const struct flow *f)
 {
+	if (f->ws && ws_busy(f->ws))
+		return true;
 	for (unsigned i = 0; i < f->count; i++)
 		if (f->q[i]->it)
 			return true;

@@ -11,7 +11,8 @@
 enum phase {
 	START, /* at a message's first byte or in its head */
 	BODY,
-	LOST, /* place in the stream not known */
+	LOST,	  /* place in the stream not known */
+	UPGRADED, /* no longer HTTP */
 };
 
 struct side {
@@ -32,6 +33,7 @@ struct flow {
 	struct side side[2];
 	struct exchange *q[FLOW_PIPELINE_MAX]; /* oldest first */
 	unsigned count;
+	struct ws *ws; /* NULL: not a WebSocket */
 	struct hold *hold;
 	uint64_t searched; /* bytes of requests before the first was found */
 	bool late;
@@ -84,5 +86,14 @@ void recover_gap(struct flow *f, enum flow_dir dir, uint64_t n, uint64_t ns);
 void recover_chunk(struct flow *f, enum flow_dir dir, const uint8_t *p, size_t n, uint64_t ns);
 /* Whether a late flow, after this chunk of requests, must be taken for something else. */
 bool recover_is_foreign(struct flow *f, const uint8_t *p, size_t n);
+
+/* ws_flow.c: the connection becomes a WebSocket. */
+
+/* By the answer h to x: f->ws is set if it is of interest. */
+void ws_flow_begin(struct flow *f, const struct exchange *x, const struct http1_head *h);
+/* A chunk of a late flow: it may be one's already. */
+void ws_flow_join(struct flow *f, enum flow_dir dir, const uint8_t *p, size_t n);
+/* Takes all of it. */
+size_t ws_flow_step(struct flow *f, enum flow_dir dir, const uint8_t *p, size_t n, uint64_t ns);
 
 #endif

@@ -199,9 +199,13 @@ void pair_answer(struct flow *f, const struct http1_head *h, uint64_t ns)
 		content_begins(f, FLOW_RESPONSE, h, ns);
 		return;
 	}
+	if (x && h->status == 101)
+		ws_flow_begin(f, x, h);
 	answer_over(f, false, ns);
 	abandon_all(f, "connection left HTTP", ns);
-	f->ignored = true;
+	f->ignored = !f->ws;
+	if (f->ws)
+		s->phase = f->side[FLOW_REQUEST].phase = UPGRADED;
 }
 
 static void close_one(struct flow *f, struct exchange *x, uint64_t ns)
