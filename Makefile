@@ -30,11 +30,12 @@ CFLAGS_san := $(BASE) -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -
 LDFLAGS_rel := -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed
 LDFLAGS_san := -fsanitize=address,undefined -Wl,--as-needed
 
-MAINS := user/agent/probityd.c user/collector/probity_collector.c user/cli/main.c user/classify/gen_catalog.c
+MAINS := user/agent/probityd.c user/collector/probity_collector.c user/cli/main.c user/classify/gen_catalog.c \
+	user/agent/discover/gen_signatures.c
 SRCS := $(filter-out $(MAINS),$(shell find user -name '*.c' | LC_ALL=C sort))
 PROTO := $(wildcard proto/*.proto)
 PROTO_C := $(PROTO:proto/%.proto=$(B)/gen/proto/%.pb-c.c)
-GEN_C := $(PROTO_C) $(B)/gen/catalog_data.c
+GEN_C := $(PROTO_C) $(B)/gen/catalog_data.c $(B)/gen/tls_signatures_data.c
 GEN_H := $(PROTO_C:.c=.h)
 BPF_SRCS := $(wildcard bpf/*.bpf.c)
 SKEL := $(B)/gen/probity.skel.h
@@ -115,6 +116,14 @@ $(B)/gen/gen_catalog: $(wildcard user/classify/gen_*.c) $(wildcard user/classify
 $(B)/gen/catalog_data.c: policies/catalog.yaml $(B)/gen/gen_catalog
 	$(call say,GEN,$@)$(B)/gen/gen_catalog $< > $@
 
+# The resolver's own loader reads the file, so what it refuses stops the build.
+$(B)/gen/gen_signatures: $(addprefix user/agent/discover/,gen_signatures.c signatures.c signatures_yaml.c) \
+		user/policy/yaml_doc.c user/policy/arena.c $(wildcard user/agent/discover/*.h) proto/event.h
+	$(call say,HOSTCC,$<)mkdir -p $(@D) && $(CC) $(BASE) -O1 -o $@ $(filter %.c,$^) -lyaml
+
+$(B)/gen/tls_signatures_data.c: policies/tls-signatures.yaml $(B)/gen/gen_signatures
+	$(call say,GEN,$@)$(B)/gen/gen_signatures $< > $@
+
 $(B)/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h bpf/lib/*.h) proto/event.h
 	$(call say,BPF,$<)mkdir -p $(@D) && $(CLANG) -g -O2 -target bpf -D__TARGET_ARCH_$(ARCH) -D__bpf__ \
 		-Wall -Werror -Wno-missing-declarations -Ibpf/vmlinux/$(ARCH) -Ibpf -I. -c $< -o $@
@@ -155,7 +164,7 @@ FUZZ_BINS := $(FUZZ:tests/fuzz/%.c=$(B)/replay/%)
 BENCH_BINS := $(BENCH:tests/bench/%.c=$(B)/bench/%)
 SYS_PROGS := $(patsubst tests/system/%.c,$(B)/tests-system/%,$(wildcard tests/system/*.c))
 .PHONY: tests-built unit-built bench-built sys-built
-sys-built: $(SYS_PROGS) $(B)/bpf-tests/bpf_check $(B)/bpf-tests/sslstub.so
+sys-built: $(SYS_PROGS) $(B)/bpf-tests/bpf_check $(B)/bpf-tests/net_check $(B)/bpf-tests/sslstub.so
 unit-built: $(UNIT_BINS) $(FUZZ_BINS)
 tests-built: unit-built sys-built
 bench-built: $(BENCH_BINS) $(B)/bench/tlsstub.so $(B)/bench/empty.bpf.o
