@@ -32,7 +32,8 @@ struct {
 } drops SEC(".maps") __weak;
 
 /* One TLS handle of one process instance. The start time is in the key, so that a reused pid with
- * a handle at the same address is another connection. */
+ * a handle at the same address is another connection. Handle of an AEAD: the key's address, its
+ * direction in the lowest bit, because a freed key's place may be taken by one that reads. */
 struct conn_key {
 	__u64 ssl;
 	__u32 tgid;
@@ -45,11 +46,15 @@ struct conn {
 	__u64 host_rules;
 	__u64 host_generation; /* of host_rules */
 	__u64 name;	       /* where the server's name is, while it cannot be read; or 0 */
+	__u64 sk;	       /* its socket, 0 = not known */
+	__u64 seq; /* AEAD of TLS 1.2: of the last record. GnuTLS: the buffer of a write to repeat */
 	__u32 ignored;
-	__u32 flags; /* EVENT_F_LATE, EVENT_F_SERVER, CONN_BOUND */
+	__u32 flags; /* EVENT_F_*, CONN_* */
 };
 #define CONN_BOUND 0x10000
-#define CONN_SHAKEN 0x20000 /* handshake was seen */
+#define CONN_SHAKEN 0x20000 /* a handshake site of its stack fired: its end will be told as well */
+#define CONN_SHUT 0x40000   /* its socket takes no more: a write is another connection's */
+#define CONN_NSS 0x80000    /* a descriptor that NSS has made a TLS one */
 
 /* 32,768 live TLS handles; least recently used go first, and are seen as late again. */
 struct {
@@ -68,25 +73,48 @@ struct {
 #define NEST_WINDOW (256 << 10) /* a live outer call's frame is this near above us */
 struct frame {
 	struct conn_key key;
-	__u64 buf, out; /* out: address of the size_t result of the _ex forms, or 0 */
-	__u64 sp;	/* at entry; at the RET of the same call it is the same */
+	__u64 buf, out; /* out: address of the length really moved, or 0 */
+	__u64 len;	/* as asked for */
+	__u64 seq;	/* of the TLS 1.2 record */
+	__u64 sp; /* at entry; at the RET of the same call it is the same. Of a goroutine: less the
+		   * end of its stack, because Go moves stacks */
 	__u32 dir;
-	__u32 pad;
+	__u32 how; /* TLS_L_* of its site, FRAME_OPEN, EVENT_F_TLS* << 8 */
 };
+#define FRAME_OPEN 0x80
 struct call {
 	struct conn_key key; /* of pending */
 	__u64 sp;	     /* of pending: a send from deeper in the stack is inside the call */
+	__u64 received;	     /* the socket this thread received from last */
+	__u32 fresh;	     /* and nothing was opened since */
 	__u32 pending;	     /* key has no socket yet: the next TCP send of this thread shows it */
 	__u32 depth;
+	__u32 pad;
 	struct frame frame[CALL_DEPTH];
 };
+/* 16,384 threads that are or were in TLS calls. All memory is taken at the start, here and below:
+ * programs that may sleep cannot use maps that allocate (6.1). */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 32768);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 16384);
 	__type(key, __u32);
 	__type(value, struct call);
 } calls SEC(".maps") __weak;
+/* The same for goroutines, whose end nobody sees. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, struct conn_key); /* ssl = goroutine */
+	__type(value, struct call);
+} go_calls SEC(".maps") __weak;
+/* Processes that opened or sealed TLS records through an AEAD: what their threads receive from is
+ * kept. tgid → start. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u32);
+	__type(value, __u32);
+} aead_procs SEC(".maps") __weak;
 
 /* Verdicts ↓ worker, written through mmap. 1 MiB. */
 struct {
@@ -97,27 +125,32 @@ struct {
 	__type(value, struct verdict_slot);
 } verdicts SEC(".maps") __weak;
 
-/* Sockets whose connect or accept was told, so that their end is told too. */
+/* Sockets whose connect or accept was told, so that their end is told too; and which connections
+ * end with them: two halves, and two more where TLS runs over TLS. */
+#define SOCK_CONNS 4
+struct sock_use {
+	__u64 owner; /* pid << 32 */
+	struct conn_key conn[SOCK_CONNS];
+};
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 32768);
-	__type(key, __u64);   /* struct sock * */
-	__type(value, __u64); /* pid << 32 */
+	__type(key, __u64); /* struct sock * */
+	__type(value, struct sock_use);
 } socks SEC(".maps") __weak;
 
 /* Kill rules ↓ keeper: host names, users, processes by tool. 16,384 covers the catalog (about 840
- * patterns) for packs that name everything in it, with room. */
+ * patterns) for packs that name everything in it, with room. A hash and not a trie, which programs
+ * that may sleep cannot use. */
 struct {
-	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 16384);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, struct krule_host_key);
 	__type(value, __u64);
 } krule_hosts SEC(".maps") __weak;
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 4096);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, __u32); /* uid */
 	__type(value, __u64);
 } krule_users SEC(".maps") __weak;
@@ -132,8 +165,10 @@ struct {
 struct shared {
 	__u32 self[8]; /* tgids of the agent: never captured */
 	struct krule_any krule;
-	__u32 hold_ms;	  /* a ClientHello is held no longer than this; 0 = never */
-	__u32 hold_drops; /* and not through more retransmissions than this */
+	__u32 hold_ms;	   /* a ClientHello is held no longer than this; 0 = never */
+	__u32 hold_drops;  /* and not through more retransmissions than this */
+	__u32 wait_us;	   /* a call waits for room in the ring so long; 0 = never */
+	__u32 waiters_max; /* at the same time: one CPU less than there are */
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -142,6 +177,20 @@ struct {
 	__type(key, __u32);
 	__type(value, struct shared);
 } shared SEC(".maps") __weak;
+
+/* Ours alone. */
+struct tally {
+	__u64 next_conn; /* last connection id given out */
+	__u64 stuck;	 /* where the reader stood when somebody waited in vain */
+	__u64 waited;	 /* calls that waited for room */
+	__u64 waiters;
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct tally);
+} tally SEC(".maps") __weak;
 
 /* What the keeper says of processes. 16,384 is what krule_procs holds; least recently used go. */
 struct {

@@ -2,102 +2,50 @@
 /*
  * Where to: TCP connections begin and end, and which TLS handle speaks over which of them.
  *
- * A TLS handle without a socket marks its thread as pending (tls.bpf.c). The next TCP send of that
+ * A TLS handle without a socket marks its thread as pending (lib/call.h). The next TCP send of that
  * thread carries its ciphertext: inside the TLS call for socket BIOs, right after it for memory
- * BIOs (flag ADJACENT). No struct offsets of any TLS library, no syscall tracing: the hook is the
- * raw tracepoint sock_send_length (6.3 and later) or a kprobe on tcp_sendmsg, whichever loads.
+ * BIOs (flag ADJACENT). The key of an AEAD that opens is bound to what its thread received from
+ * last. No struct offsets of any TLS library, no syscall tracing: the hooks are the raw tracepoints
+ * sock_send_length and sock_recv_length (6.3 and later) or kprobes (sock_old.bpf.c), whichever
+ * loads.
+ *
+ * A connection whose own end no probe shows (AEAD, stripped libraries, Go) ends with its socket. A
+ * socket that was closed but has not ended yet takes no more: its writing half ends there, and a
+ * write on a full handle is another connection at the same address.
  */
-#include "lib/emit.h"
-
-#define AF_INET 2
-#define AF_INET6 10
-
-static __always_inline bool addrs(struct sock *sk, struct event_conn *e)
-{
-	__u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
-
-	__builtin_memset(&e->local, 0, sizeof(e->local));
-	__builtin_memset(&e->peer, 0, sizeof(e->peer));
-	e->local.family = e->peer.family = family;
-	e->local.port = BPF_CORE_READ(sk, __sk_common.skc_num);
-	e->peer.port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
-	e->cookie = (__u64)sk;
-	if (family == AF_INET) {
-		BPF_CORE_READ_INTO((__u32 *)e->local.addr, sk, __sk_common.skc_rcv_saddr);
-		BPF_CORE_READ_INTO((__u32 *)e->peer.addr, sk, __sk_common.skc_daddr);
-		return true;
-	}
-	if (family == AF_INET6) {
-		BPF_CORE_READ_INTO((struct in6_addr *)e->local.addr, sk,
-				   __sk_common.skc_v6_rcv_saddr);
-		BPF_CORE_READ_INTO((struct in6_addr *)e->peer.addr, sk, __sk_common.skc_v6_daddr);
-		return true;
-	}
-	return false;
-}
-
-static __always_inline void tell(struct sock *sk, __u16 kind, __u64 conn, __u64 start_ns,
-				 __u32 flags)
-{
-	struct event_conn *e = reserve(sizeof(*e));
-
-	if (!e)
-		return;
-	head(&e->h, kind, sizeof(*e));
-	e->h.conn = conn;
-	e->h.start_ns = start_ns;
-	e->h.flags = flags;
-	if (!addrs(sk, e)) {
-		bpf_ringbuf_discard(e, BPF_RB_NO_WAKEUP);
-		return;
-	}
-	commit(e);
-}
-
-/* Whether the thread is below the stack pointer of the TLS call that waits for its socket. */
-static __always_inline bool inside(const struct call *c)
-{
-	struct pt_regs *regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
-	__u64 sp = PT_REGS_SP_CORE(regs);
-
-	return sp < c->sp && c->sp - sp < NEST_WINDOW;
-}
-
-static __always_inline int bind_conn(struct sock *sk)
-{
-	__u32 tid = (__u32)bpf_get_current_pid_tgid();
-	struct call *c = bpf_map_lookup_elem(&calls, &tid);
-	__u64 key = (__u64)sk, me = bpf_get_current_pid_tgid() & ~0xffffffffull;
-	struct conn *conn;
-
-	if (!c || !c->pending)
-		return 0;
-	if (BPF_CORE_READ_BITFIELD_PROBED(sk, sk_protocol) != IPPROTO_TCP)
-		return 0;
-	c->pending = 0;
-	conn = bpf_map_lookup_elem(&conns, &c->key);
-	if (!conn || conn->flags & CONN_BOUND)
-		return 0;
-	if (!bpf_map_lookup_elem(&socks, &key)) { /* not connected from here: accepted */
-		bpf_map_update_elem(&socks, &key, &me, BPF_ANY);
-		tell(sk, EVENT_ACCEPT, 0, conn->start_ns, 0);
-	}
-	conn->flags |= CONN_BOUND;
-	tell(sk, EVENT_CONN, conn->id, conn->start_ns,
-	     (conn->flags & 0xffff) | (inside(c) ? 0 : EVENT_F_ADJACENT));
-	return 0;
-}
+#include "lib/bind.h"
 
 SEC("raw_tp/sock_send_length")
 int sock_send(struct bpf_raw_tracepoint_args *ctx)
 {
-	return bind_conn((struct sock *)ctx->args[0]);
+	struct pt_regs *regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
+
+	return sent((struct sock *)ctx->args[0], PT_REGS_SP_CORE(regs));
 }
 
-SEC("kprobe/tcp_sendmsg")
-int BPF_KPROBE(sock_send_kprobe, struct sock *sk)
+SEC("raw_tp/sock_recv_length")
+int sock_recv(struct bpf_raw_tracepoint_args *ctx)
 {
-	return bind_conn(sk);
+	return received((struct sock *)ctx->args[0], (int)ctx->args[1]);
+}
+
+/* Its connections, when it ended or takes no more. */
+static __always_inline void end_conns(struct sock_use *u, __u64 sk, bool ended)
+{
+	for (int i = 0; i < SOCK_CONNS; i++) {
+		struct conn_key k = u->conn[i];
+		struct conn *conn;
+
+		if (!k.ssl)
+			continue;
+		conn = bpf_map_lookup_elem(&conns, &k);
+		if (!conn || conn->sk != sk || conn->flags & CONN_SHAKEN)
+			continue;
+		if (ended || (conn->flags & EVENT_F_HALF && !(k.ssl & 1)))
+			conn_end(conn, &k);
+		else
+			conn->flags |= CONN_SHUT;
+	}
 }
 
 SEC("raw_tp/inet_sock_set_state")
@@ -105,18 +53,26 @@ int sock_state(struct bpf_raw_tracepoint_args *ctx)
 {
 	struct sock *sk = (struct sock *)ctx->args[0];
 	int to = ctx->args[2];
-	__u64 key = (__u64)sk, me = bpf_get_current_pid_tgid() & ~0xffffffffull;
+	__u64 key = (__u64)sk;
+	struct sock_use *u;
 
 	if (to == TCP_SYN_SENT) { /* connect(2), in the caller's context */
 		struct task_struct *t = (void *)bpf_get_current_task();
 
-		bpf_map_update_elem(&socks, &key, &me, BPF_ANY);
+		bpf_map_update_elem(&socks, &key, &no_use, BPF_ANY);
+		u = bpf_map_lookup_elem(&socks, &key);
+		if (u)
+			u->owner = bpf_get_current_pid_tgid() & ~0xffffffffull;
 		tell(sk, EVENT_CONNECT, 0, task_start(t), 0);
-	} else if (to == TCP_CLOSE) { /* any context: the socket is all that is said */
-		if (bpf_map_lookup_elem(&socks, &key)) {
-			bpf_map_delete_elem(&socks, &key);
-			tell(sk, EVENT_SOCK_CLOSE, 0, 0, 0);
-		}
+	} else if (to == TCP_CLOSE || to == TCP_FIN_WAIT1 || to == TCP_LAST_ACK) {
+		u = bpf_map_lookup_elem(&socks, &key);
+		if (!u)
+			return 0;
+		end_conns(u, key, to == TCP_CLOSE);
+		if (to != TCP_CLOSE)
+			return 0;
+		bpf_map_delete_elem(&socks, &key); /* any context: the socket is all that is said */
+		tell(sk, EVENT_SOCK_CLOSE, 0, 0, 0);
 	}
 	return 0;
 }

@@ -247,7 +247,7 @@ enum tls_loc {
 #define TLS_COOKIE_AAD(c) ((c) >> 28 & 0x1f)
 #define TLS_COOKIE_AADLEN(c) ((c) >> 33 & 0x1f)
 #define TLS_COOKIE_SKIP(c) ((c) >> 38 & 0x1f) /* TLS_OPEN: bytes before the ciphertext in buf */
-#define TLS_COOKIE_FLAGS(c) ((c) >> 43 & 0xf)
+#define TLS_COOKIE_FLAGS(c) ((c) >> 43 & 0x1f)
 #define TLS_COOKIE_IMAGE(c) ((c) >> 48 & 0xffff) /* index into `hits`, given by the keeper */
 #define TLS_COOKIE(site, handle, buf, len, out, aad, aadlen, skip, flags)                 \
 	((__event_u64)(site) | (__event_u64)(handle) << 8 | (__event_u64)(buf) << 13 |    \
@@ -258,6 +258,23 @@ enum tls_loc {
 #define TLS_L_RUST \
 	4	    /* TLS_OPEN: length moved = len - skip - 16 at entry; result is not looked at */
 #define TLS_L_NSS 8 /* only on descriptors that TLS_NSS_IMPORT has shown */
+#define TLS_L_BLIND \
+	16 /* read or write of a stack whose handshake is not probed (stripped): late is not known */
+/*
+ * Rows, where a cookie says LOC_DEFAULT. Handle, buffer and length are arguments 1 to 3 but for:
+ *   TLS_WRITE_EX, TLS_READ_EX   out = argument 4; TLS_WRITE_EX2: 5. Others have no out.
+ *   TLS_CTRL        buf = command, out = the name (argument 4)
+ *   TLS_SEAL        buf LOC_STACK + 1, len + 2, aad + 3, aadlen + 4 (EVP_AEAD_CTX_seal). Its RETs
+ *                   are not needed.
+ *   TLS_OPEN        buf argument 2, out argument 3, aad LOC_STACK + 3, aadlen + 4
+ *                   (EVP_AEAD_CTX_open). len and skip are looked at with TLS_L_RUST only: how long
+ *                   the plaintext is, the additional data say; len - skip must agree, with or
+ *                   without the tag. Otherwise success is 1 in al, whatever the flags say.
+ *   TLS_GO_*        handle LOC_G1, buf LOC_G2, len LOC_G3. TLS_GO_RETURN: len = the result (LOC_G1;
+ *                   in the old convention LOC_STACK + 5).
+ *   TLS_NSS_IMPORT  handle = LOC_RET: stands on the RETs of SSL_ImportFD
+ * Where a library repeats a write with no buffer and no length (GnuTLS), the call before is meant.
+ */
 
 /* Per image: how often its sites fired. Index of `hits` is TLS_COOKIE_IMAGE. */
 #define IMAGES_COUNTED 4096
@@ -309,8 +326,7 @@ struct verdict_slot {
  */
 #define KRULE_MAX 64
 #define KRULE_HOST_MAX 128
-struct krule_host_key {	       /* LPM trie: reversed lower-case name */
-	__event_u32 prefixlen; /* bits; "x.com" exact ends with '\0', "*.x.com" with '.' */
+struct krule_host_key { /* reversed lower-case name; "*.x.com" ends with '.'; rest 0 */
 	__event_u8 name[KRULE_HOST_MAX];
 };
 /* The rules that concern a process's tool, for one process instance and one set of rules. */

@@ -1,6 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* One call's bytes on their way up, in chunks, each in a record sized to it: a reservation at the
- * maximum would lose the ring to air. */
+/*
+ * One call's bytes on their way up, in chunks, each in a record sized to it: a reservation at the
+ * maximum would lose the ring to air.
+ *
+ * Where the program may sleep (PROBITY_SLEEPS), a page that is not there is fetched, outside of any
+ * reservation, because one that is held stops the reader. And a full ring makes the call wait: as
+ * long as the reader moves, at most shared.wait_us without it moving and ten times that in all; at
+ * most shared.waiters_max calls at once, so that a CPU is left for the reader. A reader that let
+ * somebody wait in vain is not waited for again before it moves. What then finds no room is a
+ * counted gap.
+ *
+ * PROBITY_OLD: kernels without bpf_loop; the loop is unrolled by the verifier.
+ */
 #ifndef PROBITY_BPF_CHUNK_H
 #define PROBITY_BPF_CHUNK_H
 
@@ -9,54 +20,195 @@
 
 #define CHUNK (64 << 10)
 #define CHUNKS_MAX 64 /* × 64 KiB = 4 MiB a call */
+#define PAGE 4096
+#define STEPS_MAX (1 << 22) /* of a call that waits; the time ends it long before */
 _Static_assert((CHUNK & (CHUNK - 1)) == 0, "CHUNK is a power of two");
 
 struct flight { /* one call's bytes on their way up, a chunk at a time */
-	struct conn *conn;
 	__u64 conn_id, start_ns, buf, offset;
+	__u64 until, end; /* of waiting: without progress of the reader, and in all */
+	__u64 reader;	  /* where it stood when `until` was set */
 	__u32 left, dir, flags;
+	__u16 waits, fetched; /* fetched: the pages of this chunk */
 };
 
-#define EMIT_TIER(cap)                                                  \
-	do {                                                            \
-		struct event_data *e = reserve(sizeof(*e) + (cap));     \
-		__u64 m = n;                                            \
-		if (!e)                                                 \
-			return;                                         \
-		head(&e->h, EVENT_DATA, sizeof(*e) + (cap));            \
-		e->h.conn = f->conn_id;                                 \
-		e->h.start_ns = f->start_ns;                            \
-		e->h.flags = f->flags;                                  \
-		e->offset = f->offset;                                  \
-		e->dir = f->dir;                                        \
-		BOUND(m, cap);                                          \
-		e->size = m;                                            \
-		if (bpf_probe_read_user(e->bytes, m, (void *)f->buf)) { \
-			drop(DROP_READ_FAULT);                          \
-			bpf_ringbuf_discard(e, BPF_RB_NO_WAKEUP);       \
-			return;                                         \
-		}                                                       \
-		commit(e);                                              \
+enum { SENT, NO_ROOM, NOT_THERE };
+
+#define EMIT_TIER(cap)                                                                      \
+	do {                                                                                \
+		struct event_data *e = bpf_ringbuf_reserve(&events, sizeof(*e) + (cap), 0); \
+		__u64 m = n;                                                                \
+		if (!e)                                                                     \
+			return NO_ROOM;                                                     \
+		head(&e->h, EVENT_DATA, sizeof(*e) + (cap));                                \
+		e->h.conn = f->conn_id;                                                     \
+		e->h.start_ns = f->start_ns;                                                \
+		e->h.flags = f->flags;                                                      \
+		e->offset = f->offset;                                                      \
+		e->dir = f->dir;                                                            \
+		BOUND(m, cap);                                                              \
+		e->size = m;                                                                \
+		if (bpf_probe_read_user(e->bytes, m, (void *)f->buf)) {                     \
+			bpf_ringbuf_discard(e, BPF_RB_NO_WAKEUP);                           \
+			return NOT_THERE;                                                   \
+		}                                                                           \
+		commit(e);                                                                  \
 	} while (0)
 
-static __always_inline void emit_small(struct flight *f, __u32 n)
+static __noinline int emit_some(struct flight *f, __u32 n)
 {
 	if (n <= 512)
 		EMIT_TIER(512);
-	else
+	else if (n <= 4096)
 		EMIT_TIER(4096);
-}
-static __always_inline void emit_large(struct flight *f, __u32 n)
-{
-	if (n <= 4096)
-		emit_small(f, n);
 	else if (n <= 16384)
 		EMIT_TIER(16384);
 	else
 		EMIT_TIER(CHUNK);
+	return SENT;
 }
 
-static long emit_chunk(__u32 i, void *p)
+static __always_inline void refused(int why)
+{
+	if (why)
+		drop(why == NO_ROOM ? DROP_RING_FULL : DROP_READ_FAULT);
+}
+
+static __always_inline void next_chunk(struct flight *f, __u32 n)
+{
+	f->buf += n;
+	f->offset += n;
+	f->left -= n;
+	f->fetched = 0;
+}
+
+#ifdef PROBITY_SLEEPS
+
+static __always_inline struct tally *tally_of(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&tally, &zero);
+}
+
+static __always_inline bool has_room(__u32 n)
+{
+	__u64 need = sizeof(struct event_data) + n + 16; /* tiers: at most four times n */
+
+	need += n <= 512 ? 512 : n <= 4096 ? 4096 : n <= 16384 ? 16384 : CHUNK;
+	return bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) + need <=
+	       bpf_ringbuf_query(&events, BPF_RB_RING_SIZE);
+}
+
+static __always_inline bool begin_wait(struct flight *f)
+{
+	__u64 reader = bpf_ringbuf_query(&events, BPF_RB_CONS_POS), now;
+	struct shared *sh = shared_of();
+	struct tally *st = tally_of();
+
+	if (!sh || !st || !sh->wait_us || st->stuck == reader + 1)
+		return false;
+	now = bpf_ktime_get_ns();
+	if (!f->end)
+		f->end = now + 10000ull * sh->wait_us;
+	else if (now >= f->end)
+		return false;
+	if (__sync_fetch_and_add(&st->waiters, 1) >= sh->waiters_max) {
+		__sync_fetch_and_add(&st->waiters, -1);
+		return false;
+	}
+	__sync_fetch_and_add(&st->waited, 1);
+	f->reader = reader;
+	f->until = now + 1000ull * sh->wait_us;
+	f->waits = 1;
+	return true;
+}
+
+static __always_inline void end_wait(struct flight *f)
+{
+	struct tally *st = tally_of();
+
+	f->waits = 0;
+	if (st)
+		__sync_fetch_and_add(&st->waiters, -1);
+}
+
+/* A look at the time and the ring, and a point where the kernel may run somebody else. False: the
+ * wait is over. */
+static __always_inline bool goes_on(struct flight *f, __u32 n)
+{
+	__u64 now = bpf_ktime_get_ns(), reader;
+	struct shared *sh = shared_of();
+	struct tally *st = tally_of();
+	char c;
+
+	if (has_room(n) || !sh || !st)
+		return false;
+	bpf_copy_from_user(&c, 1, (void *)f->buf);
+	reader = bpf_ringbuf_query(&events, BPF_RB_CONS_POS);
+	if (reader != f->reader) {
+		f->reader = reader;
+		f->until = now + 1000ull * sh->wait_us;
+	}
+	if (now < f->until && now < f->end)
+		return true;
+	if (now >= f->until)
+		st->stuck = reader + 1;
+	f->end = 1; /* no more waiting in this call */
+	return false;
+}
+
+static __always_inline void fetch(struct flight *f, __u32 n)
+{
+	char c;
+
+	for (__u32 at = 0; at < CHUNK; at += PAGE) {
+		if (at >= n)
+			break;
+		bpf_copy_from_user(&c, 1, (void *)(f->buf + at));
+	}
+	if (n)
+		bpf_copy_from_user(&c, 1, (void *)(f->buf + n - 1));
+	f->fetched = 1;
+}
+
+static long emit_step(__u32 i, void *p)
+{
+	struct flight *f = p;
+	__u32 n = f->left;
+	int r;
+
+	if (!n)
+		return 1;
+	if (n > CHUNK)
+		n = CHUNK;
+	if (f->waits) {
+		if (goes_on(f, n))
+			return 0;
+		end_wait(f);
+	}
+	r = emit_some(f, n);
+	if (r == NO_ROOM && begin_wait(f))
+		return 0;
+	if (r == NOT_THERE && !f->fetched) {
+		fetch(f, n);
+		return 0;
+	}
+	refused(r);
+	next_chunk(f, n);
+	return 0;
+}
+
+static __always_inline void emit_all(struct flight *f)
+{
+	bpf_loop(STEPS_MAX, emit_step, f, 0);
+	if (f->waits)
+		end_wait(f);
+}
+
+#else
+
+static long emit_step(__u32 i, void *p)
 {
 	struct flight *f = p;
 	__u32 n = f->left;
@@ -65,11 +217,36 @@ static long emit_chunk(__u32 i, void *p)
 		return 1;
 	if (n > CHUNK)
 		n = CHUNK;
-	emit_large(f, n);
-	f->buf += n;
-	f->offset += n;
-	f->left -= n;
+	refused(emit_some(f, n));
+	next_chunk(f, n);
 	return 0;
+}
+
+static __always_inline void emit_all(struct flight *f)
+{
+#ifdef PROBITY_OLD
+	for (int i = 0; i < CHUNKS_MAX; i++)
+		if (emit_step(i, f))
+			break;
+#else
+	bpf_loop(CHUNKS_MAX, emit_step, f, 0);
+#endif
+}
+
+#endif
+
+/* Offsets go on whatever happens to the bytes. Old kernels cannot add and fetch at once: there two
+ * threads in the same direction of one handle, which no library allows, would share an offset. */
+static __always_inline __u64 take_offset(struct conn *conn, __u32 dir, __u64 len)
+{
+#ifdef PROBITY_OLD
+	__u64 at = conn->offset[dir & 1];
+
+	conn->offset[dir & 1] = at + len;
+	return at;
+#else
+	return __sync_fetch_and_add(&conn->offset[dir & 1], len);
+#endif
 }
 
 static __always_inline void emit(struct conn *conn, __u32 dir, __u64 buf, __u64 len, __u32 flags)
@@ -80,19 +257,26 @@ static __always_inline void emit(struct conn *conn, __u32 dir, __u64 buf, __u64 
 		.buf = buf,
 		.dir = dir,
 		.flags = (conn->flags & 0xffff) | flags,
-		.left = len,
 	};
 
-	f.offset = __sync_fetch_and_add(&conn->offset[dir & 1], len);
-	if (len <= 4096) {
-		emit_small(&f, len);
-		return;
-	}
+	f.offset = take_offset(conn, dir, len);
 	if (len > (__u64)CHUNK * CHUNKS_MAX) {
 		drop(DROP_TOO_LARGE);
-		f.left = CHUNK * CHUNKS_MAX;
+		len = CHUNK * CHUNKS_MAX;
 	}
-	bpf_loop(CHUNKS_MAX, emit_chunk, &f, 0);
+	f.left = len;
+	if (len <= 4096 && len) {
+		int r = emit_some(&f, len);
+
+#ifdef PROBITY_SLEEPS
+		if (r)
+			emit_all(&f);
+#else
+		refused(r);
+#endif
+		return;
+	}
+	emit_all(&f);
 }
 
 #endif

@@ -27,6 +27,7 @@
 #include "agent/net.h"
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "bpf_variant.h"
 #include "policy/pack.h"
 #include "probity.skel.h"
 
@@ -35,25 +36,37 @@ struct shared {
 	uint32_t self[8];
 	struct krule_any krule;
 	uint32_t hold_ms, hold_drops;
+	uint32_t wait_us, waiters_max;
+};
+/* Of the map value `tally`. */
+struct tally {
+	uint64_t next_conn, stuck, waited, waiters;
 };
 
 #define ATTACH_UPROBE_MULTI 48
+#define WAIT_US 20000 /* a call waits so long for a reader that does not move */
+#define REFUSED_MAX 16
 
 struct bpf {
 	struct probity_bpf *skel;
 	struct shared *shared;
-	struct bpf_link *exec, *fork, *exit, *state, *send;
-	const char *send_backend;
+	struct bpf_link *exec, *fork, *exit, *state, *send, *recv;
+	const char *send_backend, *recv_backend;
+	enum bpf_variant variant;
+	char refused[REFUSED_MAX][64]; /* programs this kernel does not take */
+	unsigned refused_n;
 	struct net *net;
 };
 
-static char libbpf_last[256];
+static char libbpf_last[256], libbpf_refused[64];
 
 /* libbpf's last complaint goes into our one line; its log is for debugging only. */
 static int libbpf_log(enum libbpf_print_level l, const char *fmt, va_list ap)
 {
 	if (l == LIBBPF_WARN) {
 		vsnprintf(libbpf_last, sizeof(libbpf_last), fmt, ap);
+		if (strstr(libbpf_last, "': failed to load"))
+			sscanf(libbpf_last, "libbpf: prog '%63[^']", libbpf_refused);
 		libbpf_last[strcspn(libbpf_last, "\n")] = '\0';
 		log_debug("%s", libbpf_last);
 	}
@@ -69,19 +82,31 @@ static struct bpf_link *hook(struct bpf_program *p, const char *what)
 	return l;
 }
 
-static void attach_send(struct bpf *b)
+static struct bpf_link *first_of(struct bpf_program *tp, const char *tp_name,
+				 struct bpf_program *kprobe, const char *kprobe_name,
+				 const char **backend)
 {
-	b->send = hook(b->skel->progs.sock_send, "raw tracepoint sock_send_length");
-	if (b->send) {
-		b->send_backend = "raw_tp/sock_send_length";
-		return;
-	}
-	b->send = hook(b->skel->progs.sock_send_kprobe, "kprobe tcp_sendmsg");
-	b->send_backend = b->send ? "kprobe/tcp_sendmsg" : "none";
-	if (!b->send)
+	struct bpf_link *l = bpf_program__fd(tp) >= 0 ? hook(tp, tp_name) : NULL;
+
+	*backend = tp_name;
+	if (l)
+		return l;
+	l = bpf_program__fd(kprobe) >= 0 ? hook(kprobe, kprobe_name) : NULL;
+	*backend = l ? kprobe_name : "none";
+	return l;
+}
+
+static void attach_traffic(struct bpf *b)
+{
+	b->send = first_of(b->skel->progs.sock_send, "raw_tp/sock_send_length",
+			   b->skel->progs.sock_send_kprobe, "kprobe/tcp_sendmsg", &b->send_backend);
+	b->recv = first_of(b->skel->progs.sock_recv, "raw_tp/sock_recv_length",
+			   b->skel->progs.sock_recv_kprobe, "kprobe/tcp_cleanup_rbuf",
+			   &b->recv_backend);
+	if (!b->send || !b->recv)
 		log_warn(
-			"kernel offers neither sock_send_length nor kprobes: peer addresses of TLS "
-			"connections are not recorded");
+			"kernel offers neither sock_send_length and sock_recv_length nor kprobes: peer "
+			"addresses of TLS connections are not recorded");
 }
 
 static int attach_fixed(struct bpf *b)
@@ -90,7 +115,7 @@ static int attach_fixed(struct bpf *b)
 	b->fork = hook(b->skel->progs.proc_fork, "sched_process_fork");
 	b->exit = hook(b->skel->progs.proc_exit, "sched_process_exit");
 	b->state = hook(b->skel->progs.sock_state, "inet_sock_set_state");
-	attach_send(b);
+	attach_traffic(b);
 	if (!b->exec || !b->fork || !b->exit) {
 		log_err("kernel refuses process tracepoints (%s): cannot tell who makes a call",
 			strerror(errno));
@@ -102,19 +127,70 @@ static int attach_fixed(struct bpf *b)
 	return 0;
 }
 
-static int load(struct bpf *b, size_t ring_bytes)
+static struct bpf_program *find(struct bpf *b, const char *name)
 {
-	int r;
+	return bpf_object__find_program_by_name(b->skel->obj, name);
+}
 
+static void choose(struct bpf *b)
+{
+	struct bpf_program *p;
+
+	for (int v = BPF_VARIANT_OLD; v <= BPF_VARIANT_SLEEPS; v++) {
+		p = find(b, bpf_variant_program(v));
+		bpf_program__set_autoload(p, v == (int)b->variant);
+		/* Kernels that do not know uprobe_multi ignore the type and take perf events. */
+		if (v != BPF_VARIANT_OLD)
+			bpf_program__set_expected_attach_type(p, ATTACH_UPROBE_MULTI);
+	}
+	if (!bpf_has_task_regs())
+		bpf_program__set_autoload(b->skel->progs.sock_send, false);
+	for (unsigned i = 0; i < b->refused_n; i++) {
+		p = find(b, b->refused[i]);
+		if (p)
+			bpf_program__set_autoload(p, false);
+	}
+}
+
+/* After a refusal: whether another try without that program makes sense. */
+static bool do_without(struct bpf *b, const char *name)
+{
+	static const char *const needed[] = {"proc_exec", "proc_fork", "proc_exit", "tls_old"};
+
+	if (!name[0] || b->refused_n == REFUSED_MAX)
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(needed); i++)
+		if (!strcmp(name, needed[i]))
+			return false;
+	if (!strcmp(name, bpf_variant_program(b->variant)))
+		b->variant--;
+	log_info("kernel does not take BPF program %s: going on without", name);
+	snprintf(b->refused[b->refused_n++], sizeof(b->refused[0]), "%s", name);
+	return true;
+}
+
+static int load_once(struct bpf *b, size_t ring_bytes)
+{
+	libbpf_refused[0] = '\0';
 	b->skel = probity_bpf__open();
 	if (!b->skel)
 		return -errno;
 	if (ring_bytes)
 		bpf_map__set_max_entries(b->skel->maps.events, ring_bytes);
-	/* Kernels that do not know uprobe_multi ignore the type and take perf events. */
-	bpf_program__set_expected_attach_type(b->skel->progs.tls, ATTACH_UPROBE_MULTI);
 	net_prepare(b->skel);
-	r = probity_bpf__load(b->skel);
+	choose(b);
+	return probity_bpf__load(b->skel);
+}
+
+static int load(struct bpf *b, size_t ring_bytes)
+{
+	int r, cpus;
+
+	b->variant = bpf_variant_probe();
+	while ((r = load_once(b, ring_bytes)) && b->skel && do_without(b, libbpf_refused)) {
+		probity_bpf__destroy(b->skel);
+		b->skel = NULL;
+	}
 	if (r) {
 		log_err("kernel refuses the BPF programs: %s (%s)", strerror(-r),
 			libbpf_last[0] ? libbpf_last : "no further word");
@@ -126,6 +202,9 @@ static int load(struct bpf *b, size_t ring_bytes)
 		b->shared = NULL;
 		return -errno;
 	}
+	cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	b->shared->waiters_max = cpus > 1 ? cpus - 1 : 0;
+	b->shared->wait_us = WAIT_US;
 	return 0;
 }
 
@@ -160,6 +239,8 @@ void bpf_close(struct bpf *b)
 	bpf_link__destroy(b->exit);
 	bpf_link__destroy(b->state);
 	bpf_link__destroy(b->send);
+	bpf_link__destroy(b->recv);
+	bpf_variant_free();
 	if (b->shared)
 		munmap(b->shared, getpagesize());
 	probity_bpf__destroy(b->skel);
@@ -168,7 +249,19 @@ void bpf_close(struct bpf *b)
 
 struct bpf_program *bpf_tls_program(const struct bpf *b)
 {
-	return b->skel->progs.tls;
+	return bpf_object__find_program_by_name(b->skel->obj, bpf_variant_program(b->variant));
+}
+void bpf_set_wait(struct bpf *b, uint32_t us)
+{
+	__atomic_store_n(&b->shared->wait_us, us, __ATOMIC_RELAXED);
+}
+uint64_t bpf_waited(const struct bpf *b)
+{
+	struct tally t = {};
+	uint32_t zero = 0;
+
+	bpf_map_lookup_elem(bpf_map__fd(b->skel->maps.tally), &zero, &t);
+	return t.waited;
 }
 int bpf_events_fd(const struct bpf *b)
 {
@@ -241,7 +334,7 @@ static int put_host(int fd, const struct role_krule_host *h)
 	size_t n = strnlen(p, sizeof(h->pattern));
 	bool suffix = n > 2 && p[0] == '*' && p[1] == '.';
 
-	if (suffix) { /* "*.x.com": reversed "moc.x." and anything after */
+	if (suffix) { /* "*.x.com": reversed "moc.x." */
 		p++;
 		n--;
 	}
@@ -252,7 +345,6 @@ static int put_host(int fd, const struct role_krule_host *h)
 
 		k.name[i] = c >= 'A' && c <= 'Z' ? c + 'a' - 'A' : c;
 	}
-	k.prefixlen = 8 * (suffix ? n : n + 1);
 	return bpf_map_update_elem(fd, &k, &h->rules, BPF_ANY);
 }
 
@@ -394,6 +486,8 @@ json_t *bpf_features(const struct bpf *b)
 		    libbpf_probe_bpf_prog_type(progs[i].type, NULL) == 1 ? "yes" : "no",
 		    progs[i].note);
 	row(a, "name", "tracepoint inet_sock_set_state", "state", b->state ? "yes" : "no", "");
+	row(a, "name", "sleepable uprobes", "state",
+	    b->variant == BPF_VARIANT_SLEEPS ? "yes" : "no", bpf_variant_note(b->variant));
 	return a;
 }
 
@@ -406,6 +500,7 @@ json_t *bpf_backends(const struct bpf *b, const char *tls_backend)
 	net_backends(b->net, a);
 	row(a, "for", "processes", "backend", "raw tracepoints", "exec, fork, exit");
 	row(a, "for", "peer of a TLS connection", "backend", b->send_backend, "");
+	row(a, "for", "peer of TLS records opened", "backend", b->recv_backend, "");
 	row(a, "for", "new libraries", "backend", "perf mmap records", "");
 	row(a, "for", "kill before the write", "backend", "uprobe + bpf_send_signal",
 	    "host, tool and user rules");

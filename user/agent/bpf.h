@@ -17,7 +17,12 @@ struct bpf_program;
 int bpf_open(size_t ring_bytes, struct bpf **ret);
 void bpf_close(struct bpf *b);
 
+/* The program for every TLS site; attach it with the site's cookie, by uprobe_multi or, one by one,
+ * by bpf_uprobe() of bpf_variant.h: not by libbpf, which cannot on kernels without cookies. */
 struct bpf_program *bpf_tls_program(const struct bpf *b);
+/* How long a call waits for room in the ring while the worker does not move; 0 = never. */
+void bpf_set_wait(struct bpf *b, uint32_t us);
+uint64_t bpf_waited(const struct bpf *b); /* calls that did */
 int bpf_events_fd(const struct bpf *b);
 size_t bpf_events_size(const struct bpf *b);
 int bpf_control_fd(const struct bpf *b);
@@ -27,8 +32,8 @@ int bpf_asleep_fd(const struct bpf *b); /* one mapped u32: 1 = wake me at the ne
 /* Of pipe.bpf.c, for pipe.c. */
 void bpf_pipe_programs(const struct bpf *b, struct bpf_program **ret_exec,
 		       struct bpf_program **ret_sys_exit);
-int bpf_marks_fd(const struct bpf *b);	/* proc_marks: pid → struct proc_mark */
-int bpf_hits_fd(const struct bpf *b);	/* hits: image index → struct image_hits, per CPU */
+int bpf_marks_fd(const struct bpf *b); /* proc_marks: pid → struct proc_mark */
+int bpf_hits_fd(const struct bpf *b);  /* hits: image index → struct image_hits, per CPU */
 
 /* Processes whose TLS is never captured: the agent's own. slot 0..7. */
 void bpf_set_self(struct bpf *b, unsigned slot, uint32_t pid);

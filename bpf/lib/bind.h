@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* What a TCP send or receive of a thread says about its TLS handles. One for each hook that there
+ * may be. */
+#ifndef PROBITY_BPF_BIND_H
+#define PROBITY_BPF_BIND_H
+
+#include "sock.h"
+
+static __always_inline bool is_tcp(struct sock *sk)
+{
+	return BPF_CORE_READ_BITFIELD_PROBED(sk, sk_protocol) == IPPROTO_TCP;
+}
+
+/* sp: of the thread in user mode. */
+static __always_inline int sent(struct sock *sk, __u64 sp)
+{
+	__u32 tid = (__u32)bpf_get_current_pid_tgid();
+	struct call *c = bpf_map_lookup_elem(&calls, &tid);
+	struct conn_key k;
+	struct conn *conn;
+	__u32 flags;
+
+	if (!c || !c->pending || !is_tcp(sk))
+		return 0;
+	c->pending = 0;
+	k = c->key;
+	/* Below the stack pointer of the TLS call that waits for its socket: inside it. */
+	flags = sp < c->sp && c->sp - sp < NEST_WINDOW ? 0 : EVENT_F_ADJACENT;
+	conn = bpf_map_lookup_elem(&conns, &k);
+	if (!conn)
+		return 0;
+	if (conn->flags & EVENT_F_HALF)
+		rebind(sk, conn, &k, flags);
+	else if (!(conn->flags & CONN_BOUND))
+		bind_conn(sk, conn, &k, flags);
+	return 0;
+}
+
+static __always_inline int received(struct sock *sk, int n)
+{
+	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	struct call *c;
+
+	if (n <= 0 || !bpf_map_lookup_elem(&aead_procs, &tgid) || !is_tcp(sk))
+		return 0;
+	c = call_of(true);
+	if (!c)
+		return 0;
+	c->received = (__u64)sk;
+	c->fresh = 1;
+	return 0;
+}
+
+#endif

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* Connections: whose they are, when they begin and end, and whether anybody wants them. */
+#ifndef PROBITY_BPF_CONN_H
+#define PROBITY_BPF_CONN_H
+
+#include "emit.h"
+
+static __always_inline void key_of(struct conn_key *k, __u64 ssl, __u64 *start_ns)
+{
+#ifdef PROBITY_OLD
+	*start_ns = task_start((void *)bpf_get_current_task());
+#else
+	*start_ns = bpf_get_current_task_btf()->group_leader->start_boottime;
+#endif
+	k->ssl = ssl;
+	k->tgid = bpf_get_current_pid_tgid() >> 32;
+	k->start = *start_ns >> 20;
+}
+
+static __always_inline bool is_self(void)
+{
+	struct shared *s = shared_of();
+	__u32 me = bpf_get_current_pid_tgid() >> 32;
+
+	for (int i = 0; s && i < 8; i++)
+		if (s->self[i] == me)
+			return true;
+	return false;
+}
+
+/* Old kernels cannot add and fetch at once: there the time and the CPU make a number of its own. */
+static __always_inline __u64 new_id(void)
+{
+#ifdef PROBITY_OLD
+	return bpf_ktime_get_boot_ns() << 4 | (bpf_get_smp_processor_id() & 15);
+#else
+	__u32 zero = 0;
+	struct tally *st = bpf_map_lookup_elem(&tally, &zero);
+
+	return st ? __sync_fetch_and_add(&st->next_conn, 1) + 1 : 0;
+#endif
+}
+
+static __noinline struct conn *conn_new(struct conn_key *k, __u64 start_ns, __u32 flags)
+{
+	struct conn c = {};
+
+	c.id = new_id();
+	c.start_ns = start_ns;
+	c.flags = flags;
+	c.ignored = is_self();
+	if (bpf_map_update_elem(&conns, k, &c, BPF_ANY))
+		drop(DROP_CONN_FULL);
+	return bpf_map_lookup_elem(&conns, k);
+}
+
+/* Also from another process's context, when the socket ends: the key says whose it was. */
+static __always_inline void conn_end(struct conn *conn, const struct conn_key *k)
+{
+	struct event *e;
+
+	if (!conn->ignored) {
+		e = reserve(sizeof(*e));
+		if (e) {
+			head(e, EVENT_CLOSE, sizeof(*e));
+			e->conn = conn->id;
+			e->start_ns = conn->start_ns;
+			if (e->pid != k->tgid)
+				e->pid = e->tid = k->tgid;
+			commit(e);
+		}
+	}
+	bpf_map_delete_elem(&conns, k);
+}
+
+static const struct call no_call; /* too large for the stack */
+
+static __always_inline struct call *call_of(bool make)
+{
+	__u32 tid = (__u32)bpf_get_current_pid_tgid();
+	struct call *c = bpf_map_lookup_elem(&calls, &tid);
+
+	if (!c && make) {
+		if (bpf_map_update_elem(&calls, &tid, &no_call, BPF_ANY))
+			drop(DROP_CONN_FULL);
+		c = bpf_map_lookup_elem(&calls, &tid);
+	}
+	return c;
+}
+
+static __always_inline bool unwanted(struct conn *conn)
+{
+	__u32 slot = conn->id & (VERDICT_SLOTS - 1);
+	struct verdict_slot *v;
+
+	if (conn->ignored)
+		return true;
+	v = bpf_map_lookup_elem(&verdicts, &slot);
+	if (v && v->conn == conn->id && v->verdict == VERDICT_IGNORE && !conn->host_rules)
+		conn->ignored = 1;
+	return conn->ignored;
+}
+
+/* The next TCP send of this thread shows the socket. */
+static __always_inline void wait_for_send(struct call *c, const struct conn_key *k, __u64 sp)
+{
+	c->key = *k;
+	c->sp = sp;
+	c->pending = 1;
+}
+
+#endif

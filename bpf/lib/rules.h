@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* The server's name as the program gave it, and the kill before a write. */
+#ifndef PROBITY_BPF_RULES_H
+#define PROBITY_BPF_RULES_H
+
+#include "chunk.h"
+#include "conn.h"
+
+static __noinline bool killed(struct conn *conn, __u64 buf, __u64 len)
+{
+	__u32 tgid = bpf_get_current_pid_tgid() >> 32, uid = (__u32)bpf_get_current_uid_gid();
+	struct shared *s = shared_of();
+	__u64 *user, tools, rules;
+	struct krule_proc *tool;
+	struct event_kill *e;
+
+	if (!conn || !s || !s->krule.all || conn->host_generation != s->krule.generation)
+		return false;
+	tool = bpf_map_lookup_elem(&krule_procs, &tgid);
+	user = bpf_map_lookup_elem(&krule_users, &uid);
+	tools = s->krule.tool;
+	if (tool && tool->ticks == conn->start_ns / KRULE_TICK_NS &&
+	    tool->generation == s->krule.generation) /* of this very process, and these rules */
+		tools |= tool->rules;
+	rules = conn->host_rules & s->krule.all & tools & (s->krule.user | (user ? *user : 0));
+	if (!rules)
+		return false;
+	if (bpf_send_signal(SIGKILL)) {
+		drop(DROP_SIGNAL);
+		return false;
+	}
+	emit(conn, EVENT_WRITE, buf, len, EVENT_F_REFUSED);
+	e = reserve(sizeof(*e));
+	if (e) {
+		head(&e->h, EVENT_KILL, sizeof(*e));
+		e->h.conn = conn->id;
+		e->h.start_ns = conn->start_ns;
+		e->rules = rules;
+		e->bytes = len;
+		e->policy = s->krule.generation;
+		commit(e);
+	}
+	conn->ignored = 1;
+	return true;
+}
+
+/*
+ * The rules of the longest pattern that covers the name: looked up whole, then cut at each dot. The
+ * key is the name reversed, in lower case. On the stack, because a probe can be preempted by another
+ * one on the same CPU.
+ */
+static __noinline long rules_for(__u64 name, __u64 *ret)
+{
+	struct krule_host_key k = {};
+	__u64 *rules;
+	long n = bpf_probe_read_user_str(k.name, sizeof(k.name), (void *)name);
+	__u32 len;
+
+	if (n <= 1 || n >= KRULE_HOST_MAX)
+		return n;
+	len = n - 1;
+	if (k.name[(len - 1) & (KRULE_HOST_MAX - 1)] == '.')
+		k.name[--len & (KRULE_HOST_MAX - 1)] = 0;
+	for (__u32 i = 0; i < KRULE_HOST_MAX / 2; i++) {
+		__u32 a = i & (KRULE_HOST_MAX - 1), z = (len - 1 - i) & (KRULE_HOST_MAX - 1);
+		__u8 x, y;
+
+		if (i * 2 >= len)
+			break;
+		x = k.name[a];
+		y = k.name[z];
+		k.name[a] = y >= 'A' && y <= 'Z' ? y + 'a' - 'A' : y;
+		k.name[z] = x >= 'A' && x <= 'Z' ? x + 'a' - 'A' : x;
+	}
+	rules = bpf_map_lookup_elem(&krule_hosts, &k);
+	for (int i = KRULE_HOST_MAX - 1; i >= 0 && !rules; i--) {
+		if (k.name[i] == '.')
+			rules = bpf_map_lookup_elem(&krule_hosts, &k);
+		k.name[i] = 0;
+	}
+	if (rules && ret)
+		*ret = *rules;
+	return n;
+}
+
+/* False when the name is not in memory. */
+static __noinline bool learn(struct conn *conn, __u64 name)
+{
+	struct shared *sh = shared_of();
+	struct event_host *e;
+	__u64 rules = 0;
+
+	if (!conn || !sh)
+		return true;
+	if (rules_for(name, &rules) < 0)
+		return false;
+	conn->host_generation = sh->krule.generation;
+	conn->host_rules = sh->krule.all ? rules : 0;
+	e = reserve(sizeof(*e));
+	if (!e)
+		return true;
+	if (bpf_probe_read_user_str(e->host, sizeof(e->host), (void *)name) <= 1) {
+		bpf_ringbuf_discard(e, BPF_RB_NO_WAKEUP);
+		return true;
+	}
+	head(&e->h, EVENT_HOST, sizeof(*e));
+	e->h.conn = conn->id;
+	e->h.start_ns = conn->start_ns;
+	commit(e);
+	return true;
+}
+
+/*
+ * A name nobody has read yet, a text in the program's file, may not be mapped. Where a probe cannot
+ * wait for it, the library copies it next, so at the next call it is there.
+ */
+static __always_inline void learn_again(struct conn *conn)
+{
+	if (!conn->name)
+		return;
+	if (!learn(conn, conn->name))
+		drop(DROP_READ_FAULT);
+	conn->name = 0;
+}
+
+static __always_inline void learn_first(struct conn *conn, __u64 name)
+{
+#ifdef PROBITY_SLEEPS
+	char c;
+
+	bpf_copy_from_user(&c, 1, (void *)name);
+#endif
+	conn->host_rules = 0;
+	conn->name = learn(conn, name) ? 0 : name;
+}
+
+#endif

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Flows in: what the kernel answers when asked. Flows out: which variant of the TLS program is
+ * loaded, and its probes by perf event.
+ *
+ * Kernels without attach cookies (before 5.15) cannot tell a program which of its probes fired. There
+ * each cookie in use gets a copy of the program, with the cookie in place of a constant. A copy is
+ * made from the instructions that libbpf has already fitted to this kernel, and kept. COPIES_MAX is
+ * beyond what all layouts of all sites need; a site beyond it is refused with -ENOSPC.
+ */
+#include "bpf_variant.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/bpf.h>
+#include <linux/perf_event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "proto/event.h"
+
+#define COOKIE_HERE 0x7072626379636b69ull /* of bpf/tls_old.bpf.c */
+#define COPIES_MAX 256
+
+static struct {
+	uint64_t cookie;
+	int fd;
+} copies[COPIES_MAX];
+static unsigned copies_n;
+
+/* --- what the kernel has ---------------------------------------------------------------------- */
+
+static bool has_helper(enum bpf_prog_type type, enum bpf_func_id id)
+{
+	return libbpf_probe_bpf_helper(type, id, NULL) == 1;
+}
+
+static bool can_sleep(void)
+{
+	struct bpf_insn in[] = {
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .imm = 0},
+		{.code = BPF_JMP | BPF_EXIT},
+	};
+	LIBBPF_OPTS(bpf_prog_load_opts, o, .prog_flags = BPF_F_SLEEPABLE);
+	_cleanup_close_ int fd =
+		bpf_prog_load(BPF_PROG_TYPE_KPROBE, "sleeps", "GPL", in, ARRAY_SIZE(in), &o);
+
+	return fd >= 0;
+}
+
+enum bpf_variant bpf_variant_probe(void)
+{
+	if (!has_helper(BPF_PROG_TYPE_KPROBE, BPF_FUNC_get_attach_cookie) ||
+	    !has_helper(BPF_PROG_TYPE_KPROBE, BPF_FUNC_loop))
+		return BPF_VARIANT_OLD;
+	return can_sleep() ? BPF_VARIANT_SLEEPS : BPF_VARIANT_PLAIN;
+}
+
+bool bpf_has_task_regs(void)
+{
+	return has_helper(BPF_PROG_TYPE_RAW_TRACEPOINT, BPF_FUNC_task_pt_regs);
+}
+
+const char *bpf_variant_program(enum bpf_variant v)
+{
+	static const char *const names[] = {
+		[BPF_VARIANT_OLD] = "tls_old",
+		[BPF_VARIANT_PLAIN] = "tls",
+		[BPF_VARIANT_SLEEPS] = "tls_sleep",
+	};
+
+	return names[v];
+}
+
+const char *bpf_variant_note(enum bpf_variant v)
+{
+	static const char *const notes[] = {
+		[BPF_VARIANT_OLD] =
+			"no attach cookies: a program per kind of site; a full ring is a "
+			"gap; liveness not by image",
+		[BPF_VARIANT_PLAIN] = "no sleepable uprobes: a full ring is a gap",
+		[BPF_VARIANT_SLEEPS] = "calls wait for room in the ring",
+	};
+
+	return notes[v];
+}
+
+/* --- copies ------------------------------------------------------------------------------------ */
+
+static int put_cookie(struct bpf_insn *in, size_t n, uint64_t cookie)
+{
+	for (size_t i = 0; i + 1 < n; i++)
+		if (in[i].code == (BPF_LD | BPF_IMM | BPF_DW) && !in[i].src_reg &&
+		    (uint32_t)in[i].imm == (uint32_t)COOKIE_HERE &&
+		    (uint32_t)in[i + 1].imm == COOKIE_HERE >> 32) {
+			in[i].imm = (uint32_t)cookie;
+			in[i + 1].imm = cookie >> 32;
+			return 0;
+		}
+	return -ENOENT;
+}
+
+static int copy_with(struct bpf_program *prog, uint64_t cookie)
+{
+	size_t n = bpf_program__insn_cnt(prog);
+	_cleanup_free_ struct bpf_insn *in = calloc(n, sizeof(*in));
+	int r;
+
+	if (!in)
+		return -ENOMEM;
+	memcpy(in, bpf_program__insns(prog), n * sizeof(*in));
+	r = put_cookie(in, n, cookie);
+	if (r)
+		return r;
+	r = bpf_prog_load(BPF_PROG_TYPE_KPROBE, "tls_copy", "GPL", in, n, NULL);
+	return r < 0 ? -errno : r;
+}
+
+static int copy_of(struct bpf_program *prog, uint64_t cookie)
+{
+	int fd;
+
+	for (unsigned i = 0; i < copies_n; i++)
+		if (copies[i].cookie == cookie)
+			return copies[i].fd;
+	if (copies_n == COPIES_MAX)
+		return -ENOSPC;
+	fd = copy_with(prog, cookie);
+	if (fd < 0)
+		return fd;
+	copies[copies_n].cookie = cookie;
+	copies[copies_n++].fd = fd;
+	return fd;
+}
+
+void bpf_variant_free(void)
+{
+	while (copies_n)
+		close(copies[--copies_n].fd);
+}
+
+/* --- probes ------------------------------------------------------------------------------------ */
+
+static int uprobe_type(void)
+{
+	_cleanup_fclose_ FILE *f = fopen("/sys/bus/event_source/devices/uprobe/type", "re");
+	int type;
+
+	return f && fscanf(f, "%d", &type) == 1 ? type : -EOPNOTSUPP;
+}
+
+static int open_event(const char *path, uint64_t offset, pid_t pid)
+{
+	struct perf_event_attr a = {
+		.size = sizeof(a),
+		.config1 = (uintptr_t)path,
+		.config2 = offset,
+	};
+	int type = uprobe_type(), fd;
+
+	if (type < 0)
+		return type;
+	a.type = type;
+	fd = syscall(SYS_perf_event_open, &a, pid ?: -1, pid ? -1 : 0, -1, PERF_FLAG_FD_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+int bpf_uprobe(struct bpf_program *prog, const char *path, uint64_t offset, uint64_t cookie,
+	       pid_t pid)
+{
+	bool old = !strcmp(bpf_program__name(prog), bpf_variant_program(BPF_VARIANT_OLD));
+	LIBBPF_OPTS(bpf_link_create_opts, o, .perf_event.bpf_cookie = cookie);
+	_cleanup_close_ int event = open_event(path, offset, pid);
+	int fd;
+
+	if (event < 0)
+		return event;
+	fd = old ? copy_of(prog, cookie & 0xffffffffffffull)
+		 : bpf_link_create(bpf_program__fd(prog), event, BPF_PERF_EVENT, &o);
+	if (fd < 0)
+		return old ? fd : -errno;
+	if (old) {
+		if (ioctl(event, PERF_EVENT_IOC_SET_BPF, fd) < 0)
+			return -errno;
+		fd = TAKE_FD(event);
+	}
+	if (ioctl(old ? fd : event, PERF_EVENT_IOC_ENABLE, 0) < 0) {
+		close(fd);
+		return -errno;
+	}
+	return fd;
+}

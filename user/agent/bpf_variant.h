@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which of the TLS programs this kernel takes, and uprobes by perf event for all of them. */
+#ifndef PROBITY_AGENT_BPF_VARIANT_H
+#define PROBITY_AGENT_BPF_VARIANT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct bpf_program;
+
+enum bpf_variant {		    /* best last */
+		   BPF_VARIANT_OLD, /* no attach cookies, no bpf_loop: a copy of the program per cookie */
+		   BPF_VARIANT_PLAIN, /* one program for all sites */
+		   BPF_VARIANT_SLEEPS /* which fetches pages and waits for room in the ring */
+};
+enum bpf_variant bpf_variant_probe(void);
+const char *bpf_variant_program(enum bpf_variant v);
+const char *bpf_variant_note(enum bpf_variant v); /* for people */
+bool bpf_has_task_regs(void);
+
+/*
+ * One probe: prog (of bpf_tls_program) with that cookie at that offset of a file; pid 0: of every
+ * process. A descriptor, by whose close the probe goes, or -errno. Works on every kernel; where
+ * there are no attach cookies the image index is not kept.
+ */
+int bpf_uprobe(struct bpf_program *prog, const char *path, uint64_t offset, uint64_t cookie,
+	       pid_t pid);
+void bpf_variant_free(void); /* the copies */
+
+#endif
