@@ -41,6 +41,7 @@
 #include "agent/worker/halves.h"
 #include "agent/worker/known.h"
 #include "agent/worker/judge.h"
+#include "agent/worker/mcp.h"
 #include "agent/worker/users.h"
 #include "agent/worker/outcome.h"
 #include "agent/worker/socks.h"
@@ -243,7 +244,10 @@ static json_t *counts(void)
 		{"keys_unjoined", c->unjoined},
 		{"key_chunks_not_kept", c->not_waited},
 		{"keys_below_handles", c->twice},
-		{"pipe_events", c->pipes},
+		{"mcp_calls", mcps_counts(w.mcps)->calls},
+		{"mcp_unlinked", mcps_counts(w.mcps)->unlinked},
+		{"mcp_evicted", mcps_counts(w.mcps)->evicted},
+		{"pipes_ignored", mcps_counts(w.mcps)->ignored},
 		{"ring_used", ring_used(ring)},
 		{"records_waiting_bytes", handover_bytes(w.handover)},
 		{"records_dropped", handover_dropped(w.handover)},
@@ -370,6 +374,7 @@ static int load_all(void)
 	w.procs = procs_new();
 	w.conns = conns_new(&w);
 	w.halves = halves_new(&w);
+	w.mcps = mcps_new(&w);
 	w.socks = socks_new(&w);
 	w.known = known_new();
 	w.outcomes = outcomes_new(&w);
@@ -377,7 +382,7 @@ static int load_all(void)
 	w.classes = dataclass_db_new(err, sizeof(err));
 	if (!w.classes)
 		log_err("data classes: %s", err);
-	if (!w.procs || !w.conns || !w.halves || !w.socks || !w.known || !w.outcomes ||
+	if (!w.procs || !w.conns || !w.halves || !w.mcps || !w.socks || !w.known || !w.outcomes ||
 	    !w.catalog || !w.classes)
 		return -ENOMEM;
 	malloc_trim(0);
@@ -541,6 +546,7 @@ static int finish(const struct worker_fds *fds)
 
 	drain(boot_now() + DRAIN_NS);
 	conns_close_all(w.conns, boot_now());
+	mcps_close_all(w.mcps, boot_now());
 	outcomes_sweep(w.outcomes, boot_now(), true);
 	end = boot_now() + DRAIN_NS;
 	while (boot_now() < end && !handover_idle(w.handover) && !handover_run(w.handover)) {

@@ -10,6 +10,7 @@
 #include "agent/worker/evidence.h"
 #include "agent/worker/halves.h"
 #include "agent/worker/judge.h"
+#include "agent/worker/mcp.h"
 #include "agent/worker/outcome.h"
 #include "agent/worker/socks.h"
 #include "base/cleanup.h"
@@ -28,25 +29,16 @@ static const size_t least[] = {
 	[EVENT_ACCEPT] = sizeof(struct event_conn),
 	[EVENT_SOCK_CLOSE] = sizeof(struct event_conn),
 	[EVENT_HELLO] = sizeof(struct event_hello),
-	[EVENT_PIPE] = sizeof(struct event),
-	[EVENT_FILE] = sizeof(struct event),
+	[EVENT_PIPE] = sizeof(struct event_pipe),
+	[EVENT_FILE] = sizeof(struct event_file),
 };
-
-/* Pipes and files of AI process trees: whoever reads MCP there says so in on_pipe. */
-static void on_pipe(struct worker *w, const struct event *e, size_t n)
-{
-	if (w->on_pipe)
-		w->on_pipe(w, e, n);
-	else
-		w->count.pipes++;
-}
 
 static void on_data(struct worker *w, const struct event_data *e, size_t n)
 {
 	if (e->size > n - sizeof(*e))
 		w->count.bad_events++;
 	else if (e->h.flags & EVENT_F_PIPE)
-		on_pipe(w, &e->h, n);
+		mcps_data(w->mcps, e);
 	else if (e->h.flags & EVENT_F_HALF)
 		halves_data(w->halves, e);
 	else
@@ -91,6 +83,7 @@ static void on_exec(struct worker *w, const struct event_exec *e, size_t n)
 	struct proc *p;
 
 	on_exit_of(w, &e->h);
+	mcps_exec(w->mcps, e);
 	p = procs_exec(w->procs, e, n);
 	if (!p)
 		return;
@@ -145,12 +138,14 @@ void events_record(void *worker, const void *record, size_t n)
 		break;
 	case EVENT_EXIT:
 		on_exit_of(w, e);
+		mcps_exit(w->mcps, e);
 		procs_exit(w->procs, e);
 		outcomes_exit(w->outcomes, e);
 		break;
 	case EVENT_CONNECT:
 		w->count.connects++;
 		socks_connected(w->socks, record);
+		mcps_connect(w->mcps, record);
 		break;
 	case EVENT_ACCEPT:
 		w->count.accepts++;
@@ -162,8 +157,10 @@ void events_record(void *worker, const void *record, size_t n)
 		on_hello(w, record, n);
 		break;
 	case EVENT_PIPE:
+		mcps_peer(w->mcps, record);
+		break;
 	case EVENT_FILE:
-		on_pipe(w, e, n);
+		mcps_file(w->mcps, record);
 		break;
 	}
 }

@@ -16,6 +16,7 @@
 #include "agent/worker/evidence.h"
 #include "agent/worker/halves.h"
 #include "agent/worker/judge.h"
+#include "agent/worker/mcp.h"
 #include "agent/worker/socks.h"
 #include "base/cleanup.h"
 #include "flow/flow.h"
@@ -132,6 +133,7 @@ static void on_done(void *ctx, const struct interaction *it)
 	is_ai(c, it);
 	dataclass_end(c->worker->classes, &w->request);
 	dataclass_end(c->worker->classes, &w->response);
+	mcps_model_call(c->worker->mcps, c, it);
 	judge_done(c->worker, c, w, it);
 	c->judged = true;
 	watch_free(c, it->request_offset);
@@ -145,12 +147,21 @@ static void on_dropped(void *ctx, const struct interaction *it)
 	watch_free(c, it->request_offset);
 }
 
+static void on_mcp(void *ctx, const struct interaction *it, const struct mcp_where *w,
+		   enum flow_dir dir, const struct mcp_msg *m, uint64_t ns)
+{
+	struct conn *c = ctx;
+
+	mcps_http(c->worker->mcps, c, it, w, dir, m, ns);
+}
+
 static const struct flow_ops ops = {
 	.head = on_head,
 	.text = on_text,
 	.request = on_request,
 	.done = on_done,
 	.dropped = on_dropped,
+	.mcp = on_mcp,
 };
 
 /* --- chunks ------------------------------------------------------------------------------------ */

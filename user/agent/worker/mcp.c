@@ -205,6 +205,8 @@ static struct channel *insert(struct channel **table, unsigned *count, struct ch
 
 void mcps_close_all(struct mcps *m, uint64_t ns)
 {
+	if (!m)
+		return;
 	for (unsigned b = 0; b < BUCKETS; b++) {
 		while (m->channel[b])
 			take_out(&m->channel[b], &m->channels, ns);
@@ -274,7 +276,7 @@ static struct channel *channel_get(struct mcps *m, const struct event *e)
 
 void mcps_peer(struct mcps *m, const struct event_pipe *e)
 {
-	struct channel *c = channel_get(m, &e->h);
+	struct channel *c = m ? channel_get(m, &e->h) : NULL;
 	const struct proc *p;
 
 	if (!c)
@@ -294,7 +296,7 @@ void mcps_data(struct mcps *m, const struct event_data *e)
 {
 	struct channel *c;
 
-	if (conns_is_ignored(m->worker, e->h.conn))
+	if (!m || conns_is_ignored(m->worker, e->h.conn))
 		return;
 	c = channel_get(m, &e->h);
 	if (!c)
@@ -327,24 +329,30 @@ static void end_of(struct channel **table, unsigned *count, const struct event *
 
 void mcps_exec(struct mcps *m, const struct event_exec *e)
 {
+	if (!m)
+		return;
 	end_of(m->channel, &m->channels, &e->h, true);
 	links_exec(m->links, e);
 }
 
 void mcps_exit(struct mcps *m, const struct event *e)
 {
+	if (!m)
+		return;
 	end_of(m->channel, &m->channels, e, true);
 	end_of(m->session, &m->sessions, e, false);
 }
 
 void mcps_file(struct mcps *m, const struct event_file *e)
 {
-	links_file(m->links, e);
+	if (m)
+		links_file(m->links, e);
 }
 
 void mcps_connect(struct mcps *m, const struct event_conn *e)
 {
-	links_connect(m->links, e);
+	if (m)
+		links_connect(m->links, e);
 }
 
 /* --- HTTP -------------------------------------------------------------------------------------- */
@@ -402,7 +410,7 @@ static void go_on(struct mcps *m, const struct conn *c, const struct interaction
 void mcps_http(struct mcps *m, const struct conn *c, const struct interaction *it,
 	       const struct mcp_where *w, enum flow_dir dir, const struct mcp_msg *msg, uint64_t ns)
 {
-	struct channel *s = session_get(m, c, it, w, w->key, ns);
+	struct channel *s = m ? session_get(m, c, it, w, w->key, ns) : NULL;
 	struct mcp_facts *f;
 
 	if (!s)
@@ -429,5 +437,6 @@ void mcps_model_call(struct mcps *m, const struct conn *c, const struct interact
 {
 	struct who client = {c->pid, c->start_ns};
 
-	links_model_call(m->links, &client, c->id, it, it->end_ns);
+	if (m)
+		links_model_call(m->links, &client, c->id, it, it->end_ns);
 }

@@ -17,7 +17,7 @@ struct mcps;
 struct mcps *mcps_new(struct worker *w);
 void mcps_free(struct mcps *m);
 
-/* Events of the data ring. */
+/* Events of the data ring. Here and below a NULL mcps reads nothing. */
 void mcps_data(struct mcps *m, const struct event_data *e); /* EVENT_F_PIPE */
 void mcps_peer(struct mcps *m, const struct event_pipe *e);
 void mcps_file(struct mcps *m, const struct event_file *e);

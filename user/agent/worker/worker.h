@@ -18,6 +18,7 @@
 struct conns;
 struct halves;
 struct known;
+struct mcps;
 struct outcomes;
 struct socks;
 struct worker;
@@ -31,7 +32,6 @@ struct worker_counts {
 	uint64_t unjoined;   /* keys whose socket never became known */
 	uint64_t not_waited; /* chunks of keys without a socket that found no room */
 	uint64_t twice;	     /* keys below a TLS handle that tells the same bytes */
-	uint64_t pipes;	     /* events of pipes and files nobody here reads */
 	uint64_t connects, accepts, closes, bad_events, control_records;
 };
 
@@ -49,8 +49,7 @@ struct worker {
 	struct halves *halves;
 	struct socks *socks;
 	struct known *known;
-	/* EVENT_PIPE, EVENT_FILE, and EVENT_DATA with EVENT_F_PIPE; NULL: counted only. */
-	void (*on_pipe)(struct worker *w, const struct event *e, size_t n);
+	struct mcps *mcps;	   /* requests to tool servers; NULL: not read */
 	struct outcomes *outcomes; /* of kills by the keeper */
 
 	/* the pack in force */
