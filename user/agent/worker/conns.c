@@ -114,7 +114,7 @@ void conns_drop(struct conns *cs, struct conn *c)
 	uint32_t pid = c->pid;
 
 	unlink_conn(cs, c);
-	follow_free(c);
+	follow_drop(c);
 	inflight_drop(cs->worker->inflight, c->slot);
 	free(c);
 	evidence_again(cs->worker, pid, start_ns);
@@ -436,7 +436,7 @@ void conns_free(struct conns *cs)
 		struct conn *c = cs->oldest;
 
 		unlink_conn(cs, c);
-		follow_free(c);
+		follow_drop(c);
 		free(c);
 	}
 	free(cs);

@@ -102,6 +102,6 @@ bool conns_is_ignored(const struct worker *w, uint64_t id);
 /* follow.c: false: nothing more is to be read here (it may be ignored). */
 bool follow_chunk(struct conn *c, const struct chunk *k);
 void follow_end(struct conn *c, uint64_t ns);
-void follow_free(struct conn *c); /* flow and watches, without a word */
+void follow_drop(struct conn *c); /* flow and watches, without a word */
 
 #endif

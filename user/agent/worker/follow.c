@@ -280,7 +280,7 @@ void follow_end(struct conn *c, uint64_t ns)
 	}
 }
 
-void follow_free(struct conn *c)
+void follow_drop(struct conn *c)
 {
 	while (c->watches)
 		watch_free(c, c->watches->request_offset);
