@@ -17,13 +17,15 @@
 
 #include "base/cleanup.h"
 #include "decode.h"
+#include "grpc.h"
 #include "mcp_http.h"
 #include "ndjson.h"
+#include "protopeek.h"
 #include "sse.h"
 
 #define OUT_SIZE 16384 /* of decoded bytes at a time, on the stack */
 
-enum form { FORM_SNIFF, FORM_JSON, FORM_SSE, FORM_NDJSON, FORM_OPAQUE };
+enum form { FORM_SNIFF, FORM_JSON, FORM_SSE, FORM_NDJSON, FORM_MESSAGES, FORM_OPAQUE };
 
 struct body {
 	struct body_out out;
@@ -34,6 +36,9 @@ struct body {
 	bool doc_open; /* of FORM_JSON */
 	uint64_t ns;   /* of the bytes in hand */
 	struct decode *decode;
+	struct grpc *grpc;	/* takes messages out of their framing */
+	struct protopeek *peek; /* of FORM_MESSAGES; NULL: they are JSON, or of no known schema */
+	bool json;		/* of FORM_MESSAGES */
 	EVP_MD_CTX *md;
 	uint8_t head[8], head_n; /* while sniffing */
 	struct doc_sink sink;
@@ -119,6 +124,67 @@ static enum form declared_form(struct slice t)
 	return FORM_OPAQUE;
 }
 
+/* --- messages ------------------------------------------------------------------------------- */
+
+static bool plain(struct body *b, const uint8_t *p, size_t n);
+
+static void message_begin(void *ctx)
+{
+	struct body *b = ctx;
+
+	if (b->peek)
+		protopeek_begin(b->peek);
+	else if (b->json)
+		doc_begin(b, NULL);
+}
+
+static bool message_data(void *ctx, const uint8_t *p, size_t n)
+{
+	return plain(ctx, p, n);
+}
+
+static void message_end(void *ctx, bool cut)
+{
+	struct body *b = ctx;
+
+	if (b->peek)
+		protopeek_end(b->peek, cut);
+	else if (b->json)
+		doc_end(b, cut);
+}
+
+/* Nothing of the message after the gap can be read. */
+static void message_gap(void *ctx)
+{
+	message_end(ctx, true);
+}
+
+static void message_unread(void *ctx, const char *reason)
+{
+	struct body *b = ctx;
+
+	interaction_incomplete(b->out.it, UNDECODABLE, reason);
+	b->missed = true;
+}
+
+void body_messages(struct body *b, const struct http1_head *h)
+{
+	const struct grpc_sink sink = {message_begin, message_data,   message_gap,
+				       message_end,   message_unread, b};
+
+	b->json = grpc_is_json(h->content_type);
+	if (!b->json)
+		b->peek = protopeek_new(b->out.it, is_request(b));
+	b->form = FORM_MESSAGES;
+	if (!grpc_framed(h))
+		return;
+	b->grpc = grpc_new(b->out.it, h, &sink);
+	if (!b->grpc)
+		fail(b, UNDECODABLE, "out of memory");
+}
+
+/* --- forms, again --------------------------------------------------------------------------- */
+
 static void set_form(struct body *b, enum form f)
 {
 	b->form = f;
@@ -160,6 +226,12 @@ static void parse(struct body *b, const uint8_t *p, size_t n)
 		break;
 	case FORM_NDJSON:
 		ndjson_data(&b->ndjson, p, n);
+		break;
+	case FORM_MESSAGES:
+		if (b->peek)
+			protopeek_data(b->peek, p, n, b->ns);
+		else if (b->json)
+			doc_data(b, p, n);
 		break;
 	default:
 		break;
@@ -211,6 +283,10 @@ static void parse_gap(struct body *b)
 	case FORM_NDJSON:
 		ndjson_gap(&b->ndjson);
 		break;
+	case FORM_MESSAGES:
+		message_end(b, true);
+		b->form = FORM_OPAQUE;
+		break;
 	default:
 		break;
 	}
@@ -228,13 +304,16 @@ static void parse_end(struct body *b, bool cut)
 		sse_end(&b->sse, cut);
 	else if (b->form == FORM_NDJSON)
 		ndjson_end(&b->ndjson, cut);
+	else if (b->form == FORM_MESSAGES)
+		message_end(b, cut);
 	b->doc_open = false;
 	b->form = FORM_OPAQUE;
 }
 
 /* --- plain bytes ---------------------------------------------------------------------------- */
 
-static void plain(struct body *b, const uint8_t *p, size_t n)
+/* Gives whether there may be more. */
+static bool plain(struct body *b, const uint8_t *p, size_t n)
 {
 	uint64_t *size = is_request(b) ? &b->out.it->request_body : &b->out.it->response_body;
 	bool over = n > FLOW_BODY_MAX - *size;
@@ -251,6 +330,15 @@ static void plain(struct body *b, const uint8_t *p, size_t n)
 		fail(b, TRUNCATED, "body is larger than the 16 MiB that are read");
 		parse_end(b, true);
 	}
+	return !b->dead;
+}
+
+static void framed(struct body *b, const uint8_t *p, size_t n)
+{
+	if (b->grpc)
+		grpc_data(b->grpc, p, n);
+	else
+		plain(b, p, n);
 }
 
 static void decode(struct body *b, const uint8_t *p, size_t n)
@@ -262,7 +350,7 @@ static void decode(struct body *b, const uint8_t *p, size_t n)
 		int r = decode_next(b->decode, &p, &n, out, sizeof(out), &got);
 
 		if (got)
-			plain(b, out, got);
+			framed(b, out, got);
 		if (r && !b->dead) {
 			fail(b, UNDECODABLE, "content coding is broken");
 			parse_end(b, true);
@@ -277,6 +365,8 @@ void body_free(struct body *b)
 	if (!b)
 		return;
 	decode_free(b->decode);
+	grpc_free(b->grpc);
+	protopeek_free(b->peek);
 	EVP_MD_CTX_free(b->md);
 	free(b);
 }
@@ -310,7 +400,7 @@ void body_data(struct body *b, const uint8_t *p, size_t n, uint64_t ns)
 	if (b->decode)
 		decode(b, p, n);
 	else
-		plain(b, p, n);
+		framed(b, p, n);
 }
 
 void body_gap(struct body *b, uint64_t n)
@@ -324,6 +414,8 @@ void body_gap(struct body *b, uint64_t n)
 	if (b->decode) {
 		b->dead = true;
 		parse_end(b, true);
+	} else if (b->grpc) {
+		grpc_gap(b->grpc, n);
 	} else {
 		parse_gap(b);
 	}
@@ -335,6 +427,10 @@ void body_end(struct body *b, bool cut)
 	uint64_t wire = is_request(b) ? b->out.it->request_wire : b->out.it->response_wire;
 	bool whole = b->dead || !b->decode || decode_whole(b->decode);
 
+	if (b->grpc && grpc_end(b->grpc) && !cut && !b->dead) {
+		interaction_incomplete(b->out.it, TRUNCATED, "a message of the call ends early");
+		b->missed = true;
+	}
 	parse_end(b, cut || !whole);
 	if (!cut && !whole && !extract_stream_done(b->out.extract)) {
 		interaction_incomplete(b->out.it, TRUNCATED, "coded body ends before its end");
@@ -347,7 +443,8 @@ void body_end(struct body *b, bool cut)
 
 bool body_opaque(const struct body *b)
 {
-	return b->form == FORM_OPAQUE && !b->missed;
+	return (b->form == FORM_OPAQUE || (b->form == FORM_MESSAGES && !b->json && !b->peek)) &&
+	       !b->missed;
 }
 
 bool body_readable(const struct body *b)

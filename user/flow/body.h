@@ -21,6 +21,8 @@ struct body_out {
 };
 /* NULL when out of memory. */
 struct body *body_new(const struct body_out *out, struct slice content_type, const char *codings);
+/* Its bytes are the messages of a call, by the fields of h; before the first byte. */
+void body_messages(struct body *b, const struct http1_head *h);
 void body_free(struct body *b); /* NULL is fine; tells nothing */
 
 void body_data(struct body *b, const uint8_t *p, size_t n, uint64_t ns);

@@ -17,6 +17,7 @@
 #include "extract.h"
 #include "ws.h"
 #include "mcp_http.h"
+#include "grpc.h"
 
 static void forget(struct exchange *x)
 {
@@ -92,6 +93,10 @@ static void fill_request(struct interaction *it, const struct http1_head *h)
 	TEXT_SET(it->user_agent, h->user_agent.p, h->user_agent.n);
 	TEXT_SET(it->content_type, h->content_type.p, h->content_type.n);
 	TEXT_SET(it->request_encoding, h->codings, strlen(h->codings));
+	snprintf(it->http_version, sizeof(it->http_version), h->version < 20 ? "%u.%u" : "%u",
+		 h->version / 10, h->version % 10);
+	it->stream_id = h->stream;
+	strcpy(it->wire, grpc_wire(h));
 	it->websocket = h->upgrade.n == 9 && !strncasecmp(h->upgrade.p, "websocket", 9);
 	it->dialect = it->websocket ? ws_dialect_by_path(it->path)
 				    : extract_dialect_by_path(it->method, it->path);
@@ -137,6 +142,8 @@ void exchange_content(struct exchange *x, enum flow_dir dir, const struct http1_
 		struct body_out out = {x->ops, x->ctx, x->it, x->extract, x->mcp, dir};
 
 		x->body[dir] = body_new(&out, h->content_type, h->codings);
+		if (x->body[dir] && grpc_messages(h))
+			body_messages(x->body[dir], h);
 	}
 	if (!x->body[dir])
 		interaction_incomplete(x->it, UNDECODABLE, "out of memory");
@@ -161,9 +168,17 @@ void exchange_answer(struct exchange *x, const struct http1_head *h, uint64_t ns
 	x->it->first_byte_ns = ns;
 	x->it->websocket &= h->status == 101;
 	TEXT_SET(x->it->response_encoding, h->codings, strlen(h->codings));
+	exchange_trailers(x, h);
+	grpc_http_status(x->it);
 	mcp_http_answer(x->mcp, h);
 	if (x->interest == FLOW_MAYBE && waited && !mcp_http_waits(x->mcp))
 		drop(x);
+}
+
+void exchange_trailers(struct exchange *x, const struct http1_head *h)
+{
+	if (x->it && h->grpc_status.n)
+		grpc_status_set(x->it, grpc_status_parse(h->grpc_status));
 }
 
 void exchange_data(struct exchange *x, enum flow_dir dir, const uint8_t *p, size_t n, uint64_t ns)

@@ -17,7 +17,7 @@ struct exchange {
 	struct body *body[2];	 /* open contents, by enum flow_dir */
 	uint64_t start_ns;
 	bool to_head, to_connect; /* the method decides what follows the answer's head */
-	bool only_mcp; /* of interest for its messages of MCP, no call of a model */
+	bool only_mcp;		  /* of interest for its messages of MCP, no call of a model */
 	bool request_over, request_whole, answer_begun, answer_over;
 };
 
@@ -33,6 +33,8 @@ void exchange_finish(struct exchange *x);
 void exchange_rest(struct exchange *x);
 /* A final answer's head. */
 void exchange_answer(struct exchange *x, const struct http1_head *h, uint64_t ns);
+/* Fields that may also follow the content. */
+void exchange_trailers(struct exchange *x, const struct http1_head *h);
 /* A content follows the head in this direction. */
 void exchange_content(struct exchange *x, enum flow_dir dir, const struct http1_head *h);
 /* A MAYBE is dropped here when it cannot become a YES: x->it is NULL then. */

@@ -17,7 +17,7 @@
 
 #include <stdlib.h>
 
-#include "flow_impl.h"
+#include "h2.h"
 #include "ws.h"
 
 static bool must_hold(const struct flow *f)
@@ -25,9 +25,22 @@ static bool must_hold(const struct flow *f)
 	const struct side *s = &f->side[FLOW_RESPONSE];
 	struct exchange *x = pair_awaiting(f);
 
+	if (f->h2)
+		return h2_must_hold(f);
 	if (s->phase != START || s->head_n)
 		return false;
 	return !x || (!x->request_over && !f->overtake && !side_is_lost(&f->side[FLOW_REQUEST]));
+}
+
+static void gap(struct flow *f, enum flow_dir dir, uint64_t n, uint64_t ns)
+{
+	if (f->ws)
+		ws_gap(f->ws, dir, n, ns);
+	else if (f->h2)
+		h2_gap(f, dir, n, ns);
+	else
+		recover_gap(f, dir, n, ns);
+	f->window[dir].n = 0;
 }
 
 /* One run of one direction. Gives how many bytes were taken: fewer than n if answers must wait. */
@@ -38,20 +51,22 @@ static size_t advance(struct flow *f, enum flow_dir dir, uint64_t offset, const 
 	size_t done = 0;
 
 	if (offset > s->next) {
-		if (f->ws)
-			ws_gap(f->ws, dir, offset - s->next, ns);
-		else
-			recover_gap(f, dir, offset - s->next, ns);
+		gap(f, dir, offset - s->next, ns);
 		s->next = offset;
 	}
-	recover_chunk(f, dir, p, n, ns);
-	if (f->late && !f->asked)
+	if (!f->h2)
+		recover_chunk(f, dir, p, n, ns);
+	if (!f->h2 && f->late && !f->asked)
+		s->next += done = h2_detect(f, dir, p, n);
+	if (!f->h2 && f->late && !f->asked)
 		ws_flow_join(f, dir, p, n);
 	while (done < n && !f->ignored && !(dir == FLOW_RESPONSE && must_hold(f))) {
 		size_t used;
 
 		if (f->ws)
 			used = ws_flow_step(f, dir, p + done, n - done, ns);
+		else if (f->h2)
+			used = h2_step(f, dir, p + done, n - done, ns);
 		else if (s->phase == START)
 			used = message_head(f, dir, p + done, n - done, ns);
 		else if (s->phase == BODY)
@@ -107,6 +122,11 @@ static void answer_chunk(struct flow *f, uint64_t offset, const uint8_t *p, size
 		return;
 	drop_hold(f);
 	f->overtake = false;
+	if (f->h2) {
+		h2_gap(f, FLOW_RESPONSE, end - f->side[FLOW_RESPONSE].next, ns);
+		f->side[FLOW_RESPONSE].next = end;
+		return;
+	}
 	f->answer_given_up = !f->unpaired;
 	f->side[FLOW_RESPONSE].phase = LOST;
 	f->side[FLOW_RESPONSE].next = end;
@@ -119,6 +139,7 @@ static bool foreign_greeting(const struct flow *f, const uint8_t *p, size_t n)
 	struct http1_head h;
 
 	return !f->late && !f->side[FLOW_REQUEST].started && !f->side[FLOW_RESPONSE].started &&
+	       !h2_is_greeting(p, n) &&
 	       http1_head_parse(false, p, n, &seen, &h, &used) == HTTP1_BAD;
 }
 
@@ -153,7 +174,7 @@ static void chunk(struct flow *f, enum flow_dir dir, uint64_t offset, const uint
 		return;
 	}
 	advance(f, dir, offset, p, n, ns);
-	f->ignored |= recover_is_foreign(f, p, n);
+	f->ignored |= recover_is_foreign(f, n);
 	drain(f);
 }
 
@@ -189,6 +210,7 @@ void flow_free(struct flow *f)
 	release(f);
 	while (f->count)
 		exchange_free(f->q[--f->count]);
+	h2_free(f->h2);
 	ws_free(f->ws);
 	free(f);
 }
@@ -197,6 +219,8 @@ void flow_close(struct flow *f, uint64_t ns)
 {
 	f->overtake = true;
 	drain(f);
+	if (f->h2)
+		h2_close(f, ns);
 	if (f->ws)
 		ws_close(f->ws, ns);
 	pair_close(f, ns);
@@ -206,6 +230,8 @@ void flow_close(struct flow *f, uint64_t ns)
 
 bool flow_busy(const struct flow *f)
 {
+	if (f->h2)
+		return h2_busy(f->h2);
 	if (f->ws && ws_busy(f->ws))
 		return true;
 	for (unsigned i = 0; i < f->count; i++)

@@ -11,7 +11,7 @@
 enum phase {
 	START, /* at a message's first byte or in its head */
 	BODY,
-	LOST,	  /* place in the stream not known */
+	LOST, /* place in the stream not known */
 	UPGRADED, /* no longer HTTP */
 };
 
@@ -27,12 +27,21 @@ struct side {
 	uint64_t head_offset, head_ns;
 };
 
+#define H2_FRAME_HEAD 9
+
+/* The last bytes that may be the head of a frame. */
+struct h2_window {
+	uint8_t p[H2_FRAME_HEAD], n;
+};
+
 struct flow {
 	const struct flow_ops *ops;
 	void *ctx;
 	struct side side[2];
 	struct exchange *q[FLOW_PIPELINE_MAX]; /* oldest first */
 	unsigned count;
+	struct h2 *h2;		    /* NULL: HTTP/1 */
+	struct h2_window window[2]; /* of a late flow until it has shown what it is */
 	struct ws *ws; /* NULL: not a WebSocket */
 	struct hold *hold;
 	uint64_t searched; /* bytes of requests before the first was found */
@@ -85,7 +94,7 @@ void recover_gap(struct flow *f, enum flow_dir dir, uint64_t n, uint64_t ns);
 /* A chunk begins here, perhaps with a message. */
 void recover_chunk(struct flow *f, enum flow_dir dir, const uint8_t *p, size_t n, uint64_t ns);
 /* Whether a late flow, after this chunk of requests, must be taken for something else. */
-bool recover_is_foreign(struct flow *f, const uint8_t *p, size_t n);
+bool recover_is_foreign(struct flow *f, size_t n);
 
 /* ws_flow.c: the connection becomes a WebSocket. */
 

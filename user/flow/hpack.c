@@ -137,10 +137,16 @@ static int resize(struct hpack *h, uint32_t size)
 	return give(h, rep, put_int(rep, 0x20, 5, size), &nv, &some);
 }
 
+static void drop_table(struct hpack *h)
+{
+	if (h->inflater)
+		nghttp2_hd_inflate_del(h->inflater);
+	h->inflater = NULL;
+}
+
 static int restart(struct hpack *h, bool late)
 {
-	nghttp2_hd_inflate_del(h->inflater);
-	h->inflater = NULL;
+	drop_table(h);
 	if (nghttp2_hd_inflate_new2(&h->inflater, &h->mem) ||
 	    nghttp2_hd_inflate_change_table_size(h->inflater, HPACK_TABLE_MAX))
 		return -ENOMEM;
@@ -153,7 +159,7 @@ void hpack_free(struct hpack *h)
 {
 	if (!h)
 		return;
-	nghttp2_hd_inflate_del(h->inflater);
+	drop_table(h);
 	free(h);
 }
 DEFINE_CLEANUP(struct hpack, hpack_free)

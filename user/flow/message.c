@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "flow_impl.h"
+#include "h2.h"
 
 #define HEAD_STEP 2048 /* a head in pieces takes this much of a chunk at a time */
 
@@ -65,6 +65,25 @@ static void on_garbage(struct flow *f, enum flow_dir dir, const uint8_t *p, size
 	}
 }
 
+/* HTTP/2 begins here, or perhaps does: the bytes taken are kept until that is known. */
+static bool preface(struct flow *f, const uint8_t *p, size_t n, size_t *ret_used, uint64_t ns)
+{
+	struct side *s = &f->side[FLOW_REQUEST];
+	size_t old = s->head_n, take;
+
+	if (old >= H2_PREFACE_LEN || memcmp(s->head ? s->head : p, h2_preface, old))
+		return false;
+	take = n < H2_PREFACE_LEN - old ? n : H2_PREFACE_LEN - old;
+	if (memcmp(p, h2_preface + old, take))
+		return false;
+	*ret_used = take;
+	if (old + take < H2_PREFACE_LEN)
+		return head_keep(s, p, take);
+	pair_close(f, ns);
+	h2_begin(f, false, H2_PREFACE_LEN);
+	return true;
+}
+
 size_t message_head(struct flow *f, enum flow_dir dir, const uint8_t *p, size_t n, uint64_t ns)
 {
 	struct side *s = &f->side[dir];
@@ -80,6 +99,10 @@ size_t message_head(struct flow *f, enum flow_dir dir, const uint8_t *p, size_t 
 			return 1; /* some clients end a body with an empty line of its own */
 		s->head_offset = s->next;
 		s->head_ns = ns;
+	}
+	if (request && preface(f, p, n, &used, ns))
+		return used;
+	if (!old) {
 		a = http1_head_parse(request, p, n, &s->head_seen, &h, &used);
 		if (a == HTTP1_MORE)
 			a = head_keep(s, p, n) ? HTTP1_MORE : HTTP1_BAD;

@@ -11,8 +11,9 @@
  * and reports each later request without its answer, all as truncated.
  */
 #include <string.h>
+#include <strings.h>
 
-#include "flow_impl.h"
+#include "h2.h"
 
 static const char too_many[] = "too many requests without an answer";
 
@@ -180,6 +181,17 @@ void pair_request(struct flow *f, const struct http1_head *h, uint64_t offset,
 		content_begins(f, FLOW_REQUEST, h, ns);
 }
 
+/* The answer to x comes as HTTP/2 on this connection (RFC 7540, 3.2). */
+static bool to_http2(struct flow *f, const struct http1_head *h, struct exchange *x)
+{
+	if (!x || f->count != 1 || !x->request_over || h->status != 101 || h->upgrade.n != 3 ||
+	    strncasecmp(h->upgrade.p, "h2c", 3))
+		return false;
+	f->count = 0; /* nobody pipelines behind an upgrade */
+	h2_upgraded(f, x);
+	return true;
+}
+
 void pair_answer(struct flow *f, const struct http1_head *h, uint64_t ns)
 {
 	struct side *s = &f->side[FLOW_RESPONSE];
@@ -191,6 +203,8 @@ void pair_answer(struct flow *f, const struct http1_head *h, uint64_t ns)
 	if (x && f->unpaired && s->head_ns < x->start_ns)
 		x = NULL;
 	if (h->status < 200 && !switched)
+		return;
+	if (switched && to_http2(f, h, x))
 		return;
 	s->x = x;
 	if (x)

@@ -109,28 +109,12 @@ void recover_chunk(struct flow *f, enum flow_dir dir, const uint8_t *p, size_t n
 	s->phase = START;
 }
 
-/* Whether p is a run of whole HTTP/2 frames: their preface was before we could see it. */
-static bool is_http2(const uint8_t *p, size_t n)
-{
-	while (n >= 9) {
-		size_t len = 9 + ((size_t)p[0] << 16 | (size_t)p[1] << 8 | p[2]);
-
-		if (p[3] > 0x10 || p[5] & 0x80 || len > n)
-			return false;
-		p += len;
-		n -= len;
-		if (!n)
-			return true;
-	}
-	return false;
-}
-
-bool recover_is_foreign(struct flow *f, const uint8_t *p, size_t n)
+bool recover_is_foreign(struct flow *f, size_t n)
 {
 	if (!f->late || f->asked)
 		return false;
 	f->searched += n;
-	return f->searched > SEARCH_MAX || is_http2(p, n);
+	return f->searched > SEARCH_MAX;
 }
 
 /* --- gaps ----------------------------------------------------------------------------------- */

@@ -269,7 +269,8 @@ static const struct script {
 	 FLOW_IGNORE,
 	 ""},
 	/* not for us */
-	{"HTTP/2", 0, {{'Q', "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 0}}, "", FLOW_IGNORE, NULL},
+	{"HTTP/2", 0, {{'Q', "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 0}}, "", FLOW_MORE, NULL},
+	{"nearly HTTP/2", 0, {{'Q', "PRI * HTTP/2.0\r\n\r\nSX\r\n\r\n", 0}}, "", FLOW_IGNORE, NULL},
 	{"binary", 0, {{'Q', "\x05\x01\x02", 0}}, "", FLOW_IGNORE, NULL},
 	{"server speaks first", 0, {{'A', "220 mail ESMTP\r\n", 0}}, "", FLOW_IGNORE, NULL},
 	{"first not AI",
@@ -640,7 +641,7 @@ static const struct script {
 	 "H:other/x ",
 	 FLOW_IGNORE,
 	 NULL},
-	{"late HTTP/2", 1, {{'Q', "", 0}, {'Q', "HTTP2FRAME", 0}}, "", FLOW_IGNORE, NULL},
+	{"late HTTP/2", 1, {{'Q', "", 0}, {'Q', "HTTP2FRAME", 0}}, "", FLOW_MORE, NULL},
 };
 
 static void play(const struct script *s, struct rig *r, size_t piece)
