@@ -20,6 +20,7 @@
 
 #define CHUNK (64 << 10)
 #define CHUNKS_MAX 64 /* × 64 KiB = 4 MiB a call */
+#define CALL_MAX ((__u64)CHUNK * CHUNKS_MAX)
 #define PAGE 4096
 #define STEPS_MAX (1 << 22) /* of a call that waits; the time ends it long before */
 _Static_assert((CHUNK & (CHUNK - 1)) == 0, "CHUNK is a power of two");
@@ -235,6 +236,34 @@ static __always_inline void emit_all(struct flight *f)
 
 #endif
 
+/* The loop wants its state on the stack of its own function. */
+static __noinline void emit_many(const struct flight *p)
+{
+	struct flight f = *p;
+
+	emit_all(&f);
+}
+
+ONCE(int, emit_flight)(struct flight *f)
+{
+	int r;
+
+	if (!f || !f->left)
+		return 0;
+	if (f->left > 4096) {
+		emit_many(f);
+		return 0;
+	}
+	r = emit_some(f, f->left);
+#ifdef PROBITY_SLEEPS
+	if (r)
+		emit_many(f);
+#else
+	refused(r);
+#endif
+	return 0;
+}
+
 /* Offsets go on whatever happens to the bytes. Old kernels cannot add and fetch at once: there two
  * threads in the same direction of one handle, which no library allows, would share an offset. */
 static __always_inline __u64 take_offset(struct conn *conn, __u32 dir, __u64 len)
@@ -260,23 +289,12 @@ static __always_inline void emit(struct conn *conn, __u32 dir, __u64 buf, __u64 
 	};
 
 	f.offset = take_offset(conn, dir, len);
-	if (len > (__u64)CHUNK * CHUNKS_MAX) {
+	if (len > CALL_MAX) {
 		drop(DROP_TOO_LARGE);
-		len = CHUNK * CHUNKS_MAX;
+		len = CALL_MAX;
 	}
 	f.left = len;
-	if (len <= 4096 && len) {
-		int r = emit_some(&f, len);
-
-#ifdef PROBITY_SLEEPS
-		if (r)
-			emit_all(&f);
-#else
-		refused(r);
-#endif
-		return;
-	}
-	emit_all(&f);
+	emit_flight(&f);
 }
 
 #endif

@@ -7,6 +7,20 @@
 
 #define SIGKILL 9
 
+/*
+ * A function the verifier goes through once, whoever calls it, with arguments it knows nothing of.
+ * Each variant of the programs has its own, and old kernels (5.10) only know the other sort.
+ */
+#if defined(PROBITY_OLD)
+#define ONCE(type, name) static __noinline type name
+#elif defined(PROBITY_SLEEPS)
+#define ONCE(type, name) __weak __noinline type name
+#define emit_flight emit_flight_sleeps
+#define learn learn_sleeps
+#else
+#define ONCE(type, name) __weak __noinline type name
+#endif
+
 static __always_inline void drop(__u32 cause)
 {
 	__u64 *n = bpf_map_lookup_elem(&drops, &cause);
