@@ -25,6 +25,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "agent/bpf_variant.h"
 #include "base/cleanup.h"
 
 /* Not in the kernel headers of our base distribution. */
@@ -35,7 +36,7 @@ struct links {
 	struct links *next; /* waiting to be closed */
 	int multi;	    /* or -1 */
 	size_t n;
-	struct bpf_link *link[];
+	int event[];
 };
 
 static int link_multi(int prog_fd, const char *path, const uint64_t *offset, const uint64_t *cookie,
@@ -163,13 +164,11 @@ static int open_perf(const struct linker *l, const char *path, const uint64_t *o
 		     const uint64_t *cookie, size_t n, pid_t pid, struct links *k)
 {
 	for (size_t i = 0; i < n; i++) {
-		LIBBPF_OPTS(bpf_uprobe_opts, o, .bpf_cookie = cookie[i]);
+		int fd = bpf_uprobe(l->prog, path, offset[i], cookie[i], pid);
 
-		k->link[i] =
-			bpf_program__attach_uprobe_opts(l->prog, pid ?: -1, path, offset[i], &o);
-		if (!k->link[i])
-			return -errno;
-		k->n++;
+		if (fd < 0)
+			return fd;
+		k->event[k->n++] = fd;
 	}
 	return 0;
 }
@@ -178,7 +177,7 @@ int links_open(const struct linker *l, int fd, const uint64_t *offset, const uin
 	       size_t n, pid_t pid, struct links **ret)
 {
 	bool multi = pid ? l->multi_pid : l->multi;
-	struct links *k = calloc(1, sizeof(*k) + (multi ? 0 : n * sizeof(k->link[0])));
+	struct links *k = calloc(1, sizeof(*k) + (multi ? 0 : n * sizeof(k->event[0])));
 	char path[64];
 	int r;
 
@@ -207,7 +206,7 @@ void links_close(struct links *k)
 	if (k->multi >= 0)
 		close(k->multi);
 	for (size_t i = 0; i < k->n; i++)
-		bpf_link__destroy(k->link[i]);
+		close(k->event[i]);
 	free(k);
 }
 
