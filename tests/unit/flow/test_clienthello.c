@@ -57,6 +57,10 @@ static void check_real(const struct clienthello *h)
 	assert_string_equal(h->sni, "api.example.com");
 	assert_true(h->sni_seen && h->alpn_seen && h->h2 && h->http1 && h->extensions_whole);
 	assert_int_equal(h->version, 0x303);
+	assert_string_equal(h->alpn, "h2,http/1.1");
+	assert_false(h->alpn_cut || h->ech);
+	assert_int_equal(clienthello_version(h), 0x304);
+	assert_true(h->versions_n >= 2 && h->versions[0] == 0x304);
 }
 
 static void test_real(void **state)
@@ -239,6 +243,99 @@ static void test_extensions(void **state)
 	}
 }
 
+/* Lists: protocols, versions, and what means nothing. */
+static void test_lists(void **state)
+{
+	static const struct {
+		struct ext e[2];
+		size_t count;
+		enum clienthello_answer want;
+		const char *alpn;
+		bool cut, ech;
+		uint16_t version; /* the highest */
+		unsigned versions;
+	} rows[] = {
+		{{}, 0, CLIENTHELLO_OK, "", 0, 0, 0x303, 0},
+		{{EXT(16, "\0\x0c\2h2\x08http/1.1")},
+		 1,
+		 CLIENTHELLO_OK,
+		 "h2,http/1.1",
+		 0,
+		 0,
+		 0x303,
+		 0},
+		/* GREASE is no protocol and no version */
+		{{EXT(16, "\0\6\2\x0a\x0a\2h2")}, 1, CLIENTHELLO_OK, "h2", 0, 0, 0x303, 0},
+		{{EXT(16, "\0\4\3a,b")}, 1, CLIENTHELLO_OK, "", 0, 0, 0x303, 0},
+		{{EXT(43, "\6\x3a\x3a\3\4\3\3")}, 1, CLIENTHELLO_OK, "", 0, 0, 0x304, 2},
+		{{EXT(43, "\2\3\3")}, 1, CLIENTHELLO_OK, "", 0, 0, 0x303, 1},
+		{{EXT(43, "\2\xda\xda")}, 1, CLIENTHELLO_OK, "", 0, 0, 0x303, 0},
+		/* more versions than there is room for */
+		{{EXT(43, "\x0e\3\0\3\1\3\2\3\3\3\4\3\5\3\6")},
+		 1,
+		 CLIENTHELLO_OK,
+		 "",
+		 0,
+		 0,
+		 0x305,
+		 6},
+		{{EXT(0xfe0d, "outer"), EXT(0, "\0\5\0\0\2ab")},
+		 2,
+		 CLIENTHELLO_OK,
+		 "",
+		 0,
+		 1,
+		 0x303,
+		 0},
+		/* more protocols than there is room for: 63 bytes fit, one more does not */
+		{{EXT(16, "\0\x40\x3e"
+			  "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\0")},
+		 1,
+		 CLIENTHELLO_BAD,
+		 "",
+		 0,
+		 0,
+		 0,
+		 0},
+		{{EXT(16, "\0\x42\x3f"
+			  "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\1b")},
+		 1,
+		 CLIENTHELLO_OK,
+		 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+		 1,
+		 0,
+		 0x303,
+		 0},
+		{{EXT(16, "\0\x43\x40"
+			  "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\1b")},
+		 1,
+		 CLIENTHELLO_OK,
+		 "b",
+		 1,
+		 0,
+		 0x303,
+		 0},
+		/* lengths that lie */
+		{{EXT(43, "\3\3\4\3")}, 1, CLIENTHELLO_BAD, "", 0, 0, 0, 0},
+		{{EXT(43, "\4\3\4")}, 1, CLIENTHELLO_BAD, "", 0, 0, 0, 0},
+		{{EXT(43, "\2\3\4\3")}, 1, CLIENTHELLO_BAD, "", 0, 0, 0, 0},
+		{{EXT(43, "")}, 1, CLIENTHELLO_BAD, "", 0, 0, 0, 0},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		uint8_t buf[256];
+		size_t n = build(rows[i].e, rows[i].count, 0, buf);
+		struct clienthello h;
+
+		assert_int_equal(parse(buf, n, &h), rows[i].want);
+		assert_string_equal(h.alpn, rows[i].alpn);
+		assert_int_equal(h.alpn_cut, rows[i].cut);
+		assert_int_equal(h.ech, rows[i].ech);
+		assert_int_equal(clienthello_version(&h), rows[i].version);
+		assert_int_equal(h.versions_n, rows[i].versions);
+	}
+}
+
 static void test_long_name(void **state)
 {
 	char body[5 + 300] = {0};
@@ -294,7 +391,7 @@ int main(void)
 		cmocka_unit_test(test_real),	      cmocka_unit_test(test_every_cut),
 		cmocka_unit_test(test_split_records), cmocka_unit_test(test_every_change),
 		cmocka_unit_test(test_extensions),    cmocka_unit_test(test_long_name),
-		cmocka_unit_test(test_not_tls),
+		cmocka_unit_test(test_not_tls),	      cmocka_unit_test(test_lists),
 	};
 
 	return cmocka_run_group_tests(tests, make_real, NULL);
