@@ -37,8 +37,14 @@ struct ref *refs_add(struct refs *r);
 struct returns {
 	uint64_t at[RETURNS_MAX];
 	unsigned n;
+	uint64_t extent;    /* bytes from the entry to the last that was decoded as its own */
 	bool pointer_tail;  /* also returns through a function it jumps to by pointer */
 	const char *broken; /* why the list is not whole, NULL = it is */
+};
+
+/* An address of code written to a fixed place. */
+struct store {
+	uint64_t at, value;
 };
 
 enum go_abi { GO_ABI_UNKNOWN, GO_ABI_STACK, GO_ABI_REGISTER };
@@ -63,6 +69,11 @@ struct arch {
 			struct returns *ret);
 	/* Is argument `arg` (from 1) read before it is written, on the way from the entry? */
 	bool (*reads_argument)(const struct elf_image *e, uint64_t start, uint64_t end, int arg);
+	/* The slot a linker's call stub jumps through, 0 = no stub. */
+	uint64_t (*stub_slot)(const struct elf_image *e, uint64_t at);
+	/* Addresses of code a function writes to fixed places; NULL: not told on this machine. */
+	size_t (*stores)(const struct elf_image *e, uint64_t start, uint64_t end, struct store *out,
+			 size_t max);
 	enum go_abi (*go_abi)(const struct elf_image *e, uint64_t start);
 };
 

@@ -266,6 +266,7 @@ static void arm_returns(const struct elf_image *e, uint64_t start, uint64_t end,
 		ret->broken = "not a function of at most 64 KiB";
 		return;
 	}
+	ret->extent = p.end[0] - start;
 	for (unsigned i = 0; i < p.n && !ret->broken; i++)
 		part_returns(e, &p, i, ret);
 	if (!ret->n && !ret->pointer_tail && !ret->broken)
@@ -298,6 +299,20 @@ static bool arm_reads_argument(const struct elf_image *e, uint64_t start, uint64
 	return false;
 }
 
+/* adrp x16, page; ldr x17, [x16, #n]; …; br x17, behind a bti c or not */
+static uint64_t arm_stub_slot(const struct elf_image *e, uint64_t at)
+{
+	uint32_t w, ldr;
+
+	if (word(e, at) == 0xd503245f)
+		at += 4;
+	w = word(e, at);
+	ldr = word(e, at + 4);
+	if (!is_adrp(w) || (w & 31) != 16 || (ldr & 0xffc003ff) != 0xf9400211)
+		return 0;
+	return (at & ~0xfffull) + ((uint64_t)adr_value(w) << 12) + (ldr >> 10 & 0xfff) * 8;
+}
+
 /* ldr x16, [x28, #16]: g is x28 in both conventions; which one it is says the table's version. */
 static enum go_abi arm_go_abi(const struct elf_image *e, uint64_t start)
 {
@@ -317,5 +332,6 @@ const struct arch arch_aarch64 = {
 	.entry_before = arm_entry_before,
 	.returns = arm_returns,
 	.reads_argument = arm_reads_argument,
+	.stub_slot = arm_stub_slot,
 	.go_abi = arm_go_abi,
 };

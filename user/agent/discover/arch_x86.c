@@ -214,5 +214,7 @@ const struct arch arch_x86_64 = {
 	.entry_before = x86_entry_before,
 	.returns = x86_returns,
 	.reads_argument = x86_reads_argument,
+	.stub_slot = x86_stub_slot,
+	.stores = x86_stores,
 	.go_abi = x86_go_abi,
 };

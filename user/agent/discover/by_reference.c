@@ -262,15 +262,11 @@ static bool fits(const struct work *w, const struct fit *f, const struct signatu
 static uint64_t length(const struct work *w, const struct fit *f)
 {
 	struct returns r;
-	uint64_t n = 0;
 
 	if (f->end)
 		return f->end - f->fn;
 	w->arch->returns(w->e, f->fn, 0, &r);
-	for (unsigned i = 0; i < r.n; i++)
-		if (r.at[i] >= f->fn && r.at[i] - f->fn > n)
-			n = r.at[i] - f->fn;
-	return n;
+	return r.extent;
 }
 
 /* The one that is longer than every other, or NULL. */

@@ -81,7 +81,6 @@ static void take(struct names *n, const struct hit *h)
 	else if (!elf_unwind(n->w->e, h->vaddr, &start, &end) || start != h->vaddr)
 		end = 0;
 	row.stack = member(n, row.stack);
-	/* The name must outlive this copy. */
 	work_take(n->w, &row, h->vaddr, end, "%s", h->dynamic ? ".dynsym" : ".symtab");
 }
 

@@ -86,6 +86,9 @@ struct elf_symbol {
 /* Each defined function of .dynsym, then of .symtab. */
 void elf_symbols(const struct elf_image *e, void (*each)(void *arg, const struct elf_symbol *s),
 		 void *arg);
+/* Each pointer slot that another file's symbol fills. */
+void elf_imports(const struct elf_image *e,
+		 void (*each)(void *arg, uint64_t slot, const char *name), void *arg);
 /* What a pointer slot (of the GOT) will hold when the file is loaded; 0 = not known from here. */
 uint64_t elf_slot(const struct elf_image *e, uint64_t slot);
 /* Each pointer slot whose value is told by a relocation, and each aligned word that is not code. */

@@ -163,6 +163,26 @@ static uint64_t relocated(const struct elf_image *e, const uint8_t *r)
 	return le64(e->dynsym.p + 24ull * symbol + 8);
 }
 
+void elf_imports(const struct elf_image *e,
+		 void (*each)(void *arg, uint64_t slot, const char *name), void *arg)
+{
+	const struct elf_table *tables[] = {&e->jmprel, &e->rela};
+
+	if (!e->dynstr_n || e->dynstr[e->dynstr_n - 1])
+		return;
+	for (int k = 0; k < 2; k++)
+		for (uint64_t i = 0; i < tables[k]->n; i++) {
+			const uint8_t *r = tables[k]->p + 24 * i, *sym;
+			uint64_t symbol = le64(r + 8) >> 32;
+
+			if (!symbol || symbol >= e->dynsym.n)
+				continue;
+			sym = e->dynsym.p + 24 * symbol;
+			if (le16(sym + 6) == SHN_UNDEF && le32(sym) < e->dynstr_n)
+				each(arg, le64(r), e->dynstr + le32(sym));
+		}
+}
+
 uint64_t elf_slot(const struct elf_image *e, uint64_t slot)
 {
 	const struct elf_table *tables[] = {&e->jmprel, &e->rela};

@@ -147,8 +147,14 @@ static bool add_returns(struct work *w, const struct signature *s, struct tls_fu
 
 static void remember(struct work *w, const struct signature *s, uint64_t vaddr, uint64_t end)
 {
-	if (w->known_n < KNOWN_MAX)
-		w->known[w->known_n++] = (struct known){s->name, vaddr, end};
+	struct known *k = &w->known[w->known_n];
+
+	if (w->known_n == KNOWN_MAX)
+		return;
+	memcpy(k->name, s->name, sizeof(k->name));
+	k->vaddr = vaddr;
+	k->end = end;
+	w->known_n++;
 }
 
 bool work_take(struct work *w, const struct signature *s, uint64_t vaddr, uint64_t end,
@@ -300,6 +306,7 @@ static int resolve(struct work *w)
 	int r;
 
 	by_symbol(w);
+	by_methods(w);
 	r = texts_find(w);
 	if (r < 0)
 		return r;

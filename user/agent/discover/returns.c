@@ -53,9 +53,30 @@ static void add_return(struct walk *w, uint64_t at)
 	w->out->at[w->out->n++] = at;
 }
 
+/* A stub of the PLT: [endbr64] jmp [rip + slot]. Its slot, or 0. */
+uint64_t x86_stub_slot(const struct elf_image *e, uint64_t at)
+{
+	const uint8_t *p = elf_at(e, at, 12, NULL);
+	unsigned skip = p && le32(p) == 0xfa1e0ff3 ? 4 : 0;
+
+	if (p && p[skip] == 0xf2) /* bnd */
+		skip++;
+	if (!p || p[skip] != 0xff || p[skip + 1] != 0x25)
+		return 0;
+	return at + skip + 6 + (int32_t)le32(p + skip + 2);
+}
+
 static void add_part(struct walk *w, uint64_t target)
 {
 	struct part p = {target, 0};
+	uint64_t slot = x86_stub_slot(w->e, target), to = slot ? elf_slot(w->e, slot) : 0;
+
+	if (slot && (!to || x86_stub_slot(w->e, to))) { /* to another file, or in circles */
+		w->out->pointer_tail = true;
+		return;
+	}
+	if (slot)
+		p.start = target = to;
 
 	for (unsigned i = 0; i < w->parts_n; i++)
 		if (target == w->parts[i].start ||
@@ -205,6 +226,8 @@ static void decode(struct walk *w, const struct part *p, uint64_t at, uint64_t e
 				broken(w, "an instruction that cannot be decoded");
 			return;
 		}
+		if (p->start == w->parts[0].start && at + in.length - p->start > w->out->extent)
+			w->out->extent = at + in.length - p->start;
 		on = step(w, p, &in, op, at, &f);
 		if (!on && w->follows)
 			return;

@@ -6,6 +6,10 @@
 #include "arch.h"
 
 void x86_returns(const struct elf_image *e, uint64_t start, uint64_t end, struct returns *ret);
+/* The slot of a PLT stub, or 0. */
+uint64_t x86_stub_slot(const struct elf_image *e, uint64_t at);
+size_t x86_stores(const struct elf_image *e, uint64_t start, uint64_t end, struct store *out,
+		  size_t max);
 bool x86_reads_argument(const struct elf_image *e, uint64_t start, uint64_t end, int arg);
 
 #endif

@@ -10,6 +10,7 @@ const char *const sig_methods[SIG__METHODS] = {
 	[SIG_VERSION] = "version",	   [SIG_ERROR_REASONS] = "error-reasons",
 	[SIG_AEAD_ERRORS] = "aead-errors", [SIG_FUNC_NAME] = "func-name",
 	[SIG_ASM_CALLER] = "asm-caller",   [SIG_GOPCLNTAB] = "gopclntab",
+	[SIG_IO_METHODS] = "io-methods",
 };
 
 const uint16_t sig_machines[2] = {EM_X86_64, EM_AARCH64};

@@ -24,6 +24,7 @@ enum sig_method {
 	SIG_FUNC_NAME,	   /* references to the function's own name */
 	SIG_ASM_CALLER,	   /* the one caller of an assembly routine known by its bytes */
 	SIG_GOPCLNTAB,	   /* the Go linker's function table */
+	SIG_IO_METHODS,	   /* NSS's table of methods, built in place */
 	SIG__METHODS
 };
 
@@ -49,6 +50,7 @@ struct signature {
 	uint8_t reads;		      /* this argument (from 1) must be used */
 	uint8_t unused;		      /* and this one must not */
 	uint8_t sites_min, sites_max; /* references to refs[0]; 0 = any */
+	uint8_t member;		      /* SIG_IO_METHODS: bytes from the table's start */
 	uint8_t nth, of; /* SIG_ASM_CALLER: match nth (from 1) of exactly `of`; 0 = all */
 	uint16_t codes_all[SIG_CODES], codes_any[SIG_CODES], codes_none[SIG_CODES]; /* 0 ends */
 	char name[40];

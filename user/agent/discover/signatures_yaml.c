@@ -293,6 +293,7 @@ static int key_number(struct load *l, struct signature *s)
 		{"unused", 6, &s->unused},
 		{"sites-min", 64, &s->sites_min},
 		{"sites-max", 64, &s->sites_max},
+		{"member", 255, &s->member},
 		{"nth", 8, &s->nth},
 		{"of", 8, &s->of},
 	};
@@ -396,6 +397,8 @@ static const char *missing(const struct load *l, const struct signature *s)
 		return "wants refs";
 	if (s->method == SIG_ASM_CALLER && (!s->pattern.n || s->nth > s->of))
 		return "wants pattern, and nth not over of";
+	if (s->method == SIG_IO_METHODS && (!s->member || s->member % 8 || s->member > 144))
+		return "wants member, 8 to 144";
 	if (s->method == SIG_GOPCLNTAB && !s->abi)
 		return "wants abi";
 	return NULL;

@@ -20,7 +20,7 @@ struct match {
 
 /* A function some row has found, also one that is only a step to another. */
 struct known {
-	const char *name;
+	char name[40];
 	uint64_t vaddr, end;
 };
 
@@ -64,6 +64,7 @@ int text_needle(const struct work *w, const struct signature *s, const char *tex
 size_t pattern_places(const struct work *w, const struct signature *s, uint64_t *ret, size_t max);
 void versions_find(struct work *w);
 void by_reference(struct work *w);
+void by_methods(struct work *w);
 void by_asm(struct work *w);
 void by_gopclntab(struct work *w);
 
