@@ -55,6 +55,15 @@ static void release(struct ws_way *way)
 	way->hold_n = 0;
 }
 
+/* It says whose it is; with several answers under way it must name the one. */
+static bool is_known(const struct ws_way *way)
+{
+	const struct ws_peek *k = &way->peek;
+
+	return ws_peek_ready(k) &&
+	       (way->dir == FLOW_REQUEST || way->w->count < 2 || *k->lane || *k->response_id);
+}
+
 static void on_data(void *ctx, const uint8_t *p, size_t n)
 {
 	struct ws_way *way = ctx;
@@ -66,7 +75,7 @@ static void on_data(void *ctx, const uint8_t *p, size_t n)
 		way->hold_n += take;
 		p += take;
 		n -= take;
-		if (!n && way->hold_n < WS_HOLD_MAX && !ws_peek_ready(&way->peek))
+		if (!n && way->hold_n < WS_HOLD_MAX && !is_known(way))
 			return;
 		release(way);
 	}

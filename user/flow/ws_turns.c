@@ -68,8 +68,10 @@ static struct ws_turn *begin(struct ws_way *way, bool by_server)
 	it.request_offset = by_server ? TURN_BY_SERVER | way->offset : way->offset;
 	it.turn = w->turns + 1;
 	t = ws_turn_new(w->ops, w->ctx, &it);
-	if (!t)
+	if (!t) {
+		w->dead = !w->ai_seen;
 		return NULL;
+	}
 	w->turns++;
 	w->ai_seen |= t->interest == FLOW_YES;
 	if (w->late)

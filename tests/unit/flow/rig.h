@@ -36,13 +36,13 @@ __attribute__((format(printf, 2, 3))) static inline void rig_log(struct rig *r, 
 		abort();
 }
 
-/* "ai…" is a known service, "maybe…" may be one, anything else is not. */
+/* "ai…" is a known service, "maybe…" or no name may be one, anything else is not. */
 static inline enum flow_interest rig_head(void *ctx, const struct interaction *it)
 {
 	rig_log(ctx, "H:%s%s%s ", it->host, it->websocket ? "+ws" : "", it->path);
 	if (!strncmp(it->host, "ai", 2))
 		return FLOW_YES;
-	return !strncmp(it->host, "maybe", 5) ? FLOW_MAYBE : FLOW_NO;
+	return !strncmp(it->host, "maybe", 5) || !*it->host ? FLOW_MAYBE : FLOW_NO;
 }
 
 static inline void rig_text(void *ctx, const struct interaction *it, enum flow_dir dir,
