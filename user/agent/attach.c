@@ -1,352 +1,469 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Flows in: files mapped executable (from mapwatch and from /proc). Flows out: uprobes. Invariant:
- * at most one set of probes per (device, inode, size, mtime), attached for all processes, so a
- * library shared by a thousand processes is probed once and an event is told once.
+ * Flows in: mappings, execs, forks, ends, ClientHellos (from the kernel), evidence (from the
+ * worker), answers (from the resolver). Flows out: who is to be looked at next (process.c does it).
  *
- * Backend: one uprobe_multi link per file where the kernel has it (6.6), raw bpf(2) because the
- * library of our base distribution does not know it yet; else one perf event per site.
- * Detaching waits for the kernel's readers (100 ms and more), so it runs in a thread of its own,
- * the only one in this process, which touches nothing but its file descriptors.
+ * Adaptive: a process that maps TLS functions is on probation, probed at once, for some seconds. It
+ * keeps its probes while it talks to what may be AI, for its life once it did, and loses them when
+ * the worker says that it was not AI or when it did not act as a TLS client at all (a server). From
+ * then on each first flight is held by the kernel and told: the worker judges the name, and the
+ * probes come back before the flight goes on, or it goes on without. A client that opens connection
+ * after connection keeps its probes although it is not AI: each hold costs it milliseconds, a probe
+ * one microsecond.
  *
- * Files without TLS functions are remembered too (that is nearly all of them). When the table is
- * full the oldest of those are forgotten, and looked at again when they come by.
+ * There is no memory of programs that were not AI: attaching costs 10 ms of ours, and an AI call may
+ * be the first thing the next run does; so every run is on probation.
+ *
+ * Late is what cannot be helped: connections from before the agent, or before the probes came. The
+ * worker is told since when there are probes and why not earlier (ROLE_PROBES).
  */
 #include "attach.h"
 
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <glob.h>
-#include <limits.h>
-#include <linux/bpf.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "agent/attach/attach_int.h"
+#include "agent/attach/maps.h"
 #include "base/cleanup.h"
 #include "base/log.h"
-#include "discover/elf_tls.h"
 
-#define IMAGES_MAX 8192 /* files remembered */
-#define BUCKETS 4096
+#define TURN_MS 20	 /* of the loop, before others have theirs */
+#define FORK_GRACE_MS 30 /* most children exec */
+#define FREE_MS 1000	 /* a judged flight goes on with its next retransmission */
+#define BUSY_JUDGED 3	 /* judged names in BUSY_WINDOW_MS: a busy client */
+#define BUSY_WINDOW_MS 60000
+#define BUSY_MS 600000
 
-/* Not in the kernel headers of our base distribution. */
-#define ATTACH_UPROBE_MULTI 48
+/* --- the pump ----------------------------------------------------------------------------------- */
 
-struct image {
-	struct image *next; /* in its bucket */
-	dev_t dev;
-	ino_t ino;
-	off_t size;
-	struct timespec mtime;
-	uint64_t used; /* when last seen, in scans */
-	uint32_t functions;
-	unsigned sites;
-	bool tls, late;
-	bool failed; /* has TLS functions but could not be probed: tried again at the next scan */
-	int multi;   /* uprobe_multi link, or -1 */
-	struct bpf_link **links; /* else one per site */
-	unsigned nlinks;
-	char path[256], stack[16];
-};
-
-struct attach {
-	struct bpf_program *prog;
-	void (*user)(void *ctx, pid_t pid);
-	void *ctx;
-	struct image *bucket[BUCKETS];
-	unsigned images, tls_images, sites;
-	uint64_t tick;
-	bool multi; /* the kernel has uprobe_multi */
-};
-
-static int link_multi(int prog_fd, const char *path, const struct tls_sites *s)
+static void on_pump(evutil_socket_t fd, short what, void *ctx)
 {
-	struct {
-		uint32_t prog_fd, target_fd, attach_type, flags;
-		uint64_t path, offsets, ref_ctr_offsets, cookies;
-		uint32_t cnt, multi_flags, pid, pad;
-	} attr = {
-		.prog_fd = prog_fd,
-		.attach_type = ATTACH_UPROBE_MULTI,
-		.path = (uintptr_t)path,
-		.offsets = (uintptr_t)s->offset,
-		.cookies = (uintptr_t)s->cookie,
-		.cnt = s->n,
-	};
-	int fd = syscall(SYS_bpf, BPF_LINK_CREATE, &attr, sizeof(attr));
+	struct attach *a = ctx;
+	struct timeval now = {};
+	uint64_t until = boot_ms() + TURN_MS;
 
-	return fd < 0 ? -errno : fd;
+	while (a->todo && boot_ms() < until) {
+		struct target *t = a->todo;
+
+		process_unqueue(a, t);
+		process_sync(a, t);
+	}
+	if (a->todo)
+		event_add(a->pump, &now);
 }
 
-/* Asked once, with a file that cannot be probed: a kernel that knows uprobe_multi says so of the
- * file, one that does not calls the request invalid. A user's file must not decide it. */
-static bool has_multi(int prog_fd)
+static void queue_due(void *ctx, struct target *t)
 {
-	struct tls_sites s = {.n = 1};
-	int r = link_multi(prog_fd, "/", &s);
+	struct timeval grace = {.tv_usec = (FORK_GRACE_MS + 1) * 1000};
+	struct attach *a = ctx;
 
-	if (r >= 0)
-		close(r);
-	return r != -EINVAL && r != -EOPNOTSUPP;
+	if (!t->due_ms)
+		return;
+	if (boot_ms() >= t->due_ms)
+		process_queue(a, t, false);
+	else if (!event_pending(a->soon, EV_TIMEOUT, NULL))
+		event_add(a->soon, &grace);
 }
 
-struct attach *attach_new(struct bpf_program *prog, void (*user)(void *ctx, pid_t pid), void *ctx)
+static void on_soon(evutil_socket_t fd, short what, void *ctx)
+{
+	struct attach *a = ctx;
+
+	targets_each(a->targets, queue_due, a);
+}
+
+/* --- images ------------------------------------------------------------------------------------- */
+
+static void queue_pending(void *ctx, struct target *t)
+{
+	if (t->pending)
+		process_queue(ctx, t, t->hellos > 0);
+}
+
+/* In `all` a file is probed before anybody runs it. */
+static void link_ahead(struct attach *a, struct image *im)
+{
+	_cleanup_close_ int fd = open(im->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat st;
+
+	if (fd >= 0 && !fstat(fd, &st) && images_find(a->images, &st) == im)
+		image_everywhere(a, im, fd);
+}
+
+static void on_resolved(void *ctx, struct image *im)
+{
+	struct attach *a = ctx;
+	unsigned n = im->waiters_n;
+
+	a->dirty = true;
+	im->waiters_n = 0;
+	if (im->state == IMAGE_SITES && a->s.all)
+		link_ahead(a, im);
+	if (n > IMAGE_WAITERS) {
+		targets_each(a->targets, queue_pending, a);
+		return;
+	}
+	for (unsigned i = 0; i < n; i++) {
+		struct target *t = targets_find(a->targets, im->waiters[i], 0);
+
+		if (t)
+			process_queue(a, t, t->hellos > 0);
+	}
+}
+
+struct attach *attach_new(const struct attach_setup *s)
 {
 	struct attach *a = calloc(1, sizeof(*a));
 
-	if (a) {
-		a->prog = prog;
-		a->user = user;
-		a->ctx = ctx;
-		a->multi = has_multi(bpf_program__fd(prog));
+	if (!a)
+		return NULL;
+	a->s = *s;
+	a->todo_last = &a->todo;
+	a->begun_ms = boot_ms();
+	linker_init(&a->linker, s->prog);
+	a->closer = closer_new();
+	a->images = images_new();
+	a->targets = targets_new();
+	a->ask = a->images ? ask_new(a->images, on_resolved, a) : NULL;
+	a->pump = event_new(s->base, -1, 0, on_pump, a);
+	a->soon = event_new(s->base, -1, 0, on_soon, a);
+	if (!a->closer || !a->targets || !a->ask || !a->pump || !a->soon) {
+		attach_free(a);
+		return NULL;
 	}
+	if (s->cache)
+		cache_load(a->images, s->cache);
 	return a;
 }
 
-static void links_close(struct image *im)
+static void drop_target(void *ctx, struct target *t)
 {
-	if (im->multi >= 0)
-		close(im->multi);
-	for (unsigned i = 0; i < im->nlinks; i++)
-		bpf_link__destroy(im->links[i]);
-	free(im->links);
-	im->multi = -1;
-	im->nlinks = 0;
+	process_drop(ctx, t);
+}
+
+static void unlink_image(void *ctx, struct image *im)
+{
+	struct attach *a = ctx;
+
+	closer_give(a->closer, im->links);
 	im->links = NULL;
 }
 
-static void image_close(struct image *im)
+static void save(struct attach *a)
 {
-	links_close(im);
-	free(im);
+	int r = a->s.cache ? cache_save(a->images, a->s.cache) : 0;
+
+	if (r)
+		log_warn("%s: %s; files are looked at again after a restart", a->s.cache,
+			 strerror(-r));
+	a->dirty = false;
 }
 
 void attach_free(struct attach *a)
 {
 	if (!a)
 		return;
-	for (unsigned b = 0; b < BUCKETS; b++)
-		for (struct image *im = a->bucket[b], *next; im; im = next) {
-			next = im->next;
-			image_close(im);
-		}
+	if (a->targets && a->images) {
+		if (a->dirty)
+			save(a);
+		targets_each(a->targets, drop_target, a);
+		images_each(a->images, false, unlink_image, a);
+	}
+	closer_free(a->closer);
+	ask_free(a->ask);
+	targets_free(a->targets);
+	images_free(a->images);
+	if (a->pump)
+		event_free(a->pump);
+	if (a->soon)
+		event_free(a->soon);
 	free(a);
 }
 
-static unsigned bucket_of(dev_t dev, ino_t ino)
-{
-	return ((uint64_t)ino * 0x9e3779b97f4a7c15ull + dev) >> 52;
-}
+/* --- from the kernel ---------------------------------------------------------------------------- */
 
-static bool same(const struct image *im, const struct stat *st)
-{
-	return im->dev == st->st_dev && im->ino == st->st_ino && im->size == st->st_size &&
-	       im->mtime.tv_sec == st->st_mtim.tv_sec && im->mtime.tv_nsec == st->st_mtim.tv_nsec;
-}
-
-static int link_perf(struct attach *a, struct image *im, const char *path,
-		     const struct tls_sites *s)
-{
-	im->links = calloc(s->n, sizeof(*im->links));
-	if (!im->links)
-		return -ENOMEM;
-	for (size_t i = 0; i < s->n; i++) {
-		LIBBPF_OPTS(bpf_uprobe_opts, o, .bpf_cookie = s->cookie[i]);
-
-		im->links[i] = bpf_program__attach_uprobe_opts(a->prog, -1, path, s->offset[i], &o);
-		if (!im->links[i])
-			return -errno;
-		im->nlinks++;
-	}
-	return 0;
-}
-
-static int link_image(struct attach *a, struct image *im, int fd, const struct tls_sites *s)
-{
-	char path[64];
-	int r;
-
-	/* Resolved by the kernel to the open file's inode, whatever its path means to us. */
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	if (!a->multi)
-		return link_perf(a, im, path, s);
-	r = link_multi(bpf_program__fd(a->prog), path, s);
-	if (r < 0)
-		return r;
-	im->multi = r;
-	return 0;
-}
-
-/* False when every image known is in use. */
-static bool forget_one(struct attach *a)
-{
-	struct image **oldest = NULL, *im;
-
-	for (unsigned b = 0; b < BUCKETS; b++)
-		for (struct image **p = &a->bucket[b]; *p; p = &(*p)->next)
-			if (!(*p)->tls && (!oldest || (*p)->used < (*oldest)->used))
-				oldest = p;
-	if (!oldest)
-		return false;
-	im = *oldest;
-	*oldest = im->next;
-	a->images--;
-	free(im);
-	return true;
-}
-
-static struct image *remember(struct attach *a, unsigned b, const struct stat *st, const char *path)
-{
-	struct image *im = a->images < IMAGES_MAX || forget_one(a) ? calloc(1, sizeof(*im)) : NULL;
-
-	if (!im)
-		return NULL;
-	*im = (struct image){.dev = st->st_dev,
-			     .ino = st->st_ino,
-			     .size = st->st_size,
-			     .mtime = st->st_mtim,
-			     .used = a->tick,
-			     .multi = -1};
-	snprintf(im->path, sizeof(im->path), "%s", path);
-	im->next = a->bucket[b];
-	a->bucket[b] = im;
-	a->images++;
-	return im;
-}
-
-static int probe(struct attach *a, struct image *im, int fd, const struct tls_sites *s)
-{
-	int r = link_image(a, im, fd, s);
-
-	im->failed = r < 0;
-	if (r < 0) {
-		links_close(im); /* entries without their returns are worse than none */
-		log_warn("cannot probe %s (%s); its TLS calls are not seen", im->path,
-			 strerror(-r));
-		return r;
-	}
-	im->functions = s->functions;
-	memcpy(im->stack, s->stack, sizeof(im->stack));
-	im->sites = s->n;
-	a->sites += s->n;
-	a->tls_images++;
-	log_info("probing %s: %zu sites%s", im->path, s->n,
-		 s->refused ? ", some functions could not be decoded" : "");
-	return 2;
-}
-
-int attach_file(struct attach *a, int fd, const char *path, bool late)
+static void mapped(struct attach *a, pid_t pid, int fd, const char *path)
 {
 	struct image *im;
-	struct tls_sites s;
+	struct target *t;
 	struct stat st;
-	unsigned b;
-	int r;
 
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	if (!S_ISREG(st.st_mode))
-		return 0;
-	b = bucket_of(st.st_dev, st.st_ino) % BUCKETS;
-	for (im = a->bucket[b]; im && !same(im, &st);)
-		im = im->next;
-	if (im && !(im->failed && im->used != a->tick)) {
-		im->used = a->tick;
-		return im->tls && !im->failed;
-	}
-	r = elf_tls_find(fd, &s);
-	if (r < 0 && r != -ENOEXEC)
-		return r;
-	if (!im)
-		im = remember(a, b, &st, path);
+	if (fstat(fd, &st) || !S_ISREG(st.st_mode))
+		return;
+	im = images_get(a->images, &st, path);
 	if (!im) {
-		log_warn("%s is not looked at: %d files with TLS are probed already", path,
-			 IMAGES_MAX);
-		return -ENOSPC;
+		log_warn("%s is not looked at: %d files are in use already", path, IMAGES_MAX);
+		return;
 	}
-	im->used = a->tick;
-	if (r <= 0)
-		return 0;
-	im->tls = true;
-	im->late = late;
-	return probe(a, im, fd, &s);
+	im->used = images_now(a->images);
+	if (im->state == IMAGE_NEW || im->state == IMAGE_PENDING)
+		ask_image(a->ask, im, fd, true);
+	if (im->state != IMAGE_PENDING && im->state != IMAGE_SITES)
+		return;
+	t = process_get(a, pid);
+	if (!t)
+		return;
+	if (im->state == IMAGE_SITES) {
+		process_queue(a, t, !a->scanning);
+		return;
+	}
+	image_wait(im, pid);
+	t->pending++;
+	snprintf(t->reason, sizeof(t->reason), "its files are being looked at");
+	process_state(a, t, PROBES_COMING);
 }
 
-int attach_map(struct attach *a, pid_t pid, uint64_t start, uint64_t end, const char *path,
-	       bool late)
+void attach_map(struct attach *a, pid_t pid, uint64_t start, uint64_t end, const char *path)
 {
-	_cleanup_close_ int fd = -1;
-	char p[PATH_MAX];
-	int r;
+	_cleanup_close_ int fd = a->s.ours(a->s.ctx, pid) ? -1 : maps_open(pid, start, end, path);
 
-	snprintf(p, sizeof(p), "/proc/%d/map_files/%lx-%lx", pid, start, end);
-	fd = open(p, O_RDONLY | O_CLOEXEC);
-	if (fd < 0) { /* merged or split mapping */
-		snprintf(p, sizeof(p), "/proc/%d/root%s", pid, path);
-		fd = open(p, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	}
-	if (fd < 0)
-		return -errno;
-	r = attach_file(a, fd, path, late);
-	if (r > 0 && a->user)
-		a->user(a->ctx, pid);
-	return r;
+	if (fd >= 0)
+		mapped(a, pid, fd, path);
 }
 
-static void scan_maps(struct attach *a, pid_t pid)
+void attach_exec(struct attach *a, pid_t pid, uint64_t boot_ns)
 {
-	_cleanup_fclose_ FILE *f = NULL;
-	char p[64], line[PATH_MAX + 128];
+	struct target *t = targets_find(a->targets, pid, 0);
 
-	snprintf(p, sizeof(p), "/proc/%d/maps", pid);
-	f = fopen(p, "re");
-	while (f && fgets(line, sizeof(line), f)) {
-		uint64_t from, to, ino;
-		char perm[5];
-		int at = 0;
-
-		if (sscanf(line, "%lx-%lx %4s %*x %*x:%*x %lu %n", &from, &to, perm, &ino, &at) < 4)
-			continue;
-		line[strcspn(line, "\n")] = '\0';
-		if (perm[2] == 'x' && ino && line[at] == '/')
-			attach_map(a, pid, from, to, line + at, true);
+	if (!t)
+		return;
+	t->early = false;
+	if (t->word_ms < boot_ns / 1000000) { /* evidence is of the program before */
+		t->keep = KEEP_PROBATION;
+		t->until_ms = boot_ms() + 1000ull * a->s.probation_s;
+		t->hellos = t->judged = 0;
+		t->free_ms = 0;
 	}
+	process_queue(a, t, true);
 }
 
-static void scan_usual_places(struct attach *a)
+void attach_fork(struct attach *a, pid_t pid, pid_t parent)
 {
-	static const char *const patterns[] = {
-		"/usr/lib/*/libssl.so.*",     "/usr/lib/libssl.so.*",
-		"/usr/lib64/libssl.so.*",     "/lib/*/libssl.so.*",
-		"/usr/local/lib/libssl.so.*", "/usr/local/lib64/libssl.so.*",
-		"/opt/*/lib/libssl.so.*",     "/usr/bin/node",
-		"/usr/local/bin/node",
-	};
+	const struct target *p = targets_find(a->targets, parent, 0);
+	struct target *t = p ? process_get(a, pid) : NULL;
+	struct timeval grace = {.tv_usec = (FORK_GRACE_MS + 1) * 1000};
 
-	for (size_t i = 0; i < ARRAY_SIZE(patterns); i++) {
-		glob_t g = {};
+	if (!t || t->n)
+		return;
+	t->keep = p->keep == KEEP_AI ? KEEP_AI : KEEP_PROBATION;
+	t->marks |= p->marks;
+	t->due_ms = boot_ms() + FORK_GRACE_MS;
+	if (!event_pending(a->soon, EV_TIMEOUT, NULL))
+		event_add(a->soon, &grace);
+	snprintf(t->reason, sizeof(t->reason), "was forked from a process with probes");
+	process_state(a, t, PROBES_COMING);
+}
 
-		if (!glob(patterns[i], 0, NULL, &g))
-			for (size_t k = 0; k < g.gl_pathc; k++) {
-				_cleanup_close_ int fd = open(g.gl_pathv[k], O_RDONLY | O_CLOEXEC);
-				char real[PATH_MAX];
+void attach_exit(struct attach *a, pid_t pid, uint64_t start_ns)
+{
+	struct target *t = targets_find(a->targets, pid, start_ns);
 
-				if (fd >= 0)
-					attach_file(a, fd,
-						    realpath(g.gl_pathv[k], real) ?: g.gl_pathv[k],
-						    false);
-			}
-		globfree(&g);
+	if (t)
+		process_drop(a, t);
+}
+
+void attach_hello(struct attach *a, pid_t pid, uint64_t start_ns)
+{
+	struct target *t = process_get(a, pid);
+
+	if (!t || !same_start(t->start_ns, start_ns))
+		return;
+	t->hellos++;
+	t->held = true;
+	if (t->looked && t->keep == KEEP_NOT)
+		return; /* the worker judges the name */
+	t->until_ms = boot_ms() + 1000ull * a->s.probation_s;
+	t->looked = false; /* its mark may have been lost: said again */
+	process_queue(a, t, true);
+}
+
+/* --- from the worker ---------------------------------------------------------------------------- */
+
+static void mark_below(struct attach *a, pid_t top, uint32_t marks)
+{
+	DIR *d = opendir("/proc");
+	struct dirent *e;
+	struct {
+		pid_t pid, parent;
+		uint64_t start;
+		bool below;
+	} *all = calloc(TARGETS_MAX, sizeof(*all));
+	unsigned n = 0;
+	bool more = all;
+
+	while (all && d && n < TARGETS_MAX && (e = readdir(d)))
+		if (e->d_name[0] >= '0' && e->d_name[0] <= '9') {
+			all[n].pid = atoi(e->d_name);
+			all[n].start = process_start(all[n].pid, &all[n].parent);
+			n += all[n].start != 0;
+		}
+	while (more) {
+		more = false;
+		for (unsigned i = 0; i < n; i++) {
+			bool below = all[i].parent == top;
+
+			for (unsigned k = 0; !below && !all[i].below && k < n; k++)
+				below = all[k].below && all[k].pid == all[i].parent;
+			more |= below && !all[i].below;
+			all[i].below |= below;
+		}
 	}
+	for (unsigned i = 0; i < n; i++) {
+		struct target *t = all[i].below ? process_get(a, all[i].pid) : NULL;
+
+		if (t && (t->marks & marks) != marks) {
+			t->marks |= marks;
+			process_mark(a, t);
+		}
+	}
+	free(all);
+	if (d)
+		closedir(d);
+}
+
+static void on_ai(struct attach *a, struct target *t)
+{
+	bool marked = t->marks & MARK_AI_TREE;
+
+	if (t->keep == KEEP_AI && marked)
+		return;
+	t->keep = KEEP_AI;
+	t->free_ms = 0;
+	t->marks |= MARK_AI_TREE;
+	process_mark(a, t);
+	a->s.marked(a->s.ctx);
+	if (!marked)
+		mark_below(a, t->pid, MARK_AI_TREE);
+	if (t->state != PROBES_IN_PLACE)
+		process_queue(a, t, true);
+}
+
+static void on_client(struct attach *a, struct target *t)
+{
+	if (t->keep == KEEP_AI || t->keep == KEEP_CLIENT)
+		return;
+	t->keep = KEEP_CLIENT;
+	if (t->state != PROBES_IN_PLACE)
+		process_queue(a, t, true);
+}
+
+/* Its flight is held, and need not be. */
+static void let_go(struct attach *a, struct target *t)
+{
+	uint64_t now = boot_ms();
+
+	if (now - t->judged_ms > BUSY_WINDOW_MS) {
+		t->judged_ms = now;
+		t->judged = 0;
+	}
+	if (++t->judged >= BUSY_JUDGED) {
+		t->keep = KEEP_BUSY;
+		t->until_ms = now + BUSY_MS;
+		process_queue(a, t, true);
+		return;
+	}
+	t->free_ms = now + FREE_MS;
+	process_mark(a, t);
+}
+
+static void on_not_ai(struct attach *a, struct target *t)
+{
+	if (t->keep == KEEP_AI || t->keep == KEEP_BUSY || a->s.all)
+		return;
+	if (t->state == PROBES_REMOVED)
+		let_go(a, t);
+	else
+		process_strip(a, t, KEEP_NOT, "did not talk to AI");
+}
+
+void attach_watch(struct attach *a, const struct role_watch *w)
+{
+	struct target *t = process_get(a, w->pid);
+
+	if (!t || !same_start(t->start_ns, w->start_ns))
+		return;
+	t->word_ms = boot_ms();
+	t->hellos += w->name[0] != '\0';
+	if (w->evidence == WATCH_AI)
+		on_ai(a, t);
+	else if (w->evidence == WATCH_CLIENT)
+		on_client(a, t);
+	else
+		on_not_ai(a, t);
+}
+
+/* --- the resolver ------------------------------------------------------------------------------- */
+
+void attach_resolver(struct attach *a, int fd)
+{
+	ask_socket(a->ask, fd);
+}
+
+bool attach_answer(struct attach *a, const struct role_resolved *r, size_t n)
+{
+	return ask_answer(a->ask, r, n);
+}
+
+void attach_prepare(struct attach *a, const char *path)
+{
+	struct stat st;
+	struct image *im;
+
+	if (stat(path, &st) || !S_ISREG(st.st_mode) || images_count(a->images) >= IMAGES_MAX / 2)
+		return;
+	im = images_get(a->images, &st, path);
+	if (im && im->state == IMAGE_NEW)
+		ask_image(a->ask, im, -1, false);
+	else if (im && im->state == IMAGE_SITES && a->s.all && !im->links)
+		link_ahead(a, im);
+}
+
+/* --- time --------------------------------------------------------------------------------------- */
+
+static void each_second(void *ctx, struct target *t)
+{
+	struct attach *a = ctx;
+	uint64_t now = boot_ms();
+
+	if (t->free_ms && now >= t->free_ms) {
+		t->free_ms = 0;
+		process_mark(a, t);
+	}
+	if (t->keep == KEEP_BUSY && now >= t->until_ms) {
+		t->keep = KEEP_PROBATION;
+		t->judged = 0;
+		t->until_ms = now + 1000ull * a->s.probation_s;
+	}
+	if (t->keep == KEEP_PROBATION && t->state == PROBES_IN_PLACE && now >= t->until_ms &&
+	    !a->s.all)
+		process_strip(a, t, KEEP_NOT,
+			      t->hellos ? "did not talk to AI" : "is no TLS client");
+}
+
+bool attach_tick(struct attach *a)
+{
+	targets_each(a->targets, each_second, a);
+	if (a->dirty && boot_ms() - a->saved_ms > 10000) {
+		a->saved_ms = boot_ms();
+		save(a);
+	}
+	return ask_tick(a->ask);
+}
+
+/* --- all processes ------------------------------------------------------------------------------ */
+
+static void scan_process(struct attach *a, pid_t pid)
+{
+	_cleanup_free_ struct mapping *all = NULL;
+	int n = maps_read(pid, &all);
+
+	for (int i = 0; i < n; i++)
+		attach_map(a, pid, all[i].from, all[i].to, all[i].path);
 }
 
 void attach_scan(struct attach *a)
@@ -354,100 +471,78 @@ void attach_scan(struct attach *a)
 	DIR *d = opendir("/proc");
 	struct dirent *e;
 
-	a->tick++;
+	images_tick(a->images);
+	a->scanning = true;
 	while (d && (e = readdir(d)))
 		if (e->d_name[0] >= '0' && e->d_name[0] <= '9')
-			scan_maps(a, atoi(e->d_name));
+			scan_process(a, atoi(e->d_name));
+	a->scanning = false;
 	if (d)
 		closedir(d);
-	scan_usual_places(a);
 }
 
-static void *closer(void *p)
+static void sweep_image(void *ctx, struct image *im)
 {
-	image_close(p);
-	return NULL;
-}
-
-static void close_aside(struct image *im)
-{
-	pthread_t t;
-
-	if (!im->tls || pthread_create(&t, NULL, closer, im))
-		image_close(im);
-	else
-		pthread_detach(t);
-}
-
-static bool reachable(const struct image *im)
-{
+	struct attach *a = ctx;
 	struct stat st;
 
-	return !stat(im->path, &st) && same(im, &st);
+	if (im->used == images_now(a->images) || im->refs || im->state == IMAGE_PENDING ||
+	    (!stat(im->path, &st) && images_find(a->images, &st) == im))
+		return;
+	if (im->links) {
+		a->linked_images--;
+		a->linked_sites -= im->facts->sites_n;
+		log_info("no process maps %s any more: probes removed", im->path);
+		unlink_image(a, im);
+	}
+	im->failed = false;
+	images_gone(a->images, im);
+	a->dirty = true;
 }
 
-unsigned attach_sweep(struct attach *a)
+/* The end of a process is told by the kernel; what was lost of that is found here. */
+static void sweep_target(void *ctx, struct target *t)
 {
-	unsigned gone = 0;
+	if (!same_start(process_start(t->pid, NULL), t->start_ns))
+		process_drop(ctx, t);
+}
 
+void attach_sweep(struct attach *a)
+{
+	targets_each(a->targets, sweep_target, a);
 	attach_scan(a);
-	for (unsigned b = 0; b < BUCKETS; b++)
-		for (struct image **p = &a->bucket[b], *im; (im = *p);) {
-			if (im->used == a->tick || reachable(im)) {
-				p = &im->next;
-				continue;
-			}
-			*p = im->next;
-			a->images--;
-			if (im->tls && !im->failed) {
-				a->sites -= im->sites;
-				a->tls_images--;
-				gone++;
-				log_info("no process maps %s any more: probes removed", im->path);
-			}
-			close_aside(im);
-		}
-	return gone;
+	images_each(a->images, false, sweep_image, a);
+}
+
+static void tell(void *ctx, struct target *t)
+{
+	if (t->looked)
+		process_tell(ctx, t);
+}
+
+void attach_tell_all(struct attach *a)
+{
+	targets_each(a->targets, tell, a);
+}
+
+bool attach_settled(const struct attach *a)
+{
+	struct ask_counts c;
+
+	ask_counts(a->ask, &c);
+	return !a->todo && !c.waited_for;
 }
 
 unsigned attach_images(const struct attach *a)
 {
-	return a->tls_images;
+	return a->linked_images;
 }
 unsigned attach_sites(const struct attach *a)
 {
-	return a->sites;
+	return a->linked_sites;
 }
 
 const char *attach_backend(const struct attach *a)
 {
-	return a->multi ? "uprobe_multi" : "uprobe perf events";
-}
-
-json_t *attach_status(const struct attach *a)
-{
-	json_t *all = json_array();
-
-	for (unsigned b = 0; b < BUCKETS; b++)
-		for (const struct image *im = a->bucket[b]; im; im = im->next) {
-			json_t *names = json_array();
-			char dev[32];
-
-			if (!im->tls || im->failed) {
-				json_decref(names);
-				continue;
-			}
-			snprintf(dev, sizeof(dev), "%u:%u", major(im->dev), minor(im->dev));
-			for (size_t i = 0; elf_tls_function(i); i++)
-				if (im->functions & 1u << i)
-					json_array_append_new(names,
-							      json_string(elf_tls_function(i)));
-			json_array_append_new(all,
-					      json_pack("{s:s, s:s, s:I, s:s, s:o, s:I, s:b}",
-							"path", im->path, "dev", dev, "inode",
-							(json_int_t)im->ino, "stack", im->stack,
-							"functions", names, "sites",
-							(json_int_t)im->sites, "late", im->late));
-		}
-	return all;
+	return linker_backend(&a->linker, !a->s.all);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What probityd was told on its command line; the same for all three roles. */
+/* What probityd was told on its command line; the same for all roles. */
 #ifndef PROBITY_AGENT_CONFIG_H
 #define PROBITY_AGENT_CONFIG_H
 
@@ -13,6 +13,9 @@ struct config {
 	const char *tls_dir;
 	uint32_t enforce; /* 0 monitor, 1 enforce, 2 as the pack says */
 	uint32_t ring_mib;
+	bool attach_all;      /* probes for everybody, not by process */
+	uint32_t probation_s; /* how long a process has to show that it is a client of AI */
+	uint32_t hold_ms;     /* a first TLS flight waits so long for probes; 0 = never */
 	uint64_t spool_max;
 	int ready_fd; /* or -1 */
 	bool no_seccomp, debug;

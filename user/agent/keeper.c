@@ -2,9 +2,10 @@
 /*
  * The privileged role. Flows in: exec, exit and mapping notices from the kernel, requests of the
  * worker (kill this, these rules), signals. Flows out: probes, kernel rules, facts about processes
- * to the worker, status. It parses no captured byte, opens no network socket, holds no key.
+ * to the worker, status. It parses no captured byte and no foreign file, opens no network socket,
+ * holds no key.
  *
- * One loop. It starts worker and recorder, starts them again when they die, and holds both ends of
+ * One loop. It starts worker, recorder and resolver, starts them again when they die, and holds both ends of
  * the pair between them, so what one queued for the other survives either's death. Kernel links
  * and maps are its own: while it lives, capture and kernel rules go on without worker or recorder.
  *
@@ -33,52 +34,10 @@
 #include "base/fs.h"
 #include "base/log.h"
 
-#define SWEEP_S 60
-#define SCAN_AFTER_LOSS_S 5 /* a scan takes long on a large host, and loses more meanwhile */
-#define FILES_MAX 524288    /* with perf events each probed site takes two */
+#define READY_S 30	 /* files that take longer to look at are not waited for */
+#define FILES_MAX 524288 /* with perf events each probed site takes two */
 
-/* --- from the kernel ------------------------------------------------------------------------- */
-
-static void on_mapping(void *ctx, pid_t pid, uint64_t start, uint64_t end, const char *path)
-{
-	struct keeper *k = ctx;
-
-	attach_map(k->attach, pid, start, end, path, false);
-}
-
-static void on_maps(evutil_socket_t fd, short what, void *ctx)
-{
-	struct keeper *k = ctx;
-
-	mapwatch_read(k->maps);
-	if (mapwatch_lost(k->maps) != k->maps_lost) {
-		k->maps_lost = mapwatch_lost(k->maps);
-		k->rescan = true;
-	}
-}
-
-static void on_event(void *ctx, const void *record, size_t n)
-{
-	const struct event_exec *e = record;
-	struct keeper *k = ctx;
-	struct role_proc p;
-
-	if (n < sizeof(struct event) || e->h.version != EVENT_VERSION || e->h.kind != EVENT_EXEC ||
-	    n < sizeof(*e))
-		return;
-	if (procinfo_read(e->h.pid, &p))
-		memset(&p, 0, sizeof(p)); /* gone already: what the kernel told is all there is */
-	procinfo_from_exec(e, n, &p);
-	tell_process(k, &p);
-}
-
-static void on_control(evutil_socket_t fd, short what, void *ctx)
-{
-	struct keeper *k = ctx;
-
-	while (ring_consume(k->control, on_event, k, 256) == 256)
-		;
-}
+/* --- signals ---------------------------------------------------------------------------------- */
 
 static void on_stop(evutil_socket_t fd, short what, void *ctx)
 {
@@ -89,13 +48,7 @@ static void on_stop(evutil_socket_t fd, short what, void *ctx)
 	log_info("stopping: probes off, finishing what is in flight");
 	k->phase = STOPPING_WORKER;
 	tell_drops(k);
-	attach_free(k->attach);
-	k->attach = NULL;
-	pipe_hooks_free(TAKE_PTR(k->pipes));
-	if (k->maps_ev)
-		event_free(k->maps_ev);
-	mapwatch_free(k->maps);
-	k->maps = NULL;
+	probes_close(k);
 	stop_worker(k);
 }
 
@@ -109,7 +62,8 @@ static void on_reload(evutil_socket_t fd, short what, void *ctx)
 
 static void say_ready(struct keeper *k)
 {
-	if (k->ready || !k->worker.status || !k->recorder.status)
+	if (k->ready || !k->worker.status || !k->recorder.status ||
+	    (!attach_settled(k->attach) && k->seconds < READY_S))
 		return;
 	k->ready = true;
 	log_info("watching: %u files probed at %u sites (%s), %s", attach_images(k->attach),
@@ -128,14 +82,9 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
 	if (k->phase != RUNNING)
 		return;
 	tell_drops(k);
-	pipe_hooks_tick(k->pipes);
+	k->seconds++;
+	probes_tick(k);
 	say_ready(k);
-	if (++k->seconds % SWEEP_S == 0) {
-		attach_sweep(k->attach);
-	} else if (k->rescan && k->seconds % SCAN_AFTER_LOSS_S == 0) {
-		k->rescan = false;
-		attach_scan(k->attach);
-	}
 }
 
 static json_t *parse(const char *text)
@@ -161,26 +110,20 @@ static json_t *status(void *ctx)
 	json_object_set_new(worker, "restarts", json_integer(k->worker.restarts));
 	policy = json_incref(json_object_get(worker, "policy"));
 	json_object_del(worker, "policy");
-	j = json_pack("{s:s, s:i, s:I, s:s, s:s, s:O?, s:o, s:o, s:o?, s:o, s:o, s:o, s:o?}",
+	j = json_pack("{s:s, s:i, s:I, s:s, s:s, s:O?, s:o, s:o, s:o?, s:o, s:o, s:o, s:o?, s:o?}",
 		      "version", PROBITY_VERSION, "pid", (int)getpid(), "since_unix_ns",
 		      (json_int_t)k->since_ns, "host", host, "kernel", u.release, "mode",
 		      json_object_get(policy, "mode"), "features", bpf_features(k->bpf), "backends",
 		      bpf_backends(k->bpf, k->attach ? attach_backend(k->attach) : "none"),
 		      "libraries", k->attach ? attach_status(k->attach) : NULL, "drops", drops,
-		      "worker", worker, "recorder", parse(k->recorder.status), "policy", policy);
+		      "worker", worker, "recorder", parse(k->recorder.status), "policy", policy,
+		      "probes", k->attach ? attach_processes(k->attach) : NULL);
 	json_object_set_new(json_object_get(j, "recorder"), "restarts",
 			    json_integer(k->recorder.restarts));
 	return j;
 }
 
 /* --- beginning and end ------------------------------------------------------------------------ */
-
-static void on_tls_process(void *ctx, pid_t pid)
-{
-	struct keeper *k = ctx;
-
-	exehash_want(k->hashes, pid);
-}
 
 static void on_hashed(void *ctx, uint32_t pid)
 {
@@ -212,23 +155,15 @@ static int open_all(struct keeper *k)
 	if (r)
 		return r;
 	bpf_set_self(k->bpf, 0, getpid());
-	k->attach = attach_new(bpf_tls_program(k->bpf), on_tls_process, k);
 	k->hashes = exehash_new(k->base, on_hashed, k);
 	k->inflight = inflight_make();
 	r = role_pair(k->pair);
-	k->pipes = pipe_hooks_new(k->bpf);
-	if (!k->attach || !k->pipes || !k->hashes || k->inflight < 0 || r)
+	if (!k->hashes || k->inflight < 0 || r)
 		return -ENOMEM;
 	r = ring_open(bpf_control_fd(k->bpf), bpf_control_size(k->bpf), &k->control);
 	if (r)
 		return r;
-	r = mapwatch_open(on_mapping, k, &k->maps);
-	if (r)
-		log_warn(
-			"kernel refuses perf mmap records (%s): new libraries are found by a scan every "
-			"%d s, their first calls are missed",
-			strerror(-r), SWEEP_S);
-	return 0;
+	return probes_open(k);
 }
 
 static void add_signal(struct keeper *k, int sig, event_callback_fn fn)
@@ -250,7 +185,8 @@ static void listen_all(struct keeper *k)
 	k->stop_limit = event_new(k->base, -1, 0, on_stop_limit, k);
 	k->worker_again = event_new(k->base, -1, 0, on_again, k);
 	k->recorder_again = event_new(k->base, -1, 0, on_again, k);
-	event_add(event_new(k->base, bpf_control_fd(k->bpf), EV_READ | EV_PERSIST, on_control, k),
+	k->resolver_again = event_new(k->base, -1, 0, on_again, k);
+	event_add(event_new(k->base, bpf_control_fd(k->bpf), EV_READ | EV_PERSIST, on_kernel, k),
 		  NULL);
 	if (!k->maps)
 		return;
@@ -267,6 +203,7 @@ int keeper_main(const struct config *cfg)
 	k.since_ns = now.tv_sec * 1000000000ull + now.tv_nsec;
 	child_init(&k.worker, "worker");
 	child_init(&k.recorder, "recorder");
+	child_init(&k.resolver, "resolver");
 	k.base = event_base_new();
 	raise_limits();
 	if (!k.base || open_all(&k))
@@ -276,6 +213,7 @@ int keeper_main(const struct config *cfg)
 		return 1;
 	start_recorder(&k);
 	start_worker(&k);
+	start_resolver(&k);
 	attach_scan(k.attach);
 	event_base_dispatch(k.base);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The keeper's parts, as they see each other: keeper.c begins, waits and ends; keeper_roles.c starts
- * worker and recorder and does what they ask; keeper_tell.c tells the worker what it needs. */
+ * worker and recorder and does what they ask; keeper_probes.c is between the kernel, the resolver and
+ * attach.c; keeper_tell.c tells the worker what it needs. */
 #ifndef PROBITY_AGENT_KEEPER_H
 #define PROBITY_AGENT_KEEPER_H
 
@@ -34,9 +35,9 @@ struct keeper {
 	struct exehash *hashes;
 	struct ring *control;
 	struct control *socket;
-	struct child worker, recorder;
-	struct event *worker_ev, *recorder_ev, *worker_again, *recorder_again, *tick, *stop_limit,
-		*maps_ev;
+	struct child worker, recorder, resolver;
+	struct event *worker_ev, *recorder_ev, *resolver_ev, *worker_again, *recorder_again,
+		*resolver_again, *tick, *stop_limit, *maps_ev;
 	int pair[2]; /* worker's end, recorder's end of the pair between them */
 	int inflight;
 	struct pack_text pack, good; /* sent last; sent last and accepted */
@@ -62,7 +63,17 @@ void tell_policy(struct keeper *k, bool again);
 void tell_drops(struct keeper *k);
 void policy_accepted(struct keeper *k, uint64_t generation);
 
+/* keeper_probes.c */
+int probes_open(struct keeper *k);
+void probes_tick(struct keeper *k);
+void probes_close(struct keeper *k);
+void start_resolver(struct keeper *k);
+void resolver_ended(struct keeper *k, int status);
+void on_maps(evutil_socket_t fd, short what, void *ctx);
+void on_kernel(evutil_socket_t fd, short what, void *ctx); /* the control ring */
+
 /* keeper_roles.c */
+bool keeper_owns(const struct keeper *k, pid_t pid); /* the agent itself */
 void start_worker(struct keeper *k);
 void start_recorder(struct keeper *k);
 void stop_worker(struct keeper *k); /* and then the recorder, when the worker has ended */

@@ -39,9 +39,10 @@ static void refuse(struct child *c, const char *what)
 	kill(c->pid, SIGKILL);
 }
 
-static bool ours(const struct keeper *k, pid_t pid)
+bool keeper_owns(const struct keeper *k, pid_t pid)
 {
-	return pid <= 1 || pid == getpid() || pid == k->worker.pid || pid == k->recorder.pid;
+	return pid == getpid() || pid == k->worker.pid || pid == k->recorder.pid ||
+	       pid == k->resolver.pid;
 }
 
 /* Only the very process that was judged: pid and start time, held by a pidfd. */
@@ -79,6 +80,7 @@ static void on_message(struct keeper *k, struct child *c, const struct role_msg 
 	const struct role_tool *t = (const void *)body;
 	const struct role_kill *r = (const void *)body;
 	const struct role_ask *ask = (const void *)body;
+	const struct role_watch *watch = (const void *)body;
 	const struct role_krules *krules = (const void *)body;
 	bool monitor = k->cfg->enforce == 0;
 	bool worker = c == &k->worker;
@@ -91,10 +93,13 @@ static void on_message(struct keeper *k, struct child *c, const struct role_msg 
 			refuse(c, "a kernel rule in monitor mode");
 		else
 			bpf_set_tool(k->bpf, t);
+	} else if (worker && m->kind == ROLE_WATCH) {
+		if (k->attach && k->phase == RUNNING)
+			attach_watch(k->attach, watch);
 	} else if (worker && m->kind == ROLE_ASK) {
 		tell_user(k, ask->uid);
 	} else if (worker && m->kind == ROLE_KILL) {
-		if (monitor || ours(k, r->pid))
+		if (monitor || r->pid <= 1 || keeper_owns(k, r->pid))
 			refuse(c, "a kill in monitor mode, or of the agent itself");
 		else
 			kill_process(r);
@@ -145,6 +150,8 @@ void on_again(evutil_socket_t fd, short what, void *ctx)
 		start_worker(k);
 	if (!k->recorder.pid)
 		start_recorder(k);
+	if (!k->resolver.pid && k->phase == RUNNING)
+		start_resolver(k);
 }
 
 static void retry(struct event *e, unsigned ms)
@@ -176,6 +183,8 @@ void start_worker(struct keeper *k)
 	listen_to(k, &k->worker, &k->worker_ev);
 	tell_policy(k, true);
 	tell_all_processes(k);
+	if (k->attach)
+		attach_tell_all(k->attach);
 	memset(&k->told, 0, sizeof(k->told));
 }
 
@@ -289,6 +298,8 @@ void on_child_end(evutil_socket_t fd, short what, void *ctx)
 				worker_finished(k, status);
 			else
 				retry(k->worker_again, ms);
+		} else if (pid == k->resolver.pid) {
+			resolver_ended(k, status);
 		} else if (pid == k->recorder.pid) {
 			bool expected = k->phase == STOPPING_RECORDER;
 			unsigned ms;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * probityd: the host agent. This file reads the command line and becomes one of three roles: the
- * keeper (as started), or, started again by the keeper, the worker or the recorder.
+ * probityd: the host agent. This file reads the command line and becomes one of four roles: the
+ * keeper (as started), or, started again by the keeper, the worker, the recorder or the resolver.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -14,6 +14,7 @@
 
 #include "agent/config.h"
 #include "agent/recorder.h"
+#include "agent/resolver.h"
 #include "base/cleanup.h"
 #include "base/log.h"
 
@@ -31,6 +32,11 @@ static const char usage[] =
 	"  --tls-dir DIR          ca.pem, agent.pem, agent.key for it (default STATE-DIR/tls)\n"
 	"  --spool-max MIB        most disk the records may take (default 1024)\n"
 	"  --ring MIB             memory between kernel and worker, a power of two (default 16)\n"
+	"  --attach MODE          adaptive: probe a process alone, and keep the probes only while it\n"
+	"                         talks to AI; all: probe each library for everybody (default adaptive)\n"
+	"  --probation SECONDS    how long a new process has to show it (default 5)\n"
+	"  --hold MS              longest wait of a first TLS packet for its probes, 0 = none\n"
+	"                         (default 3000)\n"
 	"  --user NAME            who worker and recorder run as (default probity, else nobody)\n"
 	"  --ready-fd N           write a newline there when all probes are in place\n"
 	"  --debug                say more\n"
@@ -47,6 +53,9 @@ enum {
 	OPT_TLS,
 	OPT_SPOOL,
 	OPT_RING,
+	OPT_ATTACH,
+	OPT_PROBATION,
+	OPT_HOLD,
 	OPT_USER,
 	OPT_READY,
 	OPT_DEBUG,
@@ -67,6 +76,9 @@ static const struct option options[] = {
 	{"tls-dir", required_argument, NULL, OPT_TLS},
 	{"spool-max", required_argument, NULL, OPT_SPOOL},
 	{"ring", required_argument, NULL, OPT_RING},
+	{"attach", required_argument, NULL, OPT_ATTACH},
+	{"probation", required_argument, NULL, OPT_PROBATION},
+	{"hold", required_argument, NULL, OPT_HOLD},
 	{"user", required_argument, NULL, OPT_USER},
 	{"ready-fd", required_argument, NULL, OPT_READY},
 	{"debug", no_argument, NULL, OPT_DEBUG},
@@ -136,6 +148,14 @@ static int set_mode(struct config *c, const char *s)
 	return bad("mode", s, "monitor, enforce or pack");
 }
 
+static int set_attach(struct config *c, const char *s)
+{
+	if (strcmp(s, "all") && strcmp(s, "adaptive"))
+		return bad("attach", s, "adaptive or all");
+	c->attach_all = !strcmp(s, "all");
+	return 0;
+}
+
 static int set_fds(struct started *st, char *s)
 {
 	for (char *t = strtok(s, ","); t && st->nfds < ARRAY_SIZE(st->fds); t = strtok(NULL, ","))
@@ -173,6 +193,18 @@ static int set(struct config *c, struct started *st, int opt, char *arg)
 		if (!number(arg, 1, 1024, &n) || n & (n - 1))
 			return bad("ring", arg, "MiB, a power of two up to 1024");
 		c->ring_mib = n;
+		return 0;
+	case OPT_ATTACH:
+		return set_attach(c, arg);
+	case OPT_PROBATION:
+		if (!number(arg, 1, 3600, &n))
+			return bad("probation", arg, "seconds, 1 to 3600");
+		c->probation_s = n;
+		return 0;
+	case OPT_HOLD:
+		if (!number(arg, 0, 60000, &n))
+			return bad("hold", arg, "milliseconds, up to 60000");
+		c->hold_ms = n;
 		return 0;
 	case OPT_USER:
 		c->user = arg;
@@ -251,6 +283,8 @@ int main(int argc, char **argv)
 			   .user = "",
 			   .collector_host = "",
 			   .enforce = 2,
+			   .probation_s = 5,
+			   .hold_ms = 3000,
 			   .ready_fd = -1,
 			   .argv = argv,
 			   .argc = argc};
@@ -282,6 +316,8 @@ int main(int argc, char **argv)
 		return worker(&c, &st);
 	if (!strcmp(st.role, "recorder"))
 		return recorder(&c, &st);
+	if (!strcmp(st.role, "resolver"))
+		return st.nfds == 1 ? resolver_main(&c, st.fds[0]) : 2;
 	if (geteuid() != 0) {
 		fprintf(stderr, "probityd: needs root to load BPF programs\n");
 		return 1;

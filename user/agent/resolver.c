@@ -44,7 +44,7 @@ static const char *const syscalls[] = {
 	"newfstatat",  "pipe2",	  "clone",     "clone3",    "fork",
 	"vfork",       "wait4",	  "kill",      "tgkill",    "set_robust_list",
 	"dup2",	       "prctl",	  "prlimit64", "setrlimit", "getrlimit",
-	"close_range", NULL,
+	"close_range", "sysinfo", NULL,
 };
 
 struct answer {

@@ -96,7 +96,7 @@ static struct image **oldest(struct images *t, bool (*may)(const struct image *i
 
 static bool idle(const struct image *im)
 {
-	return !im->links && !im->users && im->state != IMAGE_PENDING;
+	return !im->links && !im->refs && im->state != IMAGE_PENDING;
 }
 
 static bool ghost(const struct image *im)
@@ -199,14 +199,14 @@ void images_gone(struct images *t, struct image *im)
 	t->ghosts++;
 }
 
-void images_each(struct images *t, void (*fn)(void *ctx, struct image *im), void *ctx)
+void images_each(struct images *t, bool gone, void (*fn)(void *ctx, struct image *im), void *ctx)
 {
 	_cleanup_free_ struct image **all = calloc(t->count + 1, sizeof(*all));
 	unsigned n = 0;
 
 	for (unsigned b = 0; all && b < BUCKETS; b++)
 		for (struct image *im = t->bucket[b]; im; im = im->next)
-			if (im->ino)
+			if (im->ino || gone)
 				all[n++] = im;
 	while (n)
 		fn(ctx, all[--n]);

@@ -36,6 +36,7 @@ struct image {
 	bool late;	     /* was mapped by somebody before it was probed */
 	bool cached;	     /* not resolved by us, but remembered */
 	bool failed;	     /* the kernel refused its sites */
+	unsigned refs;	     /* processes that map it */
 	unsigned users;	     /* processes with probes on it */
 	unsigned hellos;     /* ClientHellos of processes that map it */
 	uint32_t took_ms;    /* the resolver's time */
@@ -63,8 +64,8 @@ bool images_number(struct images *t, struct image *im);
 struct image *images_by_index(const struct images *t, uint16_t index);
 /* Its file is gone: kept for its build-id if that is worth it, else freed. */
 void images_gone(struct images *t, struct image *im);
-/* Every file that is there. fn may make this very image gone. */
-void images_each(struct images *t, void (*fn)(void *ctx, struct image *im), void *ctx);
+/* Every file that is there, with `gone` also those that are not. fn may make this very image gone. */
+void images_each(struct images *t, bool gone, void (*fn)(void *ctx, struct image *im), void *ctx);
 void images_tick(struct images *t); /* a scan begins */
 uint64_t images_now(const struct images *t);
 
