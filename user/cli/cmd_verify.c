@@ -15,8 +15,9 @@
 #include "record/verify.h"
 #include "text.h"
 
-static const char *const schema_name[] = {
-	[RECORD_AI_CALL] = "AI calls", [RECORD_CONTROL] = "control"};
+static const char *const schema_name[] = {[RECORD_AI_CALL] = "AI calls",
+					  [RECORD_CONTROL] = "control",
+					  [RECORD_MCP_CALL] = "tool requests"};
 
 static void progress(void *ctx, uint64_t done, uint64_t all)
 {
@@ -47,12 +48,13 @@ static json_t *result_json(const char *dir, const struct verify_result *v, const
 	json_t *o;
 
 	key_id(v->public, id);
-	o = json_pack("{so sb sI sI sI sI sI sI sI so so so so sb sb sb sI}", "dir",
+	o = json_pack("{so sb sI sI sI sI sI sI sI sI so so so so sb sb sb sI}", "dir",
 		      render_text(dir), "ok", (int)v->ok, "segments", (json_int_t)v->segments,
 		      "records", (json_int_t)v->records, "bytes", (json_int_t)v->bytes, "first_seq",
 		      (json_int_t)v->first_seq, "last_seq", (json_int_t)v->last_seq, "ai_calls",
 		      (json_int_t)v->by_schema[RECORD_AI_CALL], "control",
-		      (json_int_t)v->by_schema[RECORD_CONTROL], "chain", render_hex(v->chain, 16),
+		      (json_int_t)v->by_schema[RECORD_CONTROL], "mcp_calls",
+		      (json_int_t)v->by_schema[RECORD_MCP_CALL], "chain", render_hex(v->chain, 16),
 		      "key_id", render_hex(id, sizeof(id)), "public_key",
 		      render_hex(v->public, sizeof(v->public)), "last_leaf",
 		      render_hex(v->last_leaf, sizeof(v->last_leaf)), "key_expected",

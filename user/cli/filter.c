@@ -7,6 +7,7 @@
 #include "filter.h"
 
 #include <fnmatch.h>
+#include <stdio.h>
 #include <string.h>
 
 static bool glob(const char *pattern, const char *s)
@@ -38,6 +39,21 @@ static bool call_match(const struct filter *f, const Probity__V1__AiCall *c)
 	       (!f->incomplete || strcmp(c->completeness, "complete"));
 }
 
+static bool mcp_match(const struct filter *f, const Probity__V1__McpCall *c)
+{
+	char service[160];
+	const char *tool[] = {c->tool ? c->tool->id : "", c->tool ? c->tool->name : "",
+			      render_mcp_client(c)};
+	const char *verdict[] = {c->decision ? c->decision->disposition : "",
+				 render_decision(c->decision)};
+
+	snprintf(service, sizeof(service), "mcp:%s", render_mcp_server(c));
+	return glob_any(f->tool, tool, 3) && glob(f->service, service) && !f->model &&
+	       glob_any(f->disposition, verdict, 2) &&
+	       glob(f->user, c->client ? c->client->user : "") &&
+	       (!f->incomplete || strcmp(c->completeness, "complete"));
+}
+
 static bool asks_calls(const struct filter *f)
 {
 	return f->tool || f->service || f->model || f->user || f->disposition || f->incomplete;
@@ -49,6 +65,8 @@ bool filter_match(const struct filter *f, const struct sealed *s)
 		return false;
 	if (s->call)
 		return !f->control && call_match(f, s->call);
+	if (s->mcp)
+		return !f->control && mcp_match(f, s->mcp);
 	if (asks_calls(f))
 		return false;
 	return f->all || (f->control && s->control);

@@ -49,6 +49,25 @@ static void call_row(const Probity__V1__AiCall *c, struct row *ret)
 	SET(ret->completeness, c->completeness);
 }
 
+/* The server stands in the service's column, the tool in the model's. */
+static void mcp_row(const Probity__V1__McpCall *c, struct row *ret)
+{
+	ret->mcp = true;
+	SET(ret->user, c->client ? c->client->user : "");
+	if (!ret->user[0] && c->client)
+		snprintf(ret->user, sizeof(ret->user), "%u", c->client->uid);
+	if (c->tool && c->tool->id[0])
+		SET(ret->tool, c->tool->id);
+	else
+		in_parentheses(ret->tool, sizeof(ret->tool), render_mcp_client(c));
+	memcpy(ret->service, "mcp:", 5);
+	printable_copy(ret->service + 4, sizeof(ret->service) - 4, render_mcp_server(c));
+	SET(ret->model, c->tool_name);
+	SET(ret->operation, c->method);
+	SET(ret->verdict, c->decision ? render_decision(c->decision) : render_mcp_result(c));
+	SET(ret->completeness, c->completeness);
+}
+
 void row_from(const struct sealed *s, struct row *ret)
 {
 	_cleanup_free_ char *line = NULL;
@@ -60,6 +79,10 @@ void row_from(const struct sealed *s, struct row *ret)
 	ret->in = ret->out = -1;
 	if (s->call) {
 		call_row(s->call, ret);
+		return;
+	}
+	if (s->mcp) {
+		mcp_row(s->mcp, ret);
 		return;
 	}
 	ret->control = true;

@@ -108,6 +108,8 @@ void view_add(struct view *v, const struct row *r)
 	if (r->control)
 		return;
 	measure(v, r);
+	if (r->mcp)
+		return; /* the counts are of calls of models */
 	v->calls++;
 	v->shadow += r->shadow;
 	tally_add(&v->service, r->shadow ? "unknown" : r->service);

@@ -82,6 +82,8 @@ static int line_text(void *ctx, const struct store_line *l)
 	else if (l->has_control)
 		printf("%s%s%s", l->control.kind, l->control.reason[0] ? ": " : "",
 		       l->control.reason);
+	else if (l->schema == RECORD_MCP_CALL)
+		printf("a request to a tool server");
 	else
 		printf("schema %u, payload not readable", l->schema);
 	putchar('\n');

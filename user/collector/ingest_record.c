@@ -99,6 +99,8 @@ static int add_rows(struct ingest *in, const Probity__V1__SealedRecord *rec, uin
 			return store_row_add(in->st, &store_control_table, in->chain.id, seq,
 					     &control);
 		}
+		if (s.mcp)
+			return 0; /* no columns of its own: it is read from the record */
 	}
 	snprintf(in->error, sizeof(in->error),
 		 "payload of schema %u is no message this program knows; the record is kept",

@@ -28,6 +28,8 @@ int sealed_open(const uint8_t *record, size_t n, const uint8_t *sig, struct seal
 		s.call = probity__v1__ai_call__unpack(NULL, s.head.payload_len, s.head.payload);
 	else if (s.head.schema == RECORD_CONTROL)
 		s.control = probity__v1__control__unpack(NULL, s.head.payload_len, s.head.payload);
+	else if (s.head.schema == RECORD_MCP_CALL)
+		s.mcp = probity__v1__mcp_call__unpack(NULL, s.head.payload_len, s.head.payload);
 	*ret = s;
 	return 0;
 }
@@ -38,21 +40,28 @@ void sealed_done(struct sealed *s)
 		probity__v1__ai_call__free_unpacked(s->call, NULL);
 	if (s->control)
 		probity__v1__control__free_unpacked(s->control, NULL);
+	if (s->mcp)
+		probity__v1__mcp_call__free_unpacked(s->mcp, NULL);
 	s->call = NULL;
 	s->control = NULL;
+	s->mcp = NULL;
 }
 
 const char *render_kind(const struct sealed *s)
 {
-	return s->head.schema == RECORD_AI_CALL	  ? "ai_call"
-	       : s->head.schema == RECORD_CONTROL ? "control"
-						  : "unknown";
+	return s->head.schema == RECORD_AI_CALL	   ? "ai_call"
+	       : s->head.schema == RECORD_CONTROL  ? "control"
+	       : s->head.schema == RECORD_MCP_CALL ? "mcp_call"
+						   : "unknown";
 }
 
 const char *render_verdict(const Probity__V1__AiCall *c)
 {
-	const Probity__V1__Decision *d = c->decision;
+	return render_decision(c->decision);
+}
 
+const char *render_decision(const Probity__V1__Decision *d)
+{
 	if (!d || !d->disposition[0])
 		return "";
 	if (!strcmp(d->effect, "killed"))
@@ -283,6 +292,7 @@ json_t *render_json(const struct sealed *s)
 {
 	const ProtobufCMessage *m = s->call	 ? &s->call->base
 				    : s->control ? &s->control->base
+				    : s->mcp	 ? &s->mcp->base
 						 : NULL;
 	char when[40];
 	json_t *o;
