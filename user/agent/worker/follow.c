@@ -247,6 +247,13 @@ static bool feed(struct conn *c, const struct chunk *k)
 	return st != FLOW_IGNORE;
 }
 
+/* Its request will not come: a worker that is dead has read it, or the kernel had no room. Of two
+ * keys, the one for requests may just not be joined yet. */
+static bool lone_answer(const struct conn *c, const struct chunk *k)
+{
+	return k->dir == EVENT_READ && !c->halves && !is_settings(k);
+}
+
 bool follow_chunk(struct conn *c, const struct chunk *k)
 {
 	bool late = c->flags & EVENT_F_LATE || k->offset > 0;
@@ -259,7 +266,7 @@ bool follow_chunk(struct conn *c, const struct chunk *k)
 	}
 	saw(c, k);
 	if (!c->flow)
-		c->flow = flow_new(&ops, c, late || (k->dir == EVENT_READ && !is_settings(k)));
+		c->flow = flow_new(&ops, c, late || lone_answer(c, k));
 	if (!c->flow || feed(c, k))
 		return true;
 	if (!c->ai && !c->refused) {

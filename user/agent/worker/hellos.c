@@ -15,6 +15,7 @@
 #include "agent/worker/evidence.h"
 #include "agent/worker/socks.h"
 #include "flow/clienthello.h"
+#include "flow/serverhello.h"
 
 struct first_bytes {
 	uint32_t n;
@@ -71,11 +72,6 @@ static void keep(char **at, const char *text)
 	*at = copy;
 }
 
-static const char *protocols(const struct clienthello *h)
-{
-	return h->h2 && h->http1 ? "h2,http/1.1" : h->h2 ? "h2" : h->http1 ? "http/1.1" : "";
-}
-
 static void client(struct worker *w, struct sock *s, const struct event_hello *e)
 {
 	enum clienthello_answer a;
@@ -93,7 +89,8 @@ static void client(struct worker *w, struct sock *s, const struct event_hello *e
 	s->hello_ns = s->hello_ns ?: e->h.boot_ns;
 	s->hello_len = n < 5 ? n : 5u + (p[3] << 8 | p[4]);
 	keep(&s->sni, h.sni);
-	keep(&s->alpn, protocols(&h));
+	keep(&s->alpn, h.alpn);
+	s->ech |= h.ech;
 	tell_conns(s);
 	/* The name decides; without it, the end of what there is to read. */
 	if (h.sni_seen ? !s->greeted : a == CLIENTHELLO_OK || h.extensions_whole) {
@@ -104,14 +101,21 @@ static void client(struct worker *w, struct sock *s, const struct event_hello *e
 		hellos_free(s);
 }
 
+/* A server that refuses has not answered: nothing can be asked of it. */
 static void server(struct sock *s, const struct event_hello *e)
 {
+	enum serverhello_answer a;
+	struct serverhello h;
 	const uint8_t *p;
 	uint32_t n;
 
 	p = join(s, e, &n);
-	if (!p || n < 3 || p[0] != 0x16 || p[1] != 3)
+	a = p ? serverhello_parse(p, n, &h) : SERVERHELLO_BAD;
+	if (a != SERVERHELLO_OK && (a != SERVERHELLO_MORE || !h.version))
 		return;
+	s->tls = h.version;
+	if (a == SERVERHELLO_OK)
+		hellos_free(s);
 	s->answer_ns = s->answer_ns ?: e->h.boot_ns;
 	tell_conns(s);
 }

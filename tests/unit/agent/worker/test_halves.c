@@ -41,7 +41,7 @@ static void test_orders(void **state)
 		{"hello last", "wQrAh"},
 		{"data before both sockets", "hQAwr"},
 		{"answer's socket last", "hwQAr"},
-		{"request's socket last", "hrAQw"},
+		{"request's socket last", "hrQAw"},
 		{"answer joins first", "hQArw"},
 		{"no hello", "wQrA"},
 		{"everything before the sockets", "QAhrw"},
@@ -72,6 +72,9 @@ static void test_hello_reaches_the_record(void **state)
 	assert_int_equal(calls_n, 1);
 	assert_string_equal(calls[0]->sni, AI_HOST);
 	assert_string_equal(calls[0]->alpn, "h2,http/1.1");
+	assert_string_equal(calls[0]->tls_version, "1.3");
+	assert_string_equal(calls[0]->http_version, "1.1");
+	assert_string_equal(calls[0]->wire, "http");
 	assert_string_equal(calls[0]->capture, "rustls-ring");
 }
 
