@@ -373,12 +373,14 @@ static void let_go(struct attach *a, struct target *t)
 
 static void on_not_ai(struct attach *a, struct target *t)
 {
+	bool waits;
+
 	if (t->keep == KEEP_AI || t->keep == KEEP_BUSY || a->s.all)
 		return;
-	if (t->state == PROBES_REMOVED)
+	waits = t->held || t->state == PROBES_REMOVED || t->state == PROBES_COMING;
+	process_strip(a, t, KEEP_NOT, "did not talk to AI");
+	if (waits)
 		let_go(a, t);
-	else
-		process_strip(a, t, KEEP_NOT, "did not talk to AI");
 }
 
 void attach_watch(struct attach *a, const struct role_watch *w)
@@ -409,16 +411,16 @@ bool attach_answer(struct attach *a, const struct role_resolved *r, size_t n)
 	return ask_answer(a->ask, r, n);
 }
 
-void attach_prepare(struct attach *a, const char *path)
+void attach_prepare(struct attach *a, int fd, const char *path)
 {
 	struct stat st;
 	struct image *im;
 
-	if (stat(path, &st) || !S_ISREG(st.st_mode) || images_count(a->images) >= IMAGES_MAX / 2)
+	if (fstat(fd, &st) || !S_ISREG(st.st_mode) || images_count(a->images) >= IMAGES_MAX / 2)
 		return;
 	im = images_get(a->images, &st, path);
 	if (im && im->state == IMAGE_NEW)
-		ask_image(a->ask, im, -1, false);
+		ask_image(a->ask, im, fd, false);
 	else if (im && im->state == IMAGE_SITES && a->s.all && !im->links)
 		link_ahead(a, im);
 }
@@ -531,6 +533,14 @@ bool attach_settled(const struct attach *a)
 
 	ask_counts(a->ask, &c);
 	return !a->todo && !c.waited_for;
+}
+
+bool attach_idle(const struct attach *a)
+{
+	struct ask_counts c;
+
+	ask_counts(a->ask, &c);
+	return !a->todo && !c.waited_for && c.idle < 8;
 }
 
 unsigned attach_images(const struct attach *a)

@@ -55,7 +55,8 @@ void attach_scan(struct attach *a);
 /* The same, then lets go of what no process maps and no path leads to any more. */
 void attach_sweep(struct attach *a);
 /* A file that may be run or loaded soon; looked at when nothing else is to do. */
-void attach_prepare(struct attach *a, const char *path);
+void attach_prepare(struct attach *a, int fd, const char *path);
+bool attach_idle(const struct attach *a);    /* the resolver has nothing to do */
 void attach_tell_all(struct attach *a);	     /* the worker is new */
 bool attach_settled(const struct attach *a); /* no process waits for its probes */
 

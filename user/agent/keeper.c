@@ -27,7 +27,7 @@
 #include "agent/control.h"
 #include "agent/inflight.h"
 #include "agent/mapwatch.h"
-#include "agent/pipe.h"
+#include "agent/prescan.h"
 #include "agent/procinfo.h"
 #include "agent/ring.h"
 #include "base/cleanup.h"
@@ -110,14 +110,16 @@ static json_t *status(void *ctx)
 	json_object_set_new(worker, "restarts", json_integer(k->worker.restarts));
 	policy = json_incref(json_object_get(worker, "policy"));
 	json_object_del(worker, "policy");
-	j = json_pack("{s:s, s:i, s:I, s:s, s:s, s:O?, s:o, s:o, s:o?, s:o, s:o, s:o, s:o?, s:o?}",
-		      "version", PROBITY_VERSION, "pid", (int)getpid(), "since_unix_ns",
-		      (json_int_t)k->since_ns, "host", host, "kernel", u.release, "mode",
-		      json_object_get(policy, "mode"), "features", bpf_features(k->bpf), "backends",
-		      bpf_backends(k->bpf, k->attach ? attach_backend(k->attach) : "none"),
-		      "libraries", k->attach ? attach_status(k->attach) : NULL, "drops", drops,
-		      "worker", worker, "recorder", parse(k->recorder.status), "policy", policy,
-		      "probes", k->attach ? attach_processes(k->attach) : NULL);
+	j = json_pack(
+		"{s:s, s:i, s:I, s:s, s:s, s:O?, s:o, s:o, s:o?, s:o, s:o, s:o, s:o?, s:o?, s:o?}",
+		"version", PROBITY_VERSION, "pid", (int)getpid(), "since_unix_ns",
+		(json_int_t)k->since_ns, "host", host, "kernel", u.release, "mode",
+		json_object_get(policy, "mode"), "features", bpf_features(k->bpf), "backends",
+		bpf_backends(k->bpf, k->attach ? attach_backend(k->attach) : "none"), "libraries",
+		k->attach ? attach_status(k->attach) : NULL, "drops", drops, "worker", worker,
+		"recorder", parse(k->recorder.status), "policy", policy, "probes",
+		k->attach ? attach_processes(k->attach) : NULL, "prescan",
+		k->prescan ? prescan_status(k->prescan) : NULL);
 	json_object_set_new(json_object_get(j, "recorder"), "restarts",
 			    json_integer(k->recorder.restarts));
 	return j;

@@ -18,6 +18,7 @@ struct mapwatch;
 struct ring;
 struct control;
 struct pipe_hooks;
+struct prescan;
 
 struct pack_text {
 	char *text; /* NULL: none */
@@ -32,6 +33,7 @@ struct keeper {
 	struct attach *attach;
 	struct mapwatch *maps;
 	struct pipe_hooks *pipes;
+	struct prescan *prescan;
 	struct exehash *hashes;
 	struct ring *control;
 	struct control *socket;

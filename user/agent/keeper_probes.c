@@ -19,6 +19,7 @@
 
 #include "agent/mapwatch.h"
 #include "agent/pipe.h"
+#include "agent/prescan.h"
 #include "agent/procinfo.h"
 #include "agent/ring.h"
 #include "base/cleanup.h"
@@ -115,6 +116,20 @@ static void on_probes(void *ctx, const struct role_probes *p)
 	tell_worker(ctx, ROLE_PROBES, p, sizeof(*p), NULL, 0);
 }
 
+static void on_likely(void *ctx, int fd, const char *path)
+{
+	struct keeper *k = ctx;
+
+	attach_prepare(k->attach, fd, path);
+}
+
+static bool is_idle(void *ctx)
+{
+	struct keeper *k = ctx;
+
+	return k->ready && attach_idle(k->attach);
+}
+
 int probes_open(struct keeper *k)
 {
 	char *cache = NULL;
@@ -138,7 +153,8 @@ int probes_open(struct keeper *k)
 	s.cache = cache; /* for the life of the process */
 	k->attach = attach_new(&s);
 	k->pipes = pipe_hooks_new(k->bpf);
-	if (!k->attach || !k->pipes)
+	k->prescan = prescan_new(k->base, on_likely, is_idle, k);
+	if (!k->attach || !k->pipes || !k->prescan)
 		return -ENOMEM;
 	r = mapwatch_open(on_mapping, k, &k->maps);
 	if (r)
@@ -152,6 +168,7 @@ int probes_open(struct keeper *k)
 void probes_tick(struct keeper *k)
 {
 	pipe_hooks_tick(k->pipes);
+	prescan_tick(k->prescan);
 	if (!attach_tick(k->attach) && k->resolver.pid) {
 		log_err("the resolver does not answer: ending it");
 		kill(k->resolver.pid, SIGKILL);
@@ -167,6 +184,7 @@ void probes_tick(struct keeper *k)
 void probes_close(struct keeper *k)
 {
 	bpf_set_hold(k->bpf, 0, 0);
+	prescan_free(TAKE_PTR(k->prescan));
 	attach_free(k->attach);
 	k->attach = NULL;
 	pipe_hooks_free(TAKE_PTR(k->pipes));
