@@ -34,6 +34,9 @@ enum what {
 	MESSAGE_CODING,
 	RPC_STATUS,
 	CONNECT,
+	ACCEPT,
+	MCP_SESSION,
+	MCP_VERSION,
 };
 
 static const struct {
@@ -54,6 +57,9 @@ static const struct {
 	{"connect-content-encoding", MESSAGE_CODING, 16},
 	{"grpc-status", RPC_STATUS, 4},
 	{"connect-protocol-version", CONNECT, 4},
+	{"accept", ACCEPT, 200},
+	{"mcp-session-id", MCP_SESSION, 512},
+	{"mcp-protocol-version", MCP_VERSION, 32},
 };
 
 static unsigned number(struct slice s)
@@ -108,6 +114,15 @@ static void set(struct h2_head *h, enum what what, struct slice v)
 	case CONNECT:
 		h->h.connect = true;
 		break;
+	case ACCEPT:
+		h->h.accept = v;
+		break;
+	case MCP_SESSION:
+		h->h.mcp_session = v;
+		break;
+	case MCP_VERSION:
+		h->h.mcp_version = v;
+		break;
 	}
 }
 
@@ -126,7 +141,10 @@ void h2_head_field(void *ctx, const char *name, size_t name_n, const char *value
 		h->pseudo = true;
 	for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
 		if (name_n == strlen(fields[i].name) && !memcmp(name, fields[i].name, name_n)) {
-			set(h, fields[i].what, keep(h, value, value_n, fields[i].most));
+			struct slice v = keep(h, value, value_n, fields[i].most);
+
+			if (v.n || !value_n) /* else full: what came first stays */
+				set(h, fields[i].what, v);
 			return;
 		}
 }

@@ -57,10 +57,11 @@ static const struct kind {
 
 bool h2_frame_legal(const struct h2_frame *fr)
 {
-	const struct kind *k = &kinds[fr->type];
+	const struct kind *k;
 
 	if (fr->type >= KINDS)
 		return true; /* extensions are free to be anything */
+	k = &kinds[fr->type];
 	if (k->on != ON_ANY && !fr->stream != (k->on == ON_CONNECTION))
 		return false;
 	if (fr->type == H2_SETTINGS && (fr->length % 6 || (fr->flags & H2_ACK && fr->length)))

@@ -29,6 +29,7 @@
 
 #define DEFAULT_TABLE 4096
 #define ENTRY_OVERHEAD 32
+#define PLACEHOLDER '?' /* the name that no field has, RFC 9110 5.1 */
 #define INT_BYTES_MAX 6
 #define INT_MAX_VALUE (1u << 28)
 
@@ -253,7 +254,7 @@ struct out {
 /* Its name, or all of it, is from before. */
 static int on_unknown(struct hpack *h, const struct rep *rep, const uint8_t *end, struct out *out)
 {
-	static const uint8_t name[] = {0x40, 1, '?'};
+	static const uint8_t name[] = {0x40, 1, PLACEHOLDER};
 	nghttp2_nv nv;
 	bool some;
 	int r;
@@ -283,7 +284,11 @@ static int on_field(struct hpack *h, const struct rep *rep, const uint8_t *p, co
 	h->begun = true;
 	if (r || !some)
 		return r ? r : -EBADMSG;
-	out->fn(out->ctx, (const char *)nv.name, nv.namelen, (const char *)nv.value, nv.valuelen);
+	if (nv.namelen == 1 && *nv.name == PLACEHOLDER)
+		out->unknown++;
+	else
+		out->fn(out->ctx, (const char *)nv.name, nv.namelen, (const char *)nv.value,
+			nv.valuelen);
 	if (rep->kind == INSERTED && !h->size_known &&
 	    nv.namelen + nv.valuelen + ENTRY_OVERHEAD > DEFAULT_TABLE) {
 		r = restart(h, true);
