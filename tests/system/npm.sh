@@ -4,7 +4,9 @@
 # this host. Pinned, without running any package's own scripts. Does nothing when they are there.
 # usage: npm.sh BUILD
 set -eu
-packages="openai@6.49.0 @anthropic-ai/sdk@1.11.0 @google/genai@2.32.0 ollama@0.6.4 ws@8.23.0"
+packages="openai@6.49.0 @anthropic-ai/sdk@1.11.0 @google/genai@2.32.0 ollama@0.6.4 ws@8.23.0
+	@modelcontextprotocol/sdk@1.32.2 @modelcontextprotocol/server-filesystem@2026.8.31
+	@modelcontextprotocol/server-everything@2026.8.31"
 mkdir -p "$1/npm"
 cd "$1/npm"
 [ "$(cat installed 2>/dev/null)" = "$packages" ] && exit 0
