@@ -244,6 +244,7 @@ static json_t *counts(void)
 		{"keys_unjoined", c->unjoined},
 		{"key_chunks_not_kept", c->not_waited},
 		{"keys_below_handles", c->twice},
+		{"clear_text_holes", c->holes},
 		{"mcp_calls", mcps_counts(w.mcps)->calls},
 		{"mcp_unlinked", mcps_counts(w.mcps)->unlinked},
 		{"mcp_evicted", mcps_counts(w.mcps)->evicted},

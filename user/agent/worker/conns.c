@@ -22,6 +22,7 @@
 #include "agent/worker/evidence.h"
 #include "agent/worker/halves.h"
 #include "agent/worker/judge.h"
+#include "agent/worker/plain.h"
 #include "agent/worker/socks.h"
 #include "agent/worker/users.h"
 #include "base/cleanup.h"
@@ -30,14 +31,15 @@
 #define BUCKETS 4096
 #define KEY_GRACE_NS 2000000000ull
 #define HANDLE_GRACE_NS 30000000000ull
-#define LOOK_MAX 1024 /* connections looked at to find one that is idle */
-#define TRIM_STEP 32  /* ended between two looks at the memory */
+#define HOLE_NS 1000000000ull /* how long a hole in clear text may be filled */
+#define LOOK_MAX 1024	      /* connections looked at to find one that is idle */
+#define TRIM_STEP 32	      /* ended between two looks at the memory */
 
 struct conns {
 	struct worker *worker;
 	struct conn *by_id[BUCKETS], *by_pid[BUCKETS];
 	struct conn *newest, *oldest;
-	unsigned count, closing;
+	unsigned count;
 };
 
 /* --- the table -------------------------------------------------------------------------------- */
@@ -105,7 +107,6 @@ static void unlink_conn(struct conns *cs, struct conn *c)
 	lru_remove(cs, c);
 	unbind(c);
 	cs->count--;
-	cs->closing -= c->closed_ns != 0;
 }
 
 void conns_drop(struct conns *cs, struct conn *c)
@@ -114,6 +115,7 @@ void conns_drop(struct conns *cs, struct conn *c)
 	uint32_t pid = c->pid;
 
 	unlink_conn(cs, c);
+	plain_free(c);
 	follow_drop(c);
 	inflight_drop(cs->worker->inflight, c->slot);
 	free(c);
@@ -123,6 +125,7 @@ void conns_drop(struct conns *cs, struct conn *c)
 void conns_end(struct conns *cs, struct conn *c, uint64_t ns)
 {
 	c->closing = true;
+	plain_sweep(c, UINT64_MAX);
 	follow_end(c, ns);
 	if (c->refused && !c->judged)
 		judge_refused(cs->worker, c, ns);
@@ -289,7 +292,7 @@ void conns_data(struct conns *cs, const struct event_data *e)
 	}
 	if (e->h.flags & EVENT_F_REFUSED)
 		refuse(c);
-	if (!follow_chunk(c, &k) && !c->refused)
+	if (!(e->h.flags & EVENT_F_PLAIN ? plain_chunk : follow_chunk)(c, &k) && !c->refused)
 		conns_ignore(cs, c);
 }
 
@@ -396,7 +399,6 @@ void conns_sock_closed(struct conns *cs, struct sock *s, uint64_t ns)
 {
 	for (struct conn *c = s->conns, *next; c; c = next) {
 		next = c->next_of_sock;
-		cs->closing += !c->closed_ns;
 		c->closed_ns = c->closed_ns ?: ns;
 		if (c->flags & EVENT_F_PLAIN)
 			conns_end(cs, c, ns);
@@ -411,13 +413,13 @@ void conns_sock_gone(struct sock *s)
 
 void conns_sweep(struct conns *cs, uint64_t now_ns)
 {
-	if (!cs->closing)
-		return;
 	for (struct conn *c = cs->oldest, *next; c; c = next) {
 		uint64_t grace = c->halves ? KEY_GRACE_NS : HANDLE_GRACE_NS;
 
 		next = c->newer;
-		if (c->closed_ns && c->closed_ns + grace < now_ns)
+		if (c->waits && !plain_sweep(c, now_ns - HOLE_NS))
+			conns_ignore(cs, c);
+		else if (c->closed_ns && c->closed_ns + grace < now_ns)
 			conns_end(cs, c, c->closed_ns);
 	}
 }
@@ -436,6 +438,7 @@ void conns_free(struct conns *cs)
 		struct conn *c = cs->oldest;
 
 		unlink_conn(cs, c);
+		plain_free(c);
 		follow_drop(c);
 		free(c);
 	}

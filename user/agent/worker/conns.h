@@ -12,6 +12,7 @@
 struct flow;
 struct half;
 struct sock;
+struct waiting;
 
 /* One exchange that is watched: what interaction.h does not hold. */
 struct watch {
@@ -46,8 +47,10 @@ struct conn {
 	uint16_t tls; /* 0x0303, 0x0304; 0 = unknown */
 
 	struct flow *flow;
-	struct half *halves; /* keys of both directions; NULL: one handle for both */
-	uint64_t end[2];     /* of what was seen, by enum event_dir */
+	struct half *halves;	    /* keys of both directions; NULL: one handle for both */
+	uint64_t end[2];	    /* of what was seen, by enum event_dir */
+	struct waiting *waiting[2]; /* plain.c: by enum event_dir, behind a hole */
+	size_t waits;
 	struct watch *watches;
 	int slot; /* of inflight, for a request whose head is not whole yet; -1 */
 	struct worker *worker;

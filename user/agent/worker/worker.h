@@ -31,6 +31,7 @@ struct worker_counts {
 	uint64_t hellos, held, evidence, evidence_refused;
 	uint64_t unjoined;   /* keys whose socket never became known */
 	uint64_t not_waited; /* chunks of keys without a socket that found no room */
+	uint64_t holes;	     /* in clear text, that were never filled */
 	uint64_t twice;	     /* keys below a TLS handle that tells the same bytes */
 	uint64_t connects, accepts, closes, bad_events, control_records;
 };

@@ -308,7 +308,7 @@ static inline void answered(uint64_t cookie, bool tls13)
 	if (tls13)
 		memcpy(b + n, version, sizeof(version));
 	else
-		memcpy(b + n, "\0\6\0\x17\0\0\xff\1", 8); /* lengths as before, other extensions */
+		memcpy(b + n, "\0\6\0\x17\0\2\0", 8); /* another extension */
 	hello_part(PID, cookie, 0, EVENT_READ, 0, b, n + 8);
 }
 
