@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * transferred bytes → decode → text() and SHA-256 → JSON, SSE or NDJSON → extract
+ * transferred bytes → decode → text() and SHA-256 → JSON, SSE, NDJSON, AWS events or form → extract
  *
  * What the content is comes from its first character and, if that says nothing, from its declared
  * type: clients post JSON as a form and servers stream without saying so. Decoded bytes are never
@@ -17,6 +17,8 @@
 
 #include "base/cleanup.h"
 #include "decode.h"
+#include "eventstream.h"
+#include "formdata.h"
 #include "grpc.h"
 #include "mcp_http.h"
 #include "ndjson.h"
@@ -25,7 +27,16 @@
 
 #define OUT_SIZE 16384 /* of decoded bytes at a time, on the stack */
 
-enum form { FORM_SNIFF, FORM_JSON, FORM_SSE, FORM_NDJSON, FORM_MESSAGES, FORM_OPAQUE };
+enum form {
+	FORM_SNIFF,
+	FORM_JSON,
+	FORM_SSE,
+	FORM_NDJSON,
+	FORM_MESSAGES,
+	FORM_EVENTS,
+	FORM_PARTS,
+	FORM_OPAQUE
+};
 
 struct body {
 	struct body_out out;
@@ -42,6 +53,9 @@ struct body {
 	EVP_MD_CTX *md;
 	uint8_t head[8], head_n; /* while sniffing */
 	struct doc_sink sink;
+	struct eventstream *events; /* of FORM_EVENTS */
+	struct eventstream_sink events_sink;
+	struct formdata *parts; /* of FORM_PARTS */
 	union {
 		struct sse sse;
 		struct ndjson ndjson;
@@ -80,6 +94,8 @@ static void doc_data(void *ctx, const uint8_t *p, size_t n)
 	struct body *b = ctx;
 
 	mcp_http_data(b->out.mcp, b->out.dir, p, n, b->ns);
+	if (b->form == FORM_EVENTS) /* the stream itself is not for reading */
+		b->out.ops->text(b->out.ctx, b->out.it, b->out.dir, p, n);
 	extract_select(b->out.extract, side_of(b));
 	if (b->bad_doc || !extract_data(b->out.extract, p, n, b->ns))
 		return;
@@ -96,6 +112,21 @@ static void doc_end(void *ctx, bool cut)
 	extract_select(b->out.extract, side_of(b));
 	extract_end(b->out.extract, cut);
 	mcp_http_doc_end(b->out.mcp, b->out.dir, cut);
+}
+
+static void on_fault(void *ctx, const char *name)
+{
+	struct body *b = ctx;
+
+	TEXT_SET(b->out.it->error_type, name, strlen(name));
+}
+
+static void on_bad(void *ctx, const char *reason)
+{
+	struct body *b = ctx;
+
+	interaction_incomplete(b->out.it, UNDECODABLE, reason);
+	b->missed = true;
 }
 
 /* --- forms ---------------------------------------------------------------------------------- */
@@ -118,6 +149,8 @@ static enum form declared_form(struct slice t)
 	if (type_is(t, "application/x-ndjson") || type_is(t, "application/ndjson") ||
 	    type_is(t, "application/jsonl") || type_is(t, "application/x-jsonlines"))
 		return FORM_NDJSON;
+	if (type_is(t, "application/vnd.amazon.eventstream"))
+		return FORM_EVENTS;
 	if (type_is(t, "application/json") || type_is(t, "text/json") ||
 	    (t.n > 5 && !strncasecmp(t.p + t.n - 5, "+json", 5)))
 		return FORM_JSON;
@@ -233,6 +266,12 @@ static void parse(struct body *b, const uint8_t *p, size_t n)
 		else if (b->json)
 			doc_data(b, p, n);
 		break;
+	case FORM_EVENTS:
+		eventstream_data(b->events, p, n);
+		break;
+	case FORM_PARTS:
+		formdata_data(b->parts, p, n);
+		break;
 	default:
 		break;
 	}
@@ -287,6 +326,12 @@ static void parse_gap(struct body *b)
 		message_end(b, true);
 		b->form = FORM_OPAQUE;
 		break;
+	case FORM_EVENTS:
+		eventstream_gap(b->events);
+		break;
+	case FORM_PARTS:
+		formdata_gap(b->parts);
+		break;
 	default:
 		break;
 	}
@@ -306,6 +351,10 @@ static void parse_end(struct body *b, bool cut)
 		ndjson_end(&b->ndjson, cut);
 	else if (b->form == FORM_MESSAGES)
 		message_end(b, cut);
+	else if (b->form == FORM_EVENTS && !eventstream_end(b->events, cut) && !cut)
+		interaction_incomplete(b->out.it, TRUNCATED, "event stream ends inside an event");
+	else if (b->form == FORM_PARTS && !formdata_end(b->parts) && !cut)
+		interaction_incomplete(b->out.it, TRUNCATED, "form ends before its last border");
 	b->doc_open = false;
 	b->form = FORM_OPAQUE;
 }
@@ -323,7 +372,8 @@ static bool plain(struct body *b, const uint8_t *p, size_t n)
 	if (n) {
 		*size += n;
 		EVP_DigestUpdate(b->md, p, n);
-		b->out.ops->text(b->out.ctx, b->out.it, b->out.dir, p, n);
+		if (b->form != FORM_EVENTS && b->form != FORM_PARTS)
+			b->out.ops->text(b->out.ctx, b->out.it, b->out.dir, p, n);
 		parse_or_sniff(b, p, n);
 	}
 	if (over) {
@@ -367,10 +417,29 @@ void body_free(struct body *b)
 	decode_free(b->decode);
 	grpc_free(b->grpc);
 	protopeek_free(b->peek);
+	free(b->events);
+	formdata_free(b->parts);
 	EVP_MD_CTX_free(b->md);
 	free(b);
 }
 DEFINE_CLEANUP(struct body, body_free)
+
+/* Forms that their type alone shows. */
+static bool binary_form(struct body *b, struct slice content_type)
+{
+	b->events_sink = (struct eventstream_sink){b->sink, on_fault, on_bad};
+	b->parts = formdata_new(&b->out, content_type);
+	if (b->parts)
+		b->form = b->declared = FORM_PARTS;
+	if (b->declared != FORM_EVENTS)
+		return true;
+	b->events = malloc(sizeof(*b->events));
+	if (b->events)
+		eventstream_init(b->events, &b->events_sink);
+	b->form = FORM_EVENTS;
+	b->out.it->stream_answered |= !is_request(b);
+	return b->events;
+}
 
 struct body *body_new(const struct body_out *out, struct slice content_type, const char *codings)
 {
@@ -383,6 +452,8 @@ struct body *body_new(const struct body_out *out, struct slice content_type, con
 	b->sink = (struct doc_sink){doc_begin, doc_data, doc_end, b};
 	b->md = EVP_MD_CTX_new();
 	if (!b->md || !EVP_DigestInit_ex(b->md, EVP_sha256(), NULL))
+		return NULL;
+	if (!binary_form(b, content_type))
 		return NULL;
 	if (*codings && decode_new(codings, &b->decode))
 		fail(b, UNDECODABLE, "content coding is not known");
@@ -443,6 +514,9 @@ void body_end(struct body *b, bool cut)
 
 bool body_opaque(const struct body *b)
 {
+	/* A form may be anybody's: only where its path says so is it read to its end. */
+	if (b->form == FORM_PARTS)
+		return b->out.it->dialect == DIALECT_NONE;
 	return (b->form == FORM_OPAQUE || (b->form == FORM_MESSAGES && !b->json && !b->peek)) &&
 	       !b->missed;
 }
