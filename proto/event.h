@@ -184,6 +184,8 @@ enum net_count {
 	NET_RELEASED, /* ... until the probes were in place */
 	NET_EXPIRED,  /* ... until the bound, or never because one retransmission is beyond it */
 	NET_PLAIN,    /* connections in clear HTTP */
+	NET_WAKES,    /* the packet programs were asked for, by a connect */
+	NET_LATE,     /* ... and were not there in time: that hello may be missed */
 	NET__MAX
 };
 
@@ -193,7 +195,7 @@ enum net_count {
  * (0 = as the row says), and which image it belongs to.
  */
 enum tls_site {
-	TLS_RETURN = 1, /* any RET of the five below */
+	TLS_RETURN = 1, /* any way out of the five below: a RET, or behind the call (see SKIP) */
 	TLS_WRITE,	/* (ssl, buf, int len) → int */
 	TLS_WRITE_EX,	/* (ssl, buf, len, size_t *written) → 1 */
 	TLS_WRITE_EX2,	/* (ssl, buf, len, flags, size_t *written) → 1 */
@@ -246,7 +248,9 @@ enum tls_loc {
 #define TLS_COOKIE_OUT(c) ((c) >> 23 & 0x1f) /* address of the length really moved, at return */
 #define TLS_COOKIE_AAD(c) ((c) >> 28 & 0x1f)
 #define TLS_COOKIE_AADLEN(c) ((c) >> 33 & 0x1f)
-#define TLS_COOKIE_SKIP(c) ((c) >> 38 & 0x1f) /* TLS_OPEN: bytes before the ciphertext in buf */
+/* TLS_OPEN: bytes before the ciphertext in buf. TLS_RETURN: no location but a number, the words the
+ * stack pointer is above the entry's: 1 behind the call of a function that leaves by a pointer. */
+#define TLS_COOKIE_SKIP(c) ((c) >> 38 & 0x1f)
 #define TLS_COOKIE_FLAGS(c) ((c) >> 43 & 0x1f)
 #define TLS_COOKIE_IMAGE(c) ((c) >> 48 & 0xffff) /* index into `hits`, given by the keeper */
 #define TLS_COOKIE(site, handle, buf, len, out, aad, aadlen, skip, flags)                 \
@@ -263,7 +267,8 @@ enum tls_loc {
 /*
  * Rows, where a cookie says LOC_DEFAULT. Handle, buffer and length are arguments 1 to 3 but for:
  *   TLS_WRITE_EX, TLS_READ_EX   out = argument 4; TLS_WRITE_EX2: 5. Others have no out.
- *   TLS_CTRL        buf = command, out = the name (argument 4)
+ *   TLS_CTRL        buf = command, out = the name (argument 4); buf LOC_NONE: a function that can
+ *                   only name the server
  *   TLS_SEAL        buf LOC_STACK + 1, len + 2, aad + 3, aadlen + 4 (EVP_AEAD_CTX_seal). Its RETs
  *                   are not needed.
  *   TLS_OPEN        buf argument 2, out argument 3, aad LOC_STACK + 3, aadlen + 4
@@ -273,6 +278,7 @@ enum tls_loc {
  *   TLS_GO_*        handle LOC_G1, buf LOC_G2, len LOC_G3. TLS_GO_RETURN: len = the result (LOC_G1;
  *                   in the old convention LOC_STACK + 5).
  *   TLS_NSS_IMPORT  handle = LOC_RET: stands on the RETs of SSL_ImportFD
+ *   TLS_RETURN      the fields of its entry's cookie, but for SKIP
  * Where a library repeats a write with no buffer and no length (GnuTLS), the call before is meant.
  */
 
