@@ -99,7 +99,7 @@ static __always_inline int imported(__u64 fd)
 static __always_inline int leave(struct pt_regs *ctx, __u64 cookie)
 {
 	struct call *c = call_of(false);
-	struct frame *f = c ? pop(c, sp_of(ctx)) : NULL;
+	struct frame *f = c ? pop(c, sp_of(ctx) - 8 * TLS_COOKIE_SKIP(cookie)) : NULL;
 	__u64 result = reg(ctx, LOC_RET);
 
 	if (!f)
@@ -155,7 +155,10 @@ static __always_inline int tls_site(struct pt_regs *ctx, __u64 cookie)
 	case TLS_CLEAR:
 		return gone(ssl, true);
 	case TLS_CTRL:
-		return named(ssl, (int)VALUE(BUF, LOC_ARG2), VALUE(OUT, LOC_ARG4));
+		return named(ssl,
+			     TLS_COOKIE_BUF(cookie) == LOC_NONE ? SSL_CTRL_SET_TLSEXT_HOSTNAME :
+								  (int)VALUE(BUF, LOC_ARG2),
+			     VALUE(OUT, LOC_ARG4));
 	case TLS_WRITE_EX2:
 		a.out = VALUE(OUT, LOC_ARG5);
 		break;

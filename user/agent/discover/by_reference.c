@@ -292,7 +292,8 @@ static void take(struct work *w, const struct signature *s, const struct fit *f,
 {
 	const struct ref *r = &w->refs.v[f->first];
 
-	work_take(w, s, f->fn, f->end, "%zu references to \"%s\", first at %#llx%s%s%s", f->n,
+	work_take(w, s, f->fn, f->end, "%u references to \"%s\", first at %#llx%s%s%s",
+		  count_text(w, f, s, s->texts[0][0] ? s->texts[0] : s->refs[0]),
 		  s->texts[0][0] ? s->texts[0] : s->refs[0], (unsigned long long)r->at,
 		  s->calls[0] ? ", calls " : "", s->calls,
 		  of > 1 && s->longest ? ", the longest that fits"

@@ -49,11 +49,11 @@ static void row(const struct signature *s)
 	printf("\t{.method = %u, .stack = %u, .role = %u, .confidence = %u, .machine = %u,"
 	       " .cookie = %lluull, .returns = %u, .many = %u, .longest = %u, .after = %u, .abi = %u,"
 	       " .member = %u, .reads = %u, .unused = %u, .sites_min = %u, .sites_max = %u, .nth = %u, .of = %u,"
-	       " .unless_stack = %u,",
+	       " .unless_stacks = %u,",
 	       s->method, s->stack, s->role, s->confidence, s->machine,
 	       (unsigned long long)s->cookie, s->returns, s->many, s->longest, s->after, s->abi,
 	       s->member, s->reads, s->unused, s->sites_min, s->sites_max, s->nth, s->of,
-	       s->unless_stack);
+	       s->unless_stacks);
 	codes("codes_all", s->codes_all);
 	codes("codes_any", s->codes_any);
 	codes("codes_none", s->codes_none);

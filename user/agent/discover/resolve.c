@@ -55,8 +55,9 @@ bool sig_is_for(const struct signature *s, const struct work *w)
 {
 	if (s->machine && sig_machines[s->machine - 1] != w->e->machine)
 		return false;
-	if (s->unless_stack && work_has_stack(w, s->unless_stack))
-		return false;
+	for (int i = 1; i < TLS_STACK__MAX; i++)
+		if (s->unless_stacks & 1 << i && work_has_stack(w, i))
+			return false;
 	return !s->unless_found[0] || !work_known(w, s->unless_found);
 }
 
@@ -67,8 +68,11 @@ static uint64_t return_cookie(uint64_t entry, unsigned above)
 	unsigned site = TLS_COOKIE_SITE(entry);
 	bool go = site == TLS_GO_READ || site == TLS_GO_WRITE;
 
+	if (go) /* it says where the result is, and nothing else */
+		return TLS_COOKIE(TLS_GO_RETURN, 0, 0, TLS_COOKIE_OUT(entry), 0, 0, 0, 0, 0);
 	entry &= ~(0xffull | 0x1full << 38);
-	return entry | (go ? TLS_GO_RETURN : TLS_RETURN) | (uint64_t)above << 38;
+	return entry | (site == TLS_NSS_IMPORT ? TLS_NSS_IMPORT : TLS_RETURN) |
+	       (uint64_t)above << 38;
 }
 
 /* An address stands for one thing: the first that was found there. */
@@ -190,7 +194,9 @@ bool work_take(struct work *w, const struct signature *s, uint64_t vaddr, uint64
 		remember(w, s, vaddr, end);
 		return true;
 	}
-	if (!add_site(w, f, vaddr, s->cookie) || (s->returns && !add_returns(w, s, f, end))) {
+	/* What a function gives back is looked at where it leaves, and only there. */
+	if ((TLS_COOKIE_SITE(s->cookie) != TLS_NSS_IMPORT && !add_site(w, f, vaddr, s->cookie)) ||
+	    (s->returns && !add_returns(w, s, f, end))) {
 		out->sites_n = before;
 		memset(f, 0, sizeof(*f));
 		return false;
@@ -310,9 +316,9 @@ static int resolve(struct work *w)
 	r = texts_find(w);
 	if (r < 0)
 		return r;
+	by_gopclntab(w); /* before those that are not wanted in a Go program */
 	by_reference(w);
 	by_asm(w);
-	by_gopclntab(w);
 	work_finish_pending(w);
 	versions_find(w);
 	return 0;

@@ -207,13 +207,24 @@ static bool seen(struct walk *w, uint64_t off)
 	return was;
 }
 
+/* Padding some linkers put behind a function. */
+static bool only_zeros(const struct elf_image *e, uint64_t at, uint64_t end)
+{
+	const uint8_t *p = at < end && end - at < 64 ? elf_at(e, at, end - at, NULL) : NULL;
+
+	for (; p && at < end; at++)
+		if (*p++)
+			return false;
+	return p;
+}
+
 /* Decodes from `at` to the end of the part, or of this path. */
 static void decode(struct walk *w, const struct part *p, uint64_t at, uint64_t end, bool framed)
 {
 	ZydisDecodedOperand op[ZYDIS_MAX_OPERAND_COUNT];
 	struct frame f = {framed, 8};
 	ZydisDecodedInstruction in;
-	bool on = true;
+	bool on;
 
 	for (; at < end; at += in.length) {
 		const uint8_t *code = elf_at(w->e, at, 1, NULL);
@@ -222,14 +233,13 @@ static void decode(struct walk *w, const struct part *p, uint64_t at, uint64_t e
 			return;
 		if (!code ||
 		    ZYAN_FAILED(ZydisDecoderDecodeFull(&w->decoder, code, end - at, &in, op))) {
-			if (on || !code || *code) /* else zeros up to the end */
-				broken(w, "an instruction that cannot be decoded");
+			broken(w, "an instruction that cannot be decoded");
 			return;
 		}
 		if (p->start == w->parts[0].start && at + in.length - p->start > w->out->extent)
 			w->out->extent = at + in.length - p->start;
 		on = step(w, p, &in, op, at, &f);
-		if (!on && w->follows)
+		if (!on && (w->follows || only_zeros(w->e, at + in.length, end)))
 			return;
 	}
 	if (w->follows)

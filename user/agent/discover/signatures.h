@@ -59,7 +59,7 @@ struct signature {
 	char norefs[SIG_TEXTS][SIG_TEXT_MAX]; /* none */
 	char calls[40]; /* another row's function that it must call directly */
 	char unless_called_by[40], unless_found[40], through[40], near[40];
-	uint8_t unless_stack;
+	uint16_t unless_stacks; /* bit: enum tls_stack */
 	struct pattern pattern;
 };
 

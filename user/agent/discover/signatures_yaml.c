@@ -102,8 +102,8 @@ static const struct word locations[] = {
 };
 
 static const struct word flags[] = {
-	{"len64", TLS_L_LEN64}, {"one", TLS_L_ONE}, {"rust", TLS_L_RUST},
-	{"nss", TLS_L_NSS},	{NULL, 0},
+	{"len64", TLS_L_LEN64}, {"one", TLS_L_ONE},	{"rust", TLS_L_RUST},
+	{"nss", TLS_L_NSS},	{"blind", TLS_L_BLIND}, {NULL, 0},
 };
 
 static const struct word yes_no[] = {{"yes", 1}, {"no", 0}, {NULL, 0}};
@@ -225,6 +225,16 @@ static int stack(struct load *l, uint8_t *ret)
 			return 0;
 		}
 	return wrong(l, "is not a stack");
+}
+
+static int one_stack(struct load *l, size_t i, void *arg)
+{
+	uint8_t v = 0;
+	int r = stack(l, &v);
+
+	if (r == 0)
+		*(uint16_t *)arg |= 1 << v;
+	return r;
 }
 
 static int index_of(struct load *l, const char *const *names, size_t n, uint8_t *ret)
@@ -359,7 +369,7 @@ static int key(struct load *l, struct signature *s)
 	if (!strcmp(l->at->key, "stack"))
 		return stack(l, &s->stack);
 	if (!strcmp(l->at->key, "unless-stack"))
-		return stack(l, &s->unless_stack);
+		return each(l, TLS_STACK__MAX, one_stack, &s->unless_stacks);
 	if (!strcmp(l->at->key, "machine")) {
 		r = index_of(l, sig_machine_names, 2, &s->machine);
 		s->machine++;
