@@ -48,6 +48,27 @@ static __always_inline void end_conns(struct sock_use *u, __u64 sk, bool ended)
 	}
 }
 
+/* How much went over it: what was sent again counts once, also the packets net.bpf.c held. */
+static __noinline void tell_end(struct sock *sk)
+{
+	struct event_sock_end *e = reserve(sizeof(*e));
+	struct tcp_sock *t = (struct tcp_sock *)sk;
+
+	if (!e)
+		return;
+	head(&e->c.h, EVENT_SOCK_CLOSE, sizeof(*e));
+	e->c.h.conn = 0;
+	e->c.h.start_ns = 0;
+	e->c.h.flags = 0;
+	e->sent = BPF_CORE_READ(t, bytes_sent) - BPF_CORE_READ(t, bytes_retrans);
+	e->received = BPF_CORE_READ(t, bytes_received);
+	if (!addrs(sk, &e->c)) {
+		bpf_ringbuf_discard(e, BPF_RB_NO_WAKEUP);
+		return;
+	}
+	commit(e);
+}
+
 SEC("raw_tp/inet_sock_set_state")
 int sock_state(struct bpf_raw_tracepoint_args *ctx)
 {
@@ -72,7 +93,7 @@ int sock_state(struct bpf_raw_tracepoint_args *ctx)
 		if (to != TCP_CLOSE)
 			return 0;
 		bpf_map_delete_elem(&socks, &key); /* any context: the socket is all that is said */
-		tell(sk, EVENT_SOCK_CLOSE, 0, 0, 0);
+		tell_end(sk);
 	}
 	return 0;
 }

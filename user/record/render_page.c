@@ -257,6 +257,19 @@ static void page_what(FILE *f, const Probity__V1__AiCall *c)
 	page_tool_calls(f, c);
 }
 
+static void page_wire(FILE *f, const Probity__V1__AiCall *c)
+{
+	const char *wire = page_first(c->wire, c->websocket ? "websocket" : NULL, "");
+	char turn[32] = "";
+
+	if (c->turn)
+		snprintf(turn, sizeof(turn), ", turn %u", c->turn);
+	if (c->http_version[0] || wire[0])
+		page_textf(f, "wire", "%s%s%s%s%s", wire,
+			   wire[0] && c->http_version[0] ? " over " : "",
+			   c->http_version[0] ? "HTTP/" : "", c->http_version, turn);
+}
+
 static void page_where(FILE *f, const Probity__V1__AiCall *c)
 {
 	page_group(f, "Where");
@@ -265,14 +278,20 @@ static void page_where(FILE *f, const Probity__V1__AiCall *c)
 	else
 		page_text(f, "server", c->server_address);
 	page_text(f, "TLS name", c->sni);
+	if (c->tls_version[0] || c->alpn[0])
+		page_textf(f, "TLS", "%s%s%s", page_first(c->tls_version, NULL, "version not seen"),
+			   c->alpn[0] ? ", offers " : "", c->alpn);
 	if (c->peer_address[0])
 		page_textf(f, "peer", "%s port %u", c->peer_address, c->peer_port);
-	page_textf(f, "request", "%s %s%s", c->http_method, c->http_path,
-		   c->websocket ? " (websocket)" : "");
+	page_wire(f, c);
+	if (c->http_method[0] || c->http_path[0])
+		page_textf(f, "request", "%s %s", c->http_method, c->http_path);
 	if (c->http_status)
 		page_textf(f, "status", "%u", c->http_status);
 	else
 		page_text(f, "status", "no answer seen");
+	if (c->has_grpc_status_case)
+		page_textf(f, "gRPC status", "%d", c->grpc_status);
 	page_text(f, "user agent", c->user_agent);
 }
 
@@ -280,6 +299,13 @@ static void tokens(FILE *f, const char *label, bool has, int64_t v)
 {
 	if (has)
 		fprintf(f, "  %-18s %" PRId64 "\n", label, v);
+}
+
+/* A call of which no byte was seen has none. */
+static bool has_sizes(const Probity__V1__AiCall *c)
+{
+	return c->has_request_wire_bytes_case || c->has_request_body_bytes_case ||
+	       c->has_response_wire_bytes_case || c->has_response_body_bytes_case;
 }
 
 static void page_much(FILE *f, const Probity__V1__AiCall *c)
@@ -298,10 +324,18 @@ static void page_much(FILE *f, const Probity__V1__AiCall *c)
 		       u->reasoning_output_tokens);
 	}
 	page_number(f, "messages", c->messages);
-	page_textf(f, "request bytes", "%" PRIu64 " (%" PRIu64 " on the wire)",
-		   c->request_body_bytes, c->request_wire_bytes);
-	page_textf(f, "response bytes", "%" PRIu64 " (%" PRIu64 " on the wire)",
-		   c->response_body_bytes, c->response_wire_bytes);
+	if (c->cost)
+		page_textf(f, "list price", "%s%.6f US dollar, of %s",
+			   c->cost->partial ? "at least " : "", c->cost->nano_usd / 1e9,
+			   page_first(c->cost->price_date, NULL, "?"));
+	if (has_sizes(c)) {
+		page_textf(f, "request bytes", "%" PRIu64 " (%" PRIu64 " on the wire)",
+			   c->request_body_bytes, c->request_wire_bytes);
+		page_textf(f, "response bytes", "%" PRIu64 " (%" PRIu64 " on the wire)",
+			   c->response_body_bytes, c->response_wire_bytes);
+	} else {
+		page_text(f, "bytes", "not seen");
+	}
 	page_moment(f, "request sent", c->request_end_ns);
 	page_moment(f, "first byte", c->first_byte_ns);
 	page_moment(f, "first token", c->first_token_ns);
@@ -312,7 +346,7 @@ static void page_data(FILE *f, const Probity__V1__AiCall *c)
 {
 	page_group(f, "Data classes");
 	if (!c->n_data_classes)
-		fputs("  none found\n", f);
+		fputs(has_sizes(c) ? "  none found\n" : "  not seen\n", f);
 	for (size_t i = 0; i < c->n_data_classes; i++) {
 		char id[WORD_MAX];
 

@@ -108,6 +108,87 @@ static void test_line(void **state)
 	}
 }
 
+struct wire_row {
+	const char *http, *wire, *tls, *alpn;
+	uint32_t turn;
+	int grpc; /* -1: none */
+	bool sizes;
+	const char *want[4];
+};
+
+static void wire_page(const struct wire_row *r)
+{
+	Probity__V1__AiCall c = PROBITY__V1__AI_CALL__INIT;
+	_cleanup_sealed_ struct sealed s = {0};
+	_cleanup_free_ char *page = NULL;
+	uint8_t payload[1024];
+	const char *why;
+
+	c.http_version = (char *)r->http;
+	c.wire = (char *)r->wire;
+	c.tls_version = (char *)r->tls;
+	c.alpn = (char *)r->alpn;
+	c.turn = r->turn;
+	if (r->grpc >= 0) {
+		c.has_grpc_status_case = PROBITY__V1__AI_CALL__HAS_GRPC_STATUS_GRPC_STATUS;
+		c.grpc_status = r->grpc;
+	}
+	if (r->sizes)
+		c.has_request_wire_bytes_case =
+			PROBITY__V1__AI_CALL__HAS_REQUEST_WIRE_BYTES_REQUEST_WIRE_BYTES;
+	fixture_seal(&fix, RECORD_AI_CALL, payload, probity__v1__ai_call__pack(&c, payload), &b);
+	assert_int_equal(sealed_open(b.record, b.n, b.sig, &s, &why), 0);
+	page = render_detail(&s);
+	for (unsigned i = 0; i < ARRAY_SIZE(r->want) && r->want[i]; i++)
+		if (!strstr(page, r->want[i]))
+			fail_msg("no \"%s\" in\n%s", r->want[i], page);
+}
+
+/* How the call was carried; and of a call nobody saw, that nothing of it was seen. */
+static void test_wire(void **state)
+{
+	static const struct wire_row rows[] = {
+		{"1.1",
+		 "http",
+		 "1.3",
+		 "h2,http/1.1",
+		 0,
+		 -1,
+		 true,
+		 {"wire               http over HTTP/1.1\n",
+		  "TLS                1.3, offers h2,http/1.1\n", "none found"}},
+		{"1.1",
+		 "websocket",
+		 "1.2",
+		 "",
+		 7,
+		 -1,
+		 true,
+		 {"websocket over HTTP/1.1, turn 7\n", "TLS                1.2\n"}},
+		{"2",
+		 "grpc",
+		 "1.3",
+		 "h2",
+		 0,
+		 14,
+		 true,
+		 {"grpc over HTTP/2\n", "gRPC status        14\n"}},
+		{"2", "grpc", "1.3", "h2", 0, 0, true, {"gRPC status        0\n"}},
+		{"",
+		 "",
+		 "",
+		 "h2",
+		 0,
+		 -1,
+		 false,
+		 {"version not seen, offers h2\n", "bytes              not seen\n",
+		  "Data classes\n  not seen\n"}},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		wire_page(&rows[i]);
+}
+
 static void test_verdict(void **state)
 {
 	static const struct {
@@ -421,6 +502,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_printable),	 cmocka_unit_test(test_line),
+		cmocka_unit_test(test_printable),	 cmocka_unit_test(test_wire),
 		cmocka_unit_test(test_verdict),		 cmocka_unit_test(test_json_call),
 		cmocka_unit_test(test_json_control),	 cmocka_unit_test(test_unreadable_payload),
 		cmocka_unit_test(test_broken_record),	 cmocka_unit_test(test_hostile_texts),
