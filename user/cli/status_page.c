@@ -266,6 +266,48 @@ static void rows(const struct page *p, const json_t *list, const struct column *
 		table_flush(t);
 }
 
+/* Adaptive or for all; who has probes and why; what the resolver had to do, and what it refused. */
+static void probes(const struct page *p, const json_t *s)
+{
+	static const struct column process[] = {{"  PID", 5, 12, 0, false},
+						{"NAME", 4, 20, 0, false},
+						{"PROBES", 6, 10, 0, false},
+						{"WHY", 3, 12, 0, false},
+						{"REASON", 6, 80, 0, false}};
+	static const char *const process_keys[] = {"pid", "name", "probes", "why", "reason"};
+	static const struct column refused[] = {{"  FILE REFUSED", 14, 120, 0, false},
+						{"REASON", 6, 120, 0, false}};
+	static const char *const refused_keys[] = {"path", "reason"};
+	const json_t *o = status_get(s, "probes"), *r = status_get(o, "resolver");
+
+	if (!json_is_object(o))
+		return;
+	group(p, "Probes");
+	line(p, "attach", status_text(o, "attach"));
+	fprintf(p->f,
+		LABEL "%" PRId64 " with probes, %" PRId64 " of them on probation; %" PRId64
+		      " talk to AI; removed from %" PRId64 "\n",
+		"processes", status_number(o, "with_probes", 0),
+		status_number(o, "on_probation", 0), status_number(o, "ai", 0),
+		status_number(o, "removed", 0));
+	fprintf(p->f,
+		LABEL "%" PRId64 " files remembered, %" PRId64 " asked, %" PRId64
+		      " with TLS, %" PRId64 " refused, %" PRId64 " waited for, longest %" PRId64
+		      " ms\n",
+		"resolver", status_number(r, "remembered", 0), status_number(r, "asked", 0),
+		status_number(r, "with_tls", 0), status_number(r, "refused", 0),
+		status_number(r, "waited_for", 0), status_number(r, "longest_ms", 0));
+	line(p, "looking at", status_text(r, "in_hand"));
+	fprintf(p->f, LABEL "%" PRId64 " files, changes by ", "looked ahead",
+		status_number(s, "prescan.files", 0));
+	put(p->f, status_text(s, "prescan.changes"));
+	fputc('\n', p->f);
+	if (json_array_size(status_get(o, "processes")))
+		rows(p, status_get(o, "processes"), process, process_keys, 5);
+	if (json_array_size(status_get(o, "refused_files")))
+		rows(p, status_get(o, "refused_files"), refused, refused_keys, 2);
+}
+
 static void lists(const struct page *p, const json_t *s)
 {
 	static const struct column feature[] = {{"  FEATURE", 9, 40, 0, false},
@@ -274,16 +316,15 @@ static void lists(const struct page *p, const json_t *s)
 	static const struct column backend[] = {{"  FOR", 5, 40, 0, false},
 						{"BACKEND", 7, 40, 0, false},
 						{"NOTE", 4, 200, 0, false}};
-	static const struct column library[] = {{"  LIBRARY", 9, 120, 0, false},
-						{"DEVICE", 6, 20, 0, false},
-						{"INODE", 5, 20, 0, true},
-						{"STACK", 5, 20, 0, false},
-						{"SITES", 5, 8, 0, true},
-						{"LATE", 4, 8, 0, true}};
+	static const struct column library[] = {
+		{"  LIBRARY", 9, 120, 0, false}, {"STACK", 5, 40, 0, false},
+		{"SITES", 5, 8, 0, true},	 {"PROCS", 5, 8, 0, true},
+		{"CALLS", 5, 12, 0, true},	 {"BYTES", 5, 16, 0, true},
+		{"SILENT", 6, 8, 0, true},	 {"LATE", 4, 8, 0, true}};
 	static const char *const feature_keys[] = {"name", "state", "note"};
 	static const char *const backend_keys[] = {"for", "backend", "note"};
-	static const char *const library_keys[] = {"path",  "dev",   "inode",
-						   "stack", "sites", "late"};
+	static const char *const library_keys[] = {"path",    "stack", "sites",	 "processes",
+						   "entries", "bytes", "silent", "late"};
 
 	if (json_array_size(status_get(s, "backends"))) {
 		group(p, "Backends in force");
@@ -294,8 +335,8 @@ static void lists(const struct page *p, const json_t *s)
 		rows(p, status_get(s, "features"), feature, feature_keys, 3);
 	}
 	if (json_is_array(status_get(s, "libraries"))) {
-		group(p, "TLS libraries attached");
-		rows(p, status_get(s, "libraries"), library, library_keys, 6);
+		group(p, "Files with TLS");
+		rows(p, status_get(s, "libraries"), library, library_keys, 8);
 	}
 }
 
@@ -311,5 +352,6 @@ void status_page(const json_t *status, uint64_t now_ns, bool colour, FILE *f)
 		counts(&p, "drops", status_get(status, "drops"));
 	}
 	worker(&p, status);
+	probes(&p, status);
 	lists(&p, status);
 }

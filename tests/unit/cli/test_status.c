@@ -56,10 +56,23 @@ static void test_pages(void **state)
 		 "  forward        down to c, acked 3, 6 behind\n"
 		 "                 refused\n  lost           spool_full 2\n"},
 		{"{\"libraries\":[{\"path\":\"/l\\u001b[2J.so\",\"dev\":\"8:1\",\"inode\":5,\"stack\":"
-		 "\"openssl\",\"sites\":14,\"late\":true}]}",
-		 "probityd is running\n\nTLS libraries attached\n"
-		 "  LIBRARY    DEVICE  INODE  STACK    SITES  LATE\n"
-		 "  /l?[2J.so  8:1         5  openssl     14   yes\n"},
+		 "\"openssl\",\"sites\":14,\"processes\":2,\"entries\":3,\"bytes\":99,\"silent\":false,"
+		 "\"late\":true}]}",
+		 "probityd is running\n\nFiles with TLS\n"
+		 "  LIBRARY    STACK    SITES  PROCS  CALLS  BYTES  SILENT  LATE\n"
+		 "  /l?[2J.so  openssl     14      2      3     99      no   yes\n"},
+		{"{\"prescan\":{\"files\":7,\"changes\":\"fanotify\"},\"probes\":{\"attach\":\"adaptive\","
+		 "\"with_probes\":3,\"on_probation\":2,\"ai\":1,\"removed\":4,\"resolver\":{\"remembered\":9,"
+		 "\"asked\":8,\"with_tls\":2,\"refused\":1,\"waited_for\":1,\"longest_ms\":250,"
+		 "\"in_hand\":\"/b\\u001bn\"},\"processes\":[{\"pid\":5,\"name\":\"x\",\"probes\":\"in place\","
+		 "\"why\":\"ai\",\"reason\":\"\"}],\"refused_files\":[{\"path\":\"/e\",\"reason\":\"lies\"}]}}",
+		 "probityd is running\n\nProbes\n  attach         adaptive\n"
+		 "  processes      3 with probes, 2 of them on probation; 1 talk to AI; removed from 4\n"
+		 "  resolver       9 files remembered, 8 asked, 2 with TLS, 1 refused, 1 waited for, "
+		 "longest 250 ms\n"
+		 "  looking at     /b?n\n  looked ahead   7 files, changes by fanotify\n"
+		 "  PID  NAME  PROBES    WHY  REASON\n  5    x     in place  ai   \n"
+		 "  FILE REFUSED  REASON\n  /e            lies\n"},
 		/* wrong types everywhere: a page, and nothing invented */
 		{"{\"version\":1,\"policy\":[],\"recorder\":7,\"drops\":\"x\",\"features\":{},"
 		 "\"backends\":null,\"worker\":[1],\"since_unix_ns\":\"x\"}",

@@ -226,7 +226,7 @@ struct look {
 	struct target *t;
 	const struct mapping *all;
 	int n;
-	bool gone, put_off, uncovered, failed;
+	bool gone, put_off, uncovered, failed, full;
 	unsigned with_sites, pending;
 };
 
@@ -237,8 +237,10 @@ static void probe_use(struct look *l, struct image *im, const struct mapping *m,
 	struct use *u = use_of(t, im);
 	int r;
 
-	if (!u)
+	if (!u) {
+		l->full = true;
 		return;
+	}
 	u->seen = true;
 	if (u->on || t->keep == KEEP_NOT)
 		return;
@@ -354,6 +356,14 @@ static void conclude(struct look *l)
 		l->a->s.user(l->a->s.ctx, t->pid);
 }
 
+static void look_at_all(struct look *l)
+{
+	for (unsigned i = 0; i < l->t->n; i++)
+		l->t->uses[i].seen = false;
+	for (int i = 0; i < l->n && !l->gone; i++)
+		look_at(l, &l->all[i]);
+}
+
 void process_sync(struct attach *a, struct target *t)
 {
 	_cleanup_free_ struct mapping *all = NULL;
@@ -365,10 +375,12 @@ void process_sync(struct attach *a, struct target *t)
 		return;
 	}
 	l.all = all;
-	for (unsigned i = 0; i < t->n; i++)
-		t->uses[i].seen = false;
-	for (int i = 0; i < l.n && !l.gone; i++)
-		look_at(&l, &all[i]);
+	look_at_all(&l);
+	if (l.full) { /* of images that are not mapped any more, perhaps */
+		drop_unseen(a, t);
+		l = (struct look){.a = a, .t = t, .all = all, .n = l.n};
+		look_at_all(&l);
+	}
 	if (l.gone) {
 		process_drop(a, t);
 		return;
