@@ -191,7 +191,7 @@ static void end_of_connect(struct grpc *g)
 	int32_t code;
 
 	json_init(&json, on_json, &w, false);
-	if (json_feed(&json, (const uint8_t *)g->end, g->end_n) == JSON_BAD)
+	if (json_feed(&json, (const uint8_t *)g->end, g->end_n) != JSON_DONE && !w.n)
 		return;
 	code = grpc_status_by_name(w.code, w.n);
 	grpc_status_set(g->it, !w.n ? 0 : code < 0 ? 2 : code);
