@@ -100,8 +100,8 @@ static __always_inline bool ignored(struct conn *c)
 static __noinline int tell_peer(struct stdio *e, struct file *f)
 {
 	__u32 kind = pipe_kind(f);
-	__u64 inode = (__u64)BPF_CORE_READ(f, f_inode);
 	struct pipe_writer *w = NULL;
+	struct pipe_key key = {};
 	struct event_pipe *p;
 	__u32 pid = 0;
 
@@ -112,7 +112,8 @@ static __noinline int tell_peer(struct stdio *e, struct file *f)
 
 		pid = of ? BPF_CORE_READ(of, numbers[0].nr) : 0;
 	} else {
-		w = bpf_map_lookup_elem(&pipe_writers, &inode);
+		pipe_key_of(f, &key);
+		w = bpf_map_lookup_elem(&pipe_writers, &key);
 		if (!w)
 			return 0; /* perhaps the next time */
 		pid = w->tgid;
@@ -212,10 +213,12 @@ static __always_inline bool peeked(__u64 nr, struct pt_regs *regs)
 static __always_inline void note_writer(struct file *f, __u32 tgid, __u64 start)
 {
 	struct pipe_writer w = {.tgid = tgid, .start_ns = start};
-	__u64 inode = (__u64)BPF_CORE_READ(f, f_inode);
+	struct pipe_key key = {};
 
-	if (pipe_kind(f) == PIPE_FIFO)
-		bpf_map_update_elem(&pipe_writers, &inode, &w, BPF_ANY);
+	if (pipe_kind(f) != PIPE_FIFO)
+		return;
+	pipe_key_of(f, &key);
+	bpf_map_update_elem(&pipe_writers, &key, &w, BPF_ANY);
 }
 
 static __noinline int on_moved(struct stdio *e, struct task_struct *t, struct moved *m)

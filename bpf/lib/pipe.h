@@ -58,6 +58,9 @@ struct {
 } stdios SEC(".maps") __weak;
 
 /* Who wrote last into a pipe that is not its standard output: the client's end. */
+struct pipe_key { /* memory of inodes is used again, numbers nearly never */
+	__u64 inode, ino;
+};
 struct pipe_writer {
 	__u64 start_ns;
 	__u32 tgid;
@@ -66,7 +69,7 @@ struct pipe_writer {
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 4096);
-	__type(key, __u64); /* struct inode * */
+	__type(key, struct pipe_key);
 	__type(value, struct pipe_writer);
 } pipe_writers SEC(".maps") __weak;
 
@@ -99,6 +102,14 @@ static __always_inline __u32 pipe_kind(struct file *file)
 	if (mode == S_IFIFO)
 		return PIPE_FIFO;
 	return mode == S_IFSOCK && unix_stream(file) ? PIPE_SOCKET : 0;
+}
+
+static __always_inline void pipe_key_of(struct file *f, struct pipe_key *ret)
+{
+	struct inode *inode = BPF_CORE_READ(f, f_inode);
+
+	ret->inode = (__u64)inode;
+	ret->ino = BPF_CORE_READ(inode, i_ino);
 }
 
 #endif
