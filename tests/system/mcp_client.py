@@ -4,10 +4,11 @@
 MCP_TEST, one JSON line per message sent. {method, id, bytes, tool, ...}"""
 import asyncio
 import hashlib
+import http.client
 import json
 import os
+import socket
 import ssl
-import urllib.request
 
 settings = json.loads(os.environ['MCP_TEST'])
 
@@ -21,10 +22,16 @@ def ask(tool=None):
     body = {'model': settings['model'], 'messages': [{'role': 'user', 'content': 'go on'}]}
     if tool:
         body['tools'] = [{'type': 'function', 'function': {'name': tool, 'parameters': {'type': 'object'}}}]
-    req = urllib.request.Request(f'https://{settings["host"]}:{settings["port"]}/v1/chat/completions',
-                                 json.dumps(body).encode(), {'content-type': 'application/json'})
-    with urllib.request.urlopen(req, context=ssl.create_default_context(cafile=settings['ca'])) as answer:
-        calls = json.load(answer)['choices'][0]['message'].get('tool_calls')
+    text = json.dumps(body).encode()
+    head = (f'POST /v1/chat/completions HTTP/1.1\r\nhost: {settings["host"]}\r\nconnection: close\r\n'
+            f'content-type: application/json\r\ncontent-length: {len(text)}\r\n\r\n').encode()
+    context = ssl.create_default_context(cafile=settings['ca'])
+    with socket.create_connection(('127.0.0.1', settings['port'])) as tcp, \
+            context.wrap_socket(tcp, server_hostname=settings['host']) as tls:
+        tls.sendall(head + text)
+        answer = http.client.HTTPResponse(tls, method='POST')
+        answer.begin()
+        calls = json.loads(answer.read())['choices'][0]['message'].get('tool_calls')
     return calls and calls[0]['id']
 
 
@@ -71,6 +78,8 @@ async def main():
     for call in settings['calls']:
         use = ask(call.get('offer') or call['tool'])
         params = {'name': call['tool'], 'arguments': call['arguments']}
+        if call.get('fill'):  # too long for the environment
+            params['arguments'][call['fill']] = 'y' * call['bytes']
         if call.get('meta'):
             params['_meta'] = {call['meta']: use}
         await server.send('tools/call', params, tool_use=use)
