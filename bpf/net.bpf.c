@@ -10,6 +10,10 @@
  * clear one, after a few packets of anything else. A few, because a ClientHello may come after the
  * words to a proxy (CONNECT, SOCKS).
  *
+ * Even that look-up is dear to a server of many small answers, because every packet of the host
+ * passes. So the packet programs are attached only while there are marks (user/agent/net.c). The
+ * connect that makes the first one asks for them and waits, some 0.1 ms and at most WAKE_NS.
+ *
  * A ClientHello of a process whose probes are not in place is held: dropped here, so that it stays
  * first in the socket's queue and TCP tries it again, by its timer (200 ms, then doubling) or when
  * the keeper gives the socket a push (user/agent/net.c). The program sees none of it. A hold ends
@@ -23,6 +27,8 @@
 #define PASS 1
 #define HOLD 0 /* TCP takes it for a packet that could not be sent, and not for congestion */
 
+#define WAKE_NS 2000000ull
+#define WAKE_LOOPS (1 << 20)
 #define PACKETS_MAX 6  /* before a ClientHello: CONNECT and a proxy's authentication, or SOCKS */
 #define ANSWER_MAX 512 /* of the server's first bytes: all of a ServerHello but rare extensions */
 #define ANSWER_MIN 64  /* less than this says nothing: the next packet is told too */
@@ -41,41 +47,103 @@ static __always_inline bool net_is_self(__u32 tgid)
 	return false;
 }
 
-static __always_inline int own(struct bpf_sock_addr *ctx)
+static __always_inline bool packets_seen(void)
+{
+	__u32 zero = 0, *on = bpf_map_lookup_elem(&net_on, &zero);
+
+	return !on || *(volatile __u32 *)on;
+}
+
+static __always_inline void wake(void)
+{
+	__u32 *note = bpf_ringbuf_reserve(&net_wake, sizeof(*note), 0);
+
+	net_count(NET_WAKES);
+	if (!note)
+		return; /* others have asked */
+	*note = 1;
+	bpf_ringbuf_submit(note, BPF_RB_FORCE_WAKEUP);
+}
+
+static long still_waits(__u32 i, __u64 *until)
+{
+	return packets_seen() || bpf_ktime_get_ns() > *until;
+}
+
+static __always_inline struct net_sock *own(struct bpf_sock_addr *ctx)
 {
 	struct task_struct *t = (void *)bpf_get_current_task();
 	__u32 tgid = BPF_CORE_READ(t, tgid);
+	struct net_live live = {};
 	struct net_sock *s;
 
 	if (ctx->protocol != IPPROTO_TCP || net_is_self(tgid) ||
 	    BPF_CORE_READ(t, flags) & PF_KTHREAD)
-		return PASS;
+		return NULL;
 	s = bpf_sk_storage_get(&net_socks, ctx->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!s) {
 		drop(DROP_NO_OWNER);
-		return PASS;
+		return NULL;
 	}
 	__builtin_memset(s, 0, sizeof(*s)); /* the socket may have been another connection */
 	s->cookie = bpf_get_socket_cookie(ctx);
-	s->start_ns = task_start(t);
-	s->cgroup = bpf_get_current_cgroup_id();
-	s->tgid = tgid;
-	s->tid = BPF_CORE_READ(t, pid);
-	s->uid = (__u32)bpf_get_current_uid_gid();
+	s->start_ns = live.start_ns = task_start(t);
+	s->cgroup = live.cgroup = bpf_get_current_cgroup_id();
+	s->tgid = live.tgid = tgid;
+	s->tid = live.tid = BPF_CORE_READ(t, pid);
+	s->uid = live.uid = (__u32)bpf_get_current_uid_gid();
+	live.since_ns = bpf_ktime_get_boot_ns();
+	if (bpf_map_update_elem(&net_live, &s->cookie, &live, BPF_ANY))
+		drop(DROP_CONN_FULL);
 	net_count(NET_CONNECTS);
+	return s;
+}
+
+static __always_inline int own_and_wait(struct bpf_sock_addr *ctx)
+{
+	__u64 until;
+
+	if (!own(ctx) || packets_seen())
+		return PASS;
+	wake();
+	until = bpf_ktime_get_ns() + WAKE_NS;
+	bpf_loop(WAKE_LOOPS, still_waits, &until, 0);
+	if (!packets_seen())
+		net_count(NET_LATE);
 	return PASS;
 }
 
 SEC("cgroup/connect4")
 int net_connect4(struct bpf_sock_addr *ctx)
 {
-	return own(ctx);
+	return own_and_wait(ctx);
 }
 
 SEC("cgroup/connect6")
 int net_connect6(struct bpf_sock_addr *ctx)
 {
-	return own(ctx);
+	return own_and_wait(ctx);
+}
+
+/* Where there is no bpf_loop to wait in (before 5.17), the packet programs stay attached. */
+SEC("cgroup/connect4")
+int net_connect4_old(struct bpf_sock_addr *ctx)
+{
+	own(ctx);
+	return PASS;
+}
+
+SEC("cgroup/connect6")
+int net_connect6_old(struct bpf_sock_addr *ctx)
+{
+	own(ctx);
+	return PASS;
+}
+
+static __always_inline void disown(struct bpf_sock *sk, struct net_sock *s)
+{
+	bpf_map_delete_elem(&net_live, &s->cookie);
+	bpf_sk_storage_delete(&net_socks, sk);
 }
 
 /* --- clear HTTP -------------------------------------------------------------------------------- */
@@ -142,16 +210,12 @@ static __always_inline void clear_data(struct __sk_buff *skb, struct net_sock *s
 
 static __always_inline void clear_begin(struct __sk_buff *skb, struct net_sock *s)
 {
-	struct net_owner owner = {.start_ns = s->start_ns,
-				  .cgroup = s->cgroup,
-				  .tgid = s->tgid,
-				  .tid = s->tid,
-				  .uid = s->uid};
+	struct net_live *live = bpf_map_lookup_elem(&net_live, &s->cookie);
 	struct event_conn *e;
 
 	net_count(NET_PLAIN);
-	if (bpf_map_update_elem(&net_clear, &s->cookie, &owner, BPF_ANY))
-		drop(DROP_CONN_FULL);
+	if (live)
+		live->clear = 1;
 	e = reserve(sizeof(*e));
 	if (!e)
 		return;
@@ -162,33 +226,38 @@ static __always_inline void clear_begin(struct __sk_buff *skb, struct net_sock *
 	commit(e);
 }
 
+static __always_inline void tell_end(const struct net_live *l, __u64 cookie)
+{
+	struct net_sock s = {.start_ns = l->start_ns,
+			     .cgroup = l->cgroup,
+			     .tgid = l->tgid,
+			     .tid = l->tid,
+			     .uid = l->uid};
+	struct event *e = reserve(sizeof(*e));
+
+	if (!e)
+		return;
+	net_head(e, &s, EVENT_CLOSE, sizeof(*e), EVENT_F_PLAIN);
+	e->conn = CONN_ID_PLAIN | cookie;
+	commit(e);
+}
+
 SEC("raw_tp/inet_sock_set_state")
 int net_closed(struct bpf_raw_tracepoint_args *ctx)
 {
 	struct sock *sk = (struct sock *)ctx->args[0];
-	struct net_owner *o;
-	struct event *e;
+	struct net_live *l;
 	__u64 cookie;
 
 	if ((int)ctx->args[2] != TCP_CLOSE)
 		return 0;
 	cookie = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
-	o = cookie ? bpf_map_lookup_elem(&net_clear, &cookie) : NULL;
-	if (!o)
+	l = cookie ? bpf_map_lookup_elem(&net_live, &cookie) : NULL;
+	if (!l)
 		return 0;
-	e = reserve(sizeof(*e));
-	if (e) {
-		struct net_sock s = {.start_ns = o->start_ns,
-				     .cgroup = o->cgroup,
-				     .tgid = o->tgid,
-				     .tid = o->tid,
-				     .uid = o->uid};
-
-		net_head(e, &s, EVENT_CLOSE, sizeof(*e), EVENT_F_PLAIN);
-		e->conn = CONN_ID_PLAIN | cookie;
-		commit(e);
-	}
-	bpf_map_delete_elem(&net_clear, &cookie);
+	if (l->clear)
+		tell_end(l, cookie);
+	bpf_map_delete_elem(&net_live, &cookie);
 	return 0;
 }
 
@@ -366,7 +435,7 @@ static __always_inline int first(struct __sk_buff *skb, struct bpf_sock *sk, str
 		return PASS;
 	}
 	if (++s->packets >= PACKETS_MAX)
-		bpf_sk_storage_delete(&net_socks, sk);
+		disown(sk, s);
 	return PASS;
 }
 
@@ -378,8 +447,7 @@ static __always_inline void clear(struct __sk_buff *skb, struct bpf_sock *sk, st
 		clear_data(skb, s, p, dir);
 		return;
 	}
-	bpf_map_delete_elem(&net_clear, &s->cookie);
-	bpf_sk_storage_delete(&net_socks, sk);
+	disown(sk, s);
 }
 
 SEC("cgroup_skb/egress")
@@ -399,7 +467,7 @@ int net_egress(struct __sk_buff *skb)
 		return PASS;
 	if (!packet_of(skb, &p)) {
 		drop(DROP_HELLO);
-		bpf_sk_storage_delete(&net_socks, sk);
+		disown(sk, s);
 		return PASS;
 	}
 	if (!p.len)
@@ -443,6 +511,6 @@ int net_ingress(struct __sk_buff *skb)
 	if (s->told[EVENT_READ] < ANSWER_MIN && at < ANSWER_MAX)
 		return PASS;
 	net_count(NET_ANSWERS);
-	bpf_sk_storage_delete(&net_socks, sk);
+	disown(sk, s);
 	return PASS;
 }

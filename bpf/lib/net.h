@@ -51,17 +51,33 @@ struct {
 	__type(value, struct net_sock);
 } net_socks SEC(".maps") __weak;
 
-/* Clear connections whose end is to be told: whoever closes a socket may be anyone. */
-struct net_owner {
-	__u64 start_ns, cgroup;
-	__u32 tgid, tid, uid, pad;
+/* Marked sockets that packets are still wanted of. While there is none, the packet programs are not
+ * attached; and the end of a clear one is to be told, by whoever closes it. */
+struct net_live {
+	__u64 start_ns, cgroup, since_ns;
+	__u32 tgid, tid, uid, clear;
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 16384);
+	__uint(max_entries, 32768);
 	__type(key, __u64); /* socket cookie */
-	__type(value, struct net_owner);
-} net_clear SEC(".maps") __weak;
+	__type(value, struct net_live);
+} net_live SEC(".maps") __weak;
+
+/* Mapped by the keeper: whether the packet programs are attached. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, __u32);
+} net_on SEC(".maps") __weak;
+
+/* ↑ keeper: attach them. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+} net_wake SEC(".maps") __weak;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -1,15 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Flows in: the loaded programs of net.bpf.c. Flows out: links at the cgroup root, counters, and a
- * push for sockets whose first packet was held.
+ * Flows in: the loaded programs of net.bpf.c, and its requests to have the packet programs. Flows
+ * out: links at the cgroup root, counters, and a push for sockets whose first packet was held.
  *
  * The root is opened without looking for a mount: a detached mount of cgroup2 is the same hierarchy,
  * also where a host has mounted only version 1, and it needs no path. In a container's own cgroup
  * namespace the root is that container's, and only what runs in it is seen; the status says so. The
- * links are this process's: they end with it, and no packet is ever held without an agent.
+ * links are this process's: they end with it, and no packet is ever held without an agent. A kernel
+ * without these programs loses names and versions of TLS connections, clear HTTP, and the hold.
  *
- * All four programs or none: marks without packet programs cost and tell nothing. What a kernel
- * without them loses: names and versions of TLS connections, clear HTTP, and the hold.
+ * The packet programs cost every packet of the host a tenth of a microsecond or two, so they are
+ * attached only while net_live names a socket they are wanted for. Two threads do that, with
+ * real-time priority where it is allowed: whoever connects is waiting for them, and the keeper's
+ * loop may be reading files. Two, each on a CPU of its own, because the one that waits does not
+ * leave its CPU on kernels without preemption. They touch nothing but the two links, under a lock.
+ * Invariant: `on` is 1 only while both are attached; a connect names its socket before it reads
+ * `on`, a thread looks for sockets after it has cleared it, so no socket is left without them. What
+ * never says a word, or is to be ignored, is taken off the list, a few a second.
  *
  * The push: TCP_CORK = 0 on a socket that is not corked changes nothing and sends what waits. The
  * socket is reached by pidfd_getfd, so it works in every network namespace, and only sockets with
@@ -25,58 +32,99 @@
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "agent/ring.h"
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "probity.skel.h"
 #include "proto/event.h"
 
-#define LINKS 5
 #define ROOT_INODE 1	 /* of the whole hierarchy, not of a namespace's part of it */
 #define RELEASE_FDS 8192 /* descriptors looked at for one process */
+#define TICK_MS 1000
+#define TIDY_MAX 256 /* sockets looked at in a tick */
+#define SILENT_S 60  /* a socket that has neither TLS nor HTTP after this has none */
+#define WAKE_RING 4096
+#define WATCHES 2
 
+/* As in bpf/lib/net.h. */
+struct net_live {
+	uint64_t start_ns, cgroup, since_ns;
+	uint32_t tgid, tid, uid, clear;
+};
+
+enum { CLOSED, CONNECT4, CONNECT6, FIXED };
 struct net {
-	struct bpf_link *links[LINKS];
-	int counts;
-	bool attached, whole;
+	struct bpf_link *fixed[FIXED];
+	struct bpf_program *egress, *ingress;
+	struct bpf_link *out, *in; /* the thread's, once it runs */
+	int root, counts, live, verdicts, wake, stop;
+	struct ring *wakes;
+	uint32_t *on; /* mapped */
+	struct watch {
+		struct net *net;
+		pthread_t thread;
+		int cpu; /* -1: not running */
+	} watch[WATCHES];
+	pthread_mutex_t lock;
+	bool attached, whole, always;
 	char why[160]; /* not attached */
 };
 
 static const char *const count_names[NET__MAX] = {
 	[NET_CONNECTS] = "connects", [NET_HELLOS] = "hellos",	  [NET_ANSWERS] = "answers",
 	[NET_HELD] = "held",	     [NET_RELEASED] = "released", [NET_EXPIRED] = "expired",
-	[NET_PLAIN] = "plain",
+	[NET_PLAIN] = "plain",	     [NET_WAKES] = "wakes",	  [NET_LATE] = "late",
 };
 
-/* In the order they are attached: what marks last, so that no mark is without its readers. */
-static void programs(struct probity_bpf *skel, struct bpf_program *ret[static LINKS])
+/* The nth CPU we may run on, or -1. */
+static int nth_cpu(int n)
 {
-	ret[0] = skel->progs.net_closed;
-	ret[1] = skel->progs.net_ingress;
-	ret[2] = skel->progs.net_egress;
-	ret[3] = skel->progs.net_connect4;
-	ret[4] = skel->progs.net_connect6;
+	cpu_set_t may;
+
+	if (sched_getaffinity(0, sizeof(may), &may))
+		return -1;
+	for (int i = 0; i < CPU_SETSIZE; i++)
+		if (CPU_ISSET(i, &may) && !n--)
+			return i;
+	return -1;
+}
+
+static bool can_wait(void)
+{
+	return nth_cpu(WATCHES - 1) >= 0 &&
+	       libbpf_probe_bpf_helper(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_FUNC_loop, NULL) == 1;
 }
 
 void net_prepare(struct probity_bpf *skel)
 {
-	struct bpf_program *p[LINKS];
+	bool any = libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_CGROUP_SKB, NULL) == 1 &&
+		   libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, NULL) == 1;
+	bool waits = any && can_wait();
 
-	if (libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_CGROUP_SKB, NULL) == 1 &&
-	    libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, NULL) == 1)
-		return;
-	programs(skel, p);
-	for (size_t i = 0; i < LINKS; i++)
-		bpf_program__set_autoload(p[i], false);
+	bpf_program__set_autoload(skel->progs.net_egress, any);
+	bpf_program__set_autoload(skel->progs.net_ingress, any);
+	bpf_program__set_autoload(skel->progs.net_closed, any);
+	bpf_program__set_autoload(skel->progs.net_connect4, waits);
+	bpf_program__set_autoload(skel->progs.net_connect6, waits);
+	bpf_program__set_autoload(skel->progs.net_connect4_old, any && !waits);
+	bpf_program__set_autoload(skel->progs.net_connect6_old, any && !waits);
 }
 
 static int root_open(void)
@@ -93,52 +141,223 @@ static int root_open(void)
 	return fd < 0 ? -errno : fd;
 }
 
-static int attach_all(struct net *n, struct probity_bpf *skel, int root)
+/* --- the packet programs ----------------------------------------------------------------------- */
+
+static void set_on(struct net *n, bool on)
 {
-	struct bpf_program *p[LINKS];
+	__atomic_store_n(n->on, on, __ATOMIC_SEQ_CST);
+}
 
-	programs(skel, p);
-	for (size_t i = 0; i < LINKS; i++) {
-		n->links[i] =
-			i ? bpf_program__attach_cgroup(p[i], root) : bpf_program__attach(p[i]);
-		if (!n->links[i]) {
-			int r = -errno;
+static int packets_on(struct net *n)
+{
+	if (!n->out)
+		n->out = bpf_program__attach_cgroup(n->egress, n->root);
+	if (!n->in)
+		n->in = bpf_program__attach_cgroup(n->ingress, n->root);
+	if (!n->out || !n->in)
+		return -errno;
+	set_on(n, true);
+	return 0;
+}
 
-			snprintf(n->why, sizeof(n->why), "%s: %s", bpf_program__name(p[i]),
-				 strerror(-r));
-			return r;
+static void packets_off(struct net *n)
+{
+	bpf_link__destroy(n->out);
+	bpf_link__destroy(n->in);
+	n->out = n->in = NULL;
+}
+
+static bool anyone(const struct net *n)
+{
+	uint64_t cookie;
+
+	return !bpf_map_get_next_key(n->live, NULL, &cookie);
+}
+
+static bool unwanted(const struct net *n, uint64_t cookie)
+{
+	uint64_t conn = CONN_ID_PLAIN | cookie;
+	uint32_t slot = conn & (VERDICT_SLOTS - 1);
+	struct verdict_slot v;
+	struct net_live l;
+	struct timespec t;
+
+	if (bpf_map_lookup_elem(n->live, &cookie, &l))
+		return false;
+	clock_gettime(CLOCK_BOOTTIME, &t);
+	if (!l.clear)
+		return t.tv_sec > (time_t)(l.since_ns / 1000000000) + SILENT_S;
+	return !bpf_map_lookup_elem(n->verdicts, &slot, &v) && v.conn == conn &&
+	       v.verdict == VERDICT_IGNORE;
+}
+
+static void tidy(const struct net *n)
+{
+	uint64_t at, next;
+	bool more = !bpf_map_get_next_key(n->live, NULL, &at);
+
+	for (unsigned i = 0; more && i < TIDY_MAX; i++, at = next) {
+		more = !bpf_map_get_next_key(n->live, &at, &next);
+		if (unwanted(n, at))
+			bpf_map_delete_elem(n->live, &at);
+	}
+}
+
+static void on_wake(void *ctx, const void *record, size_t size) {}
+
+static void tick(struct net *n)
+{
+	if (!n->out)
+		return;
+	tidy(n);
+	if (anyone(n))
+		return;
+	set_on(n, false);
+	if (anyone(n)) /* one that came before it could see that */
+		set_on(n, true);
+	else
+		packets_off(n);
+}
+
+static void watch_prepare(const struct watch *w)
+{
+	struct sched_param first = {.sched_priority = 1};
+	cpu_set_t own;
+
+	CPU_ZERO(&own);
+	CPU_SET(w->cpu, &own);
+	pthread_setaffinity_np(pthread_self(), sizeof(own), &own);
+	pthread_setschedparam(pthread_self(), SCHED_FIFO, &first);
+}
+
+static void *watch_loop(void *p)
+{
+	struct watch *w = p;
+	struct net *n = w->net;
+	struct pollfd fds[] = {{.fd = n->wake, .events = POLLIN},
+			       {.fd = n->stop, .events = POLLIN}};
+
+	watch_prepare(w);
+	while (!fds[1].revents) {
+		int r = poll(fds, ARRAY_SIZE(fds), TICK_MS);
+
+		pthread_mutex_lock(&n->lock);
+		if (r > 0 && fds[0].revents) {
+			packets_on(n);
+			ring_consume(n->wakes, on_wake, NULL, WAKE_RING);
+		} else if (!r && w == n->watch) {
+			tick(n);
 		}
+		pthread_mutex_unlock(&n->lock);
+	}
+	return NULL;
+}
+
+static int watches_start(struct net *n)
+{
+	sigset_t all, before;
+	int r;
+
+	n->stop = eventfd(0, EFD_CLOEXEC);
+	if (n->stop < 0)
+		return -errno;
+	r = ring_open(n->wake, WAKE_RING, &n->wakes);
+	if (r)
+		return r;
+	sigfillset(&all); /* signals are the keeper's loop's */
+	pthread_sigmask(SIG_BLOCK, &all, &before);
+	for (int i = 0; i < WATCHES && !r; i++) {
+		struct watch *w = &n->watch[i];
+
+		w->cpu = nth_cpu(i);
+		w->net = n;
+		r = -pthread_create(&w->thread, NULL, watch_loop, w);
+		if (r)
+			w->cpu = -1;
+	}
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return r;
+}
+
+static void watches_stop(struct net *n)
+{
+	uint64_t one = 1;
+
+	if (n->stop < 0 || write(n->stop, &one, sizeof(one)) != sizeof(one))
+		return;
+	for (int i = 0; i < WATCHES; i++)
+		if (n->watch[i].cpu >= 0)
+			pthread_join(n->watch[i].thread, NULL);
+}
+
+/* --- attaching ----------------------------------------------------------------------------------- */
+
+static int refused(struct net *n, const char *what, int r)
+{
+	snprintf(n->why, sizeof(n->why), "%s: %s", what, strerror(-r));
+	return r;
+}
+
+static int attach_marks(struct net *n, struct probity_bpf *skel)
+{
+	struct bpf_program *p[FIXED] = {
+		[CLOSED] = skel->progs.net_closed,
+		[CONNECT4] = n->always ? skel->progs.net_connect4_old : skel->progs.net_connect4,
+		[CONNECT6] = n->always ? skel->progs.net_connect6_old : skel->progs.net_connect6,
+	};
+
+	for (size_t i = 0; i < FIXED; i++) {
+		n->fixed[i] = i == CLOSED ? bpf_program__attach(p[i])
+					  : bpf_program__attach_cgroup(p[i], n->root);
+		if (!n->fixed[i])
+			return refused(n, bpf_program__name(p[i]), -errno);
 	}
 	return 0;
 }
 
-static void detach_all(struct net *n)
+/* Packet programs first: no connect ever waits for what has not begun. */
+static int attach_all(struct net *n, struct probity_bpf *skel)
 {
-	for (size_t i = LINKS; i--;) { /* marks first */
-		bpf_link__destroy(n->links[i]);
-		n->links[i] = NULL;
-	}
-}
-
-static int attach_at_root(struct net *n, struct probity_bpf *skel)
-{
-	_cleanup_close_ int root = root_open();
 	struct stat st;
 	int r;
 
-	if (!bpf_program__autoload(skel->progs.net_egress)) {
-		snprintf(n->why, sizeof(n->why), "kernel without cgroup BPF");
-		return -EOPNOTSUPP;
+	if (!bpf_program__autoload(skel->progs.net_egress))
+		return refused(n, "cgroup BPF", -EOPNOTSUPP);
+	n->root = root_open();
+	if (n->root < 0)
+		return refused(n, "cgroup2", n->root);
+	n->whole = !fstat(n->root, &st) && st.st_ino == ROOT_INODE;
+	n->on = mmap(NULL, getpagesize(), PROT_READ | PROT_WRITE, MAP_SHARED,
+		     bpf_map__fd(skel->maps.net_on), 0);
+	if (n->on == MAP_FAILED) {
+		n->on = NULL;
+		return refused(n, "net_on", -errno);
 	}
-	if (root < 0) {
-		snprintf(n->why, sizeof(n->why), "cgroup2 cannot be mounted: %s", strerror(-root));
-		return root;
-	}
-	n->whole = !fstat(root, &st) && st.st_ino == ROOT_INODE;
-	r = attach_all(n, skel, root);
+	r = packets_on(n);
 	if (r)
-		detach_all(n);
-	return r;
+		return refused(n, "cgroup_skb", r);
+	r = n->always ? 0 : watches_start(n);
+	if (r)
+		return refused(n, "thread", r);
+	return attach_marks(n, skel);
+}
+
+static void detach_all(struct net *n)
+{
+	for (size_t i = FIXED; i--;) { /* marks first: nobody waits any more */
+		bpf_link__destroy(n->fixed[i]);
+		n->fixed[i] = NULL;
+	}
+	watches_stop(n);
+	packets_off(n);
+	ring_free(n->wakes);
+	n->wakes = NULL;
+	if (n->on)
+		munmap(n->on, getpagesize());
+	n->on = NULL;
+	cleanup_closep(&n->root);
+	cleanup_closep(&n->stop);
+	n->root = n->stop = -1;
 }
 
 int net_open(struct probity_bpf *skel, struct net **ret)
@@ -148,9 +367,21 @@ int net_open(struct probity_bpf *skel, struct net **ret)
 
 	if (!n)
 		return -ENOMEM;
+	pthread_mutex_init(&n->lock, NULL);
+	n->root = n->stop = -1;
+	for (int i = 0; i < WATCHES; i++)
+		n->watch[i].cpu = -1;
 	n->counts = bpf_map__fd(skel->maps.net_counts);
-	r = attach_at_root(n, skel);
+	n->live = bpf_map__fd(skel->maps.net_live);
+	n->verdicts = bpf_map__fd(skel->maps.verdicts);
+	n->wake = bpf_map__fd(skel->maps.net_wake);
+	n->egress = skel->progs.net_egress;
+	n->ingress = skel->progs.net_ingress;
+	n->always = !bpf_program__autoload(skel->progs.net_connect4);
+	r = attach_all(n, skel);
 	n->attached = !r;
+	if (r)
+		detach_all(n);
 	if (r)
 		log_warn(
 			"no network hooks (%s): TLS names and clear HTTP are not seen, first calls "
@@ -167,6 +398,7 @@ void net_close(struct net *n)
 	if (!n)
 		return;
 	detach_all(n);
+	pthread_mutex_destroy(&n->lock);
 	free(n);
 }
 
@@ -234,13 +466,17 @@ static void row(json_t *rows, const char *what, const char *backend, const char 
 void net_backends(const struct net *n, json_t *rows)
 {
 	const char *skb = n && n->attached ? "cgroup_skb" : "none";
-	const char *note = !n ? "" : !n->attached ? n->why : n->whole ? "" : "this container alone";
+	const char *note = !n		  ? ""
+			   : !n->attached ? n->why
+			   : !n->whole	  ? "this container alone"
+					  : "";
+	const char *when = n && n->attached && !n->always ? "packets only while wanted" : "";
 
 	row(rows, "TLS names and versions", skb, note);
 	row(rows, "clear HTTP", skb, note);
 	row(rows, "hold of a first TLS packet", skb, note);
 	row(rows, "owner of a connection", n && n->attached ? "cgroup/connect4, connect6" : "none",
-	    "");
+	    when);
 }
 
 json_t *net_counters(const struct net *n)
