@@ -35,6 +35,7 @@ struct ws {
 	bool dead; /* not AI */
 	bool over; /* the server has said goodbye */
 	bool ended;
+	bool prompted; /* the server is to speak without having been asked */
 	bool ai_seen;
 	unsigned close_code; /* 0 = none */
 	struct ws_way way[2];

@@ -252,6 +252,7 @@ void ws_reader_data(struct ws_reader *r, const uint8_t *p, size_t n)
 	if (r->state == WS_LOST) {
 		if (!ws_frame_plausible(r->client, r->deflate, p, n)) {
 			r->offset += n;
+			r->sink->lost(r->sink->ctx, &missing);
 			return;
 		}
 		r->state = WS_AT_HEAD;

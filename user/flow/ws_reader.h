@@ -60,6 +60,11 @@ void ws_reader_gap(struct ws_reader *r, uint64_t n);
 void ws_reader_end(struct ws_reader *r, const struct ws_flaw *flaw);
 /* Looks for a frame: what is before it was not seen. */
 void ws_reader_lose(struct ws_reader *r);
+/* Bytes of a message have come, and its end has not. */
+static inline bool ws_reader_inside(const struct ws_reader *r)
+{
+	return r->open || r->state == WS_IN_PAYLOAD || (r->state == WS_AT_HEAD && r->head_n);
+}
 static inline bool ws_reader_is_lost(const struct ws_reader *r)
 {
 	return r->state == WS_LOST;

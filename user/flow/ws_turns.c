@@ -22,6 +22,8 @@
 
 static const struct ws_flaw late = {LATE_ATTACH, "the WebSocket began before it could be seen"},
 			    too_many = {TRUNCATED, "too many turns without an answer"},
+			    not_asked = {GAP, "what the client asked was not seen"},
+			    no_setup = {GAP, "the session's setup was not seen"},
 			    unknown = {UNDECODABLE, "WebSocket messages of no known dialect"},
 			    no_answer = {TRUNCATED, "connection ended before the answer"},
 			    half_answer = {TRUNCATED, "connection ended inside the answer"};
@@ -54,6 +56,8 @@ static void finish(struct ws *w, struct ws_turn *t)
 		if (t->it.dialect == DIALECT_NONE)
 			ws_turn_flaw(t, &unknown);
 	}
+	if (t->it.dialect == DIALECT_GEMINI_LIVE_WS && !*t->it.request_model)
+		ws_turn_flaw(t, &no_setup);
 	w->ai_seen |= t->interest == FLOW_YES;
 	ws_turn_finish(t, w->ns);
 }
@@ -105,13 +109,19 @@ static void ask(struct ws *w, struct ws_turn *t)
 	ws_turn_ask(t, w->ns);
 }
 
-/* The server answers what it was not asked for. */
+/* The server answers what it was not asked for: it has heard enough, or the question is missing,
+ * which may show only when the client speaks again. */
 static struct ws_turn *unasked(struct ws_way *way)
 {
+	struct ws *w = way->w;
 	struct ws_turn *t = collect(way, true);
 
-	if (t)
-		ask(way->w, t);
+	if (!t)
+		return NULL;
+	if (ws_reader_inside(&w->way[FLOW_REQUEST].reader) || (!t->it.request_body && !w->prompted))
+		ws_turn_flaw(t, &not_asked);
+	w->prompted = false;
+	ask(w, t);
 	return t;
 }
 
@@ -189,6 +199,8 @@ static struct ws_turn *server_turn(struct ws_way *way, enum ws_event ev)
 			t->created = true;
 		return t;
 	default:
+		/* The server speaks after a silence. */
+		w->prompted |= !strcmp(way->peek.type, "input_audio_buffer.timeout_triggered");
 		return w->count ? w->asked[0] : NULL;
 	}
 }
@@ -356,7 +368,7 @@ void ws_missed(struct ws_way *way, const struct ws_flaw *flaw)
 	if (w->unknown)
 		flaw = &extension;
 	way->missed = flaw;
-	if (way->dir == FLOW_REQUEST && w->pending)
+	if (w->pending)
 		ws_turn_flaw(w->pending, flaw);
 	for (unsigned i = 0; way->dir == FLOW_RESPONSE && i < w->count; i++)
 		ws_turn_flaw(w->asked[i], flaw);

@@ -138,6 +138,7 @@ static const struct conversation conversations[] = {
 		  {'s', "{\"type\":\"input_audio_buffer.speech_stopped\"}"},
 		  {'s', RT_CREATED("resp_b")},
 		  {'s', RT_DONE("resp_b", "30", "6", "9")},
+		  {'s', "{\"type\":\"input_audio_buffer.timeout_triggered\"}"},
 		  {'s', RT_CREATED("resp_c")},
 		  {'s', RT_DONE("resp_c", "1", "1", "0")}},
 	 .turns = 3,
@@ -583,7 +584,7 @@ static void test_gap_between(void **state)
 	say(x.r, &x.e, &created, 0);
 	say(x.r, &x.e, &completed, 0);
 	assert_int_equal(x.r->dones, 2);
-	verdict(&x.r->done[1], COMPLETE, ""); /* nothing shows yet that bytes are missing */
+	verdict(&x.r->done[1], GAP, "what the client asked was not seen");
 	say(x.r, &x.e, &ask, 0);
 	say(x.r, &x.e, &created, 0);
 	say(x.r, &x.e, &completed, 0);
