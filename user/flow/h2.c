@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Bytes of both directions of an HTTP/2 connection in, heads, contents and ends of its streams
- * out (h2_stream.c).
+ * Bytes of both directions of an HTTP/2 connection in, header blocks (h2_block.c), contents and
+ * ends of its streams (h2_stream.c) out.
  *
  * Each direction is a state machine: preface, frame head, payload, seeking. Contents go to their
- * stream where they lie, without a copy; a header block is read in place when the chunk has all of
- * it and else collected, up to H2_BLOCK_MAX. The direction's own HPACK table (hpack.c) reads every
- * block, also of streams of no interest, as later blocks depend on it.
+ * stream where they lie, without a copy. Every header block is read, also of streams of no
+ * interest, as later blocks depend on it.
  *
  * Missing bytes inside a content or a frame that says nothing to us are counted, and the place is
  * kept. Inside a header block the block is lost and the table begins anew. Between frames, or
@@ -27,15 +26,9 @@
 
 #include "base/cleanup.h"
 
-#define BLOCK_STEP 4096
-
 static const struct pair_flaw flaw_late = {
 	LATE_ATTACH, "header fields from before the attachment are not known"};
-static const struct pair_flaw flaw_unknown = {GAP,
-					      "header fields from missing bytes are not known"};
 static const struct pair_flaw flaw_block = {GAP, "bytes of the header block are missing"};
-static const struct pair_flaw flaw_long = {UNDECODABLE, "header block is larger than 64 KiB"};
-static const struct pair_flaw flaw_hpack = {UNDECODABLE, "header block is not valid HPACK"};
 static const struct pair_flaw flaw_frame = {UNDECODABLE, "HTTP/2 framing is broken"};
 static const struct pair_flaw flaw_missing[2] = {
 	{GAP, "bytes of the request are missing"},
@@ -52,16 +45,8 @@ static struct h2_side *side_of(struct flow *f, enum flow_dir dir)
 static void missed_blocks(struct h2_side *s)
 {
 	hpack_missed(s->hpack);
-	s->unknown = flaw_unknown;
+	s->unknown = h2_flaw_unknown;
 }
-
-static void block_free(struct h2_side *s)
-{
-	free(s->block.p);
-	s->block = (struct h2_block){0};
-}
-
-static void block_over(struct flow *f, enum flow_dir dir, const uint8_t *p, size_t n, uint64_t ns);
 
 static void lose(struct flow *f, enum flow_dir dir, const struct pair_flaw *flaw, uint64_t ns)
 {
@@ -70,7 +55,7 @@ static void lose(struct flow *f, enum flow_dir dir, const struct pair_flaw *flaw
 	if (s->block.open) {
 		s->block.lost = true;
 		s->block.flaw = *flaw;
-		block_over(f, dir, s->block.p, s->block.n, ns);
+		h2_block_over(f, dir, s->block.p, s->block.n, ns);
 	}
 	if (f->ignored)
 		return;
@@ -81,156 +66,6 @@ static void lose(struct flow *f, enum flow_dir dir, const struct pair_flaw *flaw
 	s->phase = H2_SEEKING;
 	s->orphan = true;
 	s->win.n = 0;
-}
-
-/* --- header blocks ------------------------------------------------------------------------------ */
-
-/* Padding, priority and promised stream off the payload of a block's first frame. */
-static bool strip(const struct h2_frame *fr, const uint8_t **p, size_t *n)
-{
-	size_t before = 0, after = 0;
-
-	if (fr->type == H2_CONTINUATION)
-		return true;
-	if (fr->flags & H2_PADDED) {
-		if (!*n)
-			return false;
-		after = **p;
-		before = 1;
-	}
-	if (fr->type == H2_PUSH_PROMISE)
-		before += 4;
-	else if (fr->flags & H2_HAS_PRIORITY)
-		before += 5;
-	if (before + after > *n)
-		return false;
-	*p += before;
-	*n -= before + after;
-	return true;
-}
-
-static void give_head(struct flow *f, enum flow_dir dir, struct h2_head *head, unsigned unknown,
-		      int broken, uint64_t ns)
-{
-	struct h2_side *s = side_of(f, dir);
-	const struct h2_block *b = &s->block;
-	const struct pair_flaw *flaw = b->lost	 ? &b->flaw
-				       : broken	 ? &flaw_hpack
-				       : unknown ? &s->unknown
-						 : NULL;
-	struct h2_message m = {
-		.head = head,
-		.stream = b->first.stream,
-		.offset = b->offset,
-		.ns = b->ns,
-		.end = b->first.flags & H2_END_STREAM,
-		.flaw = flaw,
-	};
-
-	/* Streams of the server's own are not read. */
-	if (b->first.type == H2_HEADERS && b->first.stream % 2)
-		h2_on_head(f, dir, &m, ns);
-}
-
-static void block_over(struct flow *f, enum flow_dir dir, const uint8_t *p, size_t n, uint64_t ns)
-{
-	struct h2_side *s = side_of(f, dir);
-	struct h2_head head;
-	unsigned unknown = 0;
-	int broken;
-
-	h2_head_init(&head, s->block.first.stream);
-	broken = hpack_block(s->hpack, p ? p : (const uint8_t *)"", n, s->block.lost, h2_head_field,
-			     &head, &unknown);
-	give_head(f, dir, &head, unknown, broken, ns);
-	if (broken || s->block.lost)
-		s->unknown = flaw_unknown;
-	block_free(s);
-}
-
-/* Gives false when its memory is not there or used up. */
-static bool block_keep(struct h2_block *b, const uint8_t *p, size_t n)
-{
-	if (b->n + n > H2_BLOCK_MAX)
-		return false;
-	if (b->n + n > b->cap) {
-		size_t cap = (b->n + n + BLOCK_STEP - 1) / BLOCK_STEP * BLOCK_STEP;
-		uint8_t *grown = realloc(b->p, cap);
-
-		if (!grown)
-			return false;
-		b->p = grown;
-		b->cap = cap;
-	}
-	memcpy(b->p + b->n, p, n);
-	b->n += n;
-	return true;
-}
-
-static void block_begin(struct h2_side *s)
-{
-	struct h2_block *b = &s->block;
-
-	b->fragment = b->n;
-	if (s->frame.type == H2_CONTINUATION)
-		return;
-	b->open = true;
-	b->first = s->frame;
-	b->offset = s->offset;
-	b->ns = s->ns;
-}
-
-static void block_lose(struct h2_block *b, const struct pair_flaw *flaw)
-{
-	if (!b->lost)
-		b->flaw = *flaw;
-	b->lost = true;
-}
-
-static void block_bytes(struct flow *f, enum flow_dir dir, const uint8_t *p, size_t n, uint64_t ns)
-{
-	struct h2_side *s = side_of(f, dir);
-	struct h2_block *b = &s->block;
-
-	if (!b->lost && !block_keep(b, p, n)) {
-		block_keep(b, p, H2_BLOCK_MAX - b->n < n ? H2_BLOCK_MAX - b->n : 0);
-		block_lose(b, &flaw_long);
-	}
-}
-
-/* The payload of one of its frames is over. */
-static void block_frame_over(struct flow *f, enum flow_dir dir, uint64_t ns)
-{
-	struct h2_side *s = side_of(f, dir);
-	struct h2_block *b = &s->block;
-	const uint8_t *p = b->p ? b->p + b->fragment : NULL;
-	size_t n = b->n - b->fragment;
-
-	if (n && !strip(&s->frame, &p, &n)) {
-		if (!b->lost) {
-			lose(f, dir, &flaw_frame, ns);
-			return;
-		}
-		n = 0;
-	}
-	if (n)
-		memmove(b->p + b->fragment, p, n);
-	b->n = b->fragment + n;
-	if (s->frame.flags & H2_END_HEADERS)
-		block_over(f, dir, b->p, b->n, ns);
-}
-
-/* All of it lies in p: nothing is copied. */
-static bool block_in_place(struct flow *f, enum flow_dir dir, const uint8_t *p, uint64_t ns)
-{
-	struct h2_side *s = side_of(f, dir);
-	size_t n = s->left;
-
-	if (s->frame.type == H2_CONTINUATION || s->block.n || s->block.lost || n > H2_BLOCK_MAX ||
-	    n != s->frame.length || !(s->frame.flags & H2_END_HEADERS) || !strip(&s->frame, &p, &n))
-		return false;
-	block_over(f, dir, p, n, ns);
-	return true;
 }
 
 /* --- frames ------------------------------------------------------------------------------------ */
@@ -261,8 +96,8 @@ static void frame_over(struct flow *f, enum flow_dir dir, uint64_t ns)
 	s->win.n = 0;
 	if (s->frame.type == H2_DATA && s->frame.flags & H2_END_STREAM)
 		h2_on_end(f, dir, s->frame.stream, ns);
-	else if (is_block(s->frame.type) && s->block.open)
-		block_frame_over(f, dir, ns);
+	else if (is_block(s->frame.type) && s->block.open && !h2_block_frame_over(f, dir, ns))
+		lose(f, dir, &flaw_frame, ns);
 	else if (s->frame.type == H2_RST_STREAM || s->frame.type == H2_GOAWAY)
 		on_code(f, dir, ns);
 	if (s->frame.type == H2_CONTINUATION && s->frame.flags & H2_END_HEADERS)
@@ -290,7 +125,7 @@ static void frame_begin(struct flow *f, enum flow_dir dir, uint64_t ns)
 	if (s->frame.type != H2_CONTINUATION)
 		s->orphan = false;
 	if (is_block(s->frame.type) && !s->orphan)
-		block_begin(s);
+		h2_block_begin(s);
 	if (!s->left)
 		frame_over(f, dir, ns);
 }
@@ -384,12 +219,12 @@ static size_t step_payload(struct flow *f, enum flow_dir dir, const uint8_t *p, 
 	} else {
 		n = n < s->left ? n : s->left;
 		if (is_block(s->frame.type) && s->block.open) {
-			if (n == s->left && block_in_place(f, dir, p, ns)) {
+			if (n == s->left && h2_block_in_place(f, dir, p, ns)) {
 				s->phase = H2_IN_HEAD;
 				s->win.n = 0;
 				return n;
 			}
-			block_bytes(f, dir, p, n, ns);
+			h2_block_bytes(f, dir, p, n);
 		}
 		for (size_t i = 0; i < n && s->code_n < sizeof(s->code); i++)
 			s->code[s->code_n++] = p[i];
@@ -470,7 +305,7 @@ static bool gap_in_payload(struct flow *f, enum flow_dir dir, uint64_t n, uint64
 		if (most > content)
 			s->pad -= most - content;
 	} else if (is_block(s->frame.type) && s->block.open) {
-		block_lose(&s->block, &flaw_block);
+		h2_block_lose(&s->block, &flaw_block);
 	}
 	s->left -= most;
 	if (n > most)
@@ -496,7 +331,7 @@ static int side_begin(struct h2_side *s, bool late)
 
 	if (!hpack)
 		return -ENOMEM;
-	block_free(s);
+	h2_block_free(s);
 	hpack_free(s->hpack);
 	*s = (struct h2_side){
 		.phase = late ? H2_SEEKING : H2_IN_HEAD,
@@ -514,7 +349,7 @@ void h2_free(struct h2 *h)
 	while (h->count)
 		exchange_free(h->streams[--h->count].x);
 	for (unsigned dir = 0; dir < 2; dir++) {
-		block_free(&h->side[dir]);
+		h2_block_free(&h->side[dir]);
 		hpack_free(h->side[dir].hpack);
 	}
 	free(h->streams);

@@ -128,6 +128,23 @@ bool h2_is_greeting(const uint8_t *p, size_t n);
  * bytes of the chunk were taken. */
 size_t h2_detect(struct flow *f, enum flow_dir dir, const uint8_t *p, size_t n);
 
+/* --- h2_block.c: header blocks. ---------------------------------------------------------------- */
+
+/* Why a field may not be known after some were missed. */
+extern const struct pair_flaw h2_flaw_unknown;
+
+void h2_block_begin(struct h2_side *s); /* one of its frames */
+/* The frame's payload, when the chunk has all of the block. False: it has not. */
+bool h2_block_in_place(struct flow *f, enum flow_dir dir, const uint8_t *p, uint64_t ns);
+void h2_block_bytes(struct flow *f, enum flow_dir dir, const uint8_t *p, size_t n);
+/* The frame's payload is over. False: the framing is broken. */
+bool h2_block_frame_over(struct flow *f, enum flow_dir dir, uint64_t ns);
+/* The rest of it will not be read. */
+void h2_block_lose(struct h2_block *b, const struct pair_flaw *flaw);
+/* p[0..n) is what there is of it. */
+void h2_block_over(struct flow *f, enum flow_dir dir, const uint8_t *p, size_t n, uint64_t ns);
+void h2_block_free(struct h2_side *s);
+
 /* --- h2_head.c: fields as the head of a message. --------------------------------------------- */
 
 struct h2_head {
