@@ -18,6 +18,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,6 +56,7 @@ struct answer {
 static _Alignas(8) uint8_t body[ROLE_BODY_MAX + 1];
 static struct answer answer;
 static struct tls_signatures *signatures;
+static bool sanitized; /* reserves address space without end, so that cannot be bounded */
 
 static uint64_t now_us(void)
 {
@@ -74,6 +76,12 @@ static void limit(int what, rlim_t n)
 		_exit(1);
 }
 
+static bool in_bounds(const struct tls_found *t)
+{
+	return t->functions_n <= TLS_FUNCTIONS_MAX && t->sites_n <= TLS_SITES_MAX &&
+	       t->notes_n <= TLS_NOTES_MAX && memchr(t->build_id, '\0', sizeof(t->build_id));
+}
+
 static void look(const struct role_resolve *r, const uint8_t *p, size_t n)
 {
 	struct role_resolved *h = &answer.head;
@@ -83,7 +91,9 @@ static void look(const struct role_resolve *r, const uint8_t *p, size_t n)
 		h->result = tls_resolve(p, n, signatures, &answer.found, h->why, sizeof(h->why));
 	} else if (r->what == RESOLVE_RELOCATE) {
 		memcpy(&answer.found, r + 1, sizeof(answer.found));
-		h->result = tls_relocate(p, n, &answer.found, h->why, sizeof(h->why)) ?: 1;
+		h->result = in_bounds(&answer.found)
+				    ? tls_relocate(p, n, &answer.found, h->why, sizeof(h->why)) ?: 1
+				    : -EBADMSG;
 	} else {
 		h->result = elf_image_open(p, n, &e, h->why, sizeof(h->why));
 		if (!h->result)
@@ -105,8 +115,10 @@ static void one_file(const struct role_resolve *r, int fd, int out)
 	limit(RLIMIT_FSIZE, 0);
 	if (fstat(fd, &st) || st.st_size <= 0 || (uint64_t)st.st_size > RESOLVER_FILE_MAX)
 		_exit(1);
-	limit(RLIMIT_AS, RESOLVER_FILE_MAX + MEMORY_MAX);
-	limit(RLIMIT_DATA, MEMORY_MAX);
+	if (!sanitized) {
+		limit(RLIMIT_AS, RESOLVER_FILE_MAX + MEMORY_MAX);
+		limit(RLIMIT_DATA, MEMORY_MAX);
+	}
 	p = mmap(NULL, st.st_size, PROT_READ, MAP_SHARED, fd, 0);
 	if (p == MAP_FAILED)
 		_exit(1);
@@ -216,6 +228,7 @@ int resolver_main(const struct config *cfg, int keeper)
 		log_err("signatures of TLS libraries: %s", err[0] ? err : strerror(-r));
 		return 1;
 	}
+	sanitized = cfg->no_seccomp;
 	if (give_up_privileges(cfg))
 		return 1;
 	for (;;) {
