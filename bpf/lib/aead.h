@@ -80,7 +80,7 @@ static __noinline bool is_data(__u64 buf, __u64 *len)
 	struct padding d = {.buf = buf, .len = *len};
 
 #ifdef PROBITY_OLD
-	for (int i = 0; i < 256; i++) /* a record with more padding than that is not told */
+	for (int i = 0; i < 16; i++) /* a record with more padding than that is not told */
 		if (unpad(i, &d))
 			break;
 #else

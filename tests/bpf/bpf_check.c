@@ -10,195 +10,21 @@
  * One long file, because all cases share one load, one attachment and one reader: loading anew for
  * each hook family would triple the time and say nothing more.
  */
-#include <bpf/bpf.h>
-#include <dirent.h>
-#include <dlfcn.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <openssl/ssl.h>
 #include <pthread.h>
 #include <pwd.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
-#include "agent/attach.h"
-#include "agent/bpf.h"
 #include "agent/procinfo.h"
-#include "agent/ring.h"
-#include "base/fs.h"
+#include "tls_rig.h"
 
-#define CHUNK (64u << 10)
-#define CALL_MAX (4u << 20)
 #define RING (32u << 20)
-#define SEEN_MAX 4096
 
-/* --- TAP ---------------------------------------------------------------------------------------- */
-
-static unsigned cases, failed;
-
-static bool __attribute__((format(printf, 2, 3))) ok(bool holds, const char *fmt, ...)
-{
-	va_list ap;
-
-	printf("%sok %u - ", holds ? "" : "not ", ++cases);
-	va_start(ap, fmt);
-	vprintf(fmt, ap);
-	va_end(ap);
-	printf("\n");
-	fflush(stdout);
-	failed += !holds;
-	return holds;
-}
-
-static void die(const char *what, int r)
-{
-	ok(false, "goes on: %s: %s", what, strerror(r < 0 ? -r : r));
-	printf("1..%u\n", cases);
-	exit(1);
-}
-
-/* --- what the kernel told ------------------------------------------------------------------------- */
-
-struct seen {
-	uint16_t kind;
-	uint8_t dir;
-	bool good; /* the bytes are those of their place in the stream */
-	uint32_t flags, pid, tid, uid, size;
-	uint64_t conn, start_ns, offset, rules, bytes, policy;
-	char text[256]; /* host, file name */
-	char argv[64];
-	uint32_t ppid;
-};
-
-static struct bpf *b;
-static struct attach *at;
-static struct ring *ring;
 static struct verdict_slot *verdicts;
-static struct seen seen[SEEN_MAX];
-static unsigned seen_n;
-static pid_t only; /* whose records are kept, 0 = this process's */
 static uint8_t *data;
-
-static uint8_t byte_at(uint64_t offset)
-{
-	return (offset * 167 + (offset >> 9)) & 0xff;
-}
-
-static void fill(uint8_t *p, uint64_t offset, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		p[i] = byte_at(offset + i);
-}
-
-static bool good(const struct event_data *e)
-{
-	for (uint32_t i = 0; i < e->size; i++)
-		if (e->bytes[i] != byte_at(e->offset + i))
-			return false;
-	return true;
-}
-
-static void note(void *ctx, const void *record, size_t n)
-{
-	const struct event *e = record;
-	const struct event_data *d = record;
-	const struct event_host *h = record;
-	const struct event_kill *k = record;
-	const struct event_exec *x = record;
-	struct seen *s = &seen[seen_n];
-
-	if (e->version != EVENT_VERSION || e->pid != (uint32_t)(only ?: getpid()))
-		return;
-	if (seen_n == SEEN_MAX - 1)
-		die("more records than the test has room for", ENOSPC);
-	*s = (struct seen){.kind = e->kind,
-			   .flags = e->flags,
-			   .pid = e->pid,
-			   .tid = e->tid,
-			   .uid = e->uid,
-			   .conn = e->conn,
-			   .start_ns = e->start_ns};
-	if (e->kind == EVENT_DATA) {
-		s->dir = d->dir;
-		s->offset = d->offset;
-		s->size = d->size;
-		s->good = d->size <= n - sizeof(*d) && good(d);
-	} else if (e->kind == EVENT_HOST) {
-		snprintf(s->text, sizeof(s->text), "%s", h->host);
-	} else if (e->kind == EVENT_KILL) {
-		s->rules = k->rules;
-		s->bytes = k->bytes;
-		s->policy = k->policy;
-	} else if (e->kind == EVENT_EXEC || e->kind == EVENT_FORK) {
-		s->ppid = x->ppid;
-		snprintf(s->text, sizeof(s->text), "%s", x->filename);
-		if (x->argv_len <= n - sizeof(*x))
-			memcpy(s->argv, x->text,
-			       x->argv_len < sizeof(s->argv) ? x->argv_len : sizeof(s->argv));
-	}
-	seen_n++;
-}
-
-/* Everything told since the last time. */
-static unsigned hear(void)
-{
-	seen_n = 0;
-	while (ring_consume(ring, note, NULL, 1024))
-		;
-	return seen_n;
-}
-
-static const struct seen *first(uint16_t kind)
-{
-	for (unsigned i = 0; i < seen_n; i++)
-		if (seen[i].kind == kind)
-			return &seen[i];
-	return NULL;
-}
-
-static unsigned count(uint16_t kind)
-{
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < seen_n; i++)
-		n += seen[i].kind == kind;
-	return n;
-}
-
-/* The data records are exactly [offset, offset + n) of one connection, in order, in full chunks. */
-static bool covers(uint64_t conn, uint8_t dir, uint64_t offset, size_t n)
-{
-	uint64_t at_byte = offset;
-
-	for (unsigned i = 0; i < seen_n; i++) {
-		const struct seen *s = &seen[i];
-		uint64_t left = offset + n - at_byte;
-
-		if (s->kind != EVENT_DATA)
-			continue;
-		if (s->conn != conn || s->dir != dir || s->offset != at_byte || !s->good ||
-		    s->size != (left < CHUNK ? left : CHUNK))
-			return false;
-		at_byte += s->size;
-	}
-	return at_byte == offset + n;
-}
-
-static uint64_t drops(enum event_drop cause)
-{
-	uint64_t v[DROP__MAX];
-
-	bpf_drops(b, v);
-	return v[cause];
-}
+static size_t call_max;
 
 static bool no_drops_since(const uint64_t before[static DROP__MAX], int except)
 {
@@ -298,10 +124,22 @@ static uint64_t last_conn(void)
 
 static void test_sizes(unsigned form)
 {
-	static const size_t sizes[] = {0,	1,	511,	 512,		513,
-				       4096,	4097,	16384,	 16385,		65536,
-				       65537,	131072, 1 << 20, (1 << 20) + 7, CALL_MAX - 1,
-				       CALL_MAX};
+	const size_t sizes[] = {0,
+				1,
+				511,
+				512,
+				513,
+				4096,
+				4097,
+				16384,
+				16385,
+				65536,
+				65537,
+				131072,
+				call_max / 4,
+				call_max / 4 + 7,
+				call_max - 1,
+				call_max};
 	uint64_t before[DROP__MAX], offset = 0, conn = 0;
 	void *h = client();
 	bool right = true;
@@ -318,13 +156,14 @@ static void test_sizes(unsigned form)
 		}
 		offset += sizes[i];
 	}
-	ok(right && conn, "%s: 0 to 4 MiB come in chunks at their offsets", forms[form].name);
+	ok(right && conn, "%s: calls up to the largest come in chunks at their offsets",
+	   forms[form].name);
 	ok(no_drops_since(before, -1), "%s: without a drop", forms[form].name);
 }
 
 static void test_too_large(unsigned form)
 {
-	size_t n = CALL_MAX + 4097;
+	size_t n = call_max + 4097;
 	uint64_t before[DROP__MAX], conn;
 	void *h = client();
 
@@ -332,8 +171,8 @@ static void test_too_large(unsigned form)
 	move_at(form, h, 0, n);
 	hear();
 	conn = last_conn();
-	ok(covers(conn, forms[form].dir, 0, CALL_MAX),
-	   "%s: of more than 4 MiB the first 4 MiB come", forms[form].name);
+	ok(covers(conn, forms[form].dir, 0, call_max),
+	   "%s: of more than the largest call its first bytes come", forms[form].name);
 	ok(drops(DROP_TOO_LARGE) == before[DROP_TOO_LARGE] + 1 &&
 		   no_drops_since(before, DROP_TOO_LARGE),
 	   "%s: the rest is counted as too large", forms[form].name);
@@ -929,13 +768,12 @@ static void test_real(void)
 	if (pthread_create(&thread, NULL, serve, s))
 		die("pthread_create", errno);
 	for (size_t i = 0; i < REAL_SIZES; i++) {
-		size_t done = 0;
+		size_t n = real_sizes[i] < call_max ? real_sizes[i] : call_max, done = 0;
 
-		fill(data, all, real_sizes[i]);
-		if (i % 2 ? !SSL_write_ex(c, data, real_sizes[i], &done)
-			  : SSL_write(c, data, real_sizes[i]) != (int)real_sizes[i])
+		fill(data, all, n);
+		if (i % 2 ? !SSL_write_ex(c, data, n, &done) : SSL_write(c, data, n) != (int)n)
 			die("SSL_write", EIO);
-		all += real_sizes[i];
+		all += n;
 	}
 	SSL_shutdown(c);
 	SSL_free(c);
@@ -960,16 +798,7 @@ static void test_real(void)
 
 /* --- beginning and end ------------------------------------------------------------------------------- */
 
-static void *symbol(void *lib, const char *name)
-{
-	void *p = dlsym(lib, name);
-
-	if (!p)
-		die(name, ENOENT);
-	return p;
-}
-
-static void load_stub(const char *path)
+static void *load_stub(const char *path)
 {
 	void *lib = dlopen(path, RTLD_NOW | RTLD_LOCAL);
 
@@ -990,111 +819,43 @@ static void load_stub(const char *path)
 	stub.accept_state = symbol(lib, "SSL_set_accept_state");
 	stub.free = symbol(lib, "SSL_free");
 	stub.ctrl = symbol(lib, "SSL_ctrl");
+	return lib;
 }
 
-static void probe(const char *path)
+/* What is probed in a libssl. */
+static const struct {
+	const char *name;
+	uint64_t site;
+	bool returns;
+} functions[] = {
+	{"SSL_write", TLS_WRITE, true},
+	{"SSL_write_ex", TLS_WRITE_EX, true},
+	{"SSL_write_ex2", TLS_WRITE_EX2, true},
+	{"SSL_read", TLS_READ, true},
+	{"SSL_read_ex", TLS_READ_EX, true},
+	{"SSL_do_handshake", TLS_HANDSHAKE, false},
+	{"SSL_connect", TLS_HANDSHAKE, false},
+	{"SSL_accept", TLS_ACCEPT, false},
+	{"SSL_set_connect_state", TLS_CLIENT, false},
+	{"SSL_set_accept_state", TLS_SERVER, false},
+	{"SSL_free", TLS_FREE, false},
+	{"SSL_clear", TLS_CLEAR, false},
+	{"SSL_ctrl", TLS_CTRL, false},
+};
+
+static struct links *probe(void *lib)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC), r;
-
-	if (fd < 0)
-		die(path, errno);
-	r = attach_file(at, fd, path, false);
-	close(fd);
-	if (r <= 0)
-		die(path, r ?: ENOENT);
+	for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++)
+		if (dlsym(lib, functions[i].name))
+			add_function(lib, functions[i].name, functions[i].site,
+				     functions[i].returns ? TLS_RETURN : 0);
+	return attach(0);
 }
-
-static void real_path(char *ret, size_t n)
-{
-	Dl_info i;
-
-	if (!dladdr((void *)SSL_write, &i) || !i.dli_fname)
-		die("libssl", ENOENT);
-	snprintf(ret, n, "%s", i.dli_fname);
-}
-
-/* --- files come and go --------------------------------------------------------------------------- */
-
-#define IMAGES 300
-
-static unsigned open_files(void)
-{
-	DIR *d = opendir("/proc/self/fd");
-	unsigned n = 0;
-
-	while (d && readdir(d))
-		n++;
-	if (d)
-		closedir(d);
-	return n;
-}
-
-static void copy(const char *from, const char *to)
-{
-	char *text = NULL;
-	size_t n;
-
-	if (fs_read(from, 1 << 20, &text, &n) || fs_write_atomic(to, text, n, 0755))
-		die(to, EIO);
-	free(text);
-}
-
-static int attach_path(const char *path)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC), r;
-
-	if (fd < 0)
-		die(path, errno);
-	r = attach_file(at, fd, path, false);
-	close(fd);
-	return r;
-}
-
-static void test_images(const char *lib)
-{
-	unsigned images, sites, files, gone = 0;
-	char dir[] = "/tmp/probity-images-XXXXXX", path[64], link_path[64];
-
-	attach_sweep(at); /* finds what this host has */
-	images = attach_images(at);
-	sites = attach_sites(at);
-	if (!mkdtemp(dir))
-		die(dir, errno);
-	snprintf(path, sizeof(path), "%s/a.so", dir);
-	snprintf(link_path, sizeof(link_path), "%s/b.so", dir);
-	copy(lib, path);
-	ok(attach_path(path) == 2, "a new file is probed");
-	ok(attach_path(path) == 1, "and once only");
-	ok(!link(path, link_path) && attach_path(link_path) == 1, "also by another name");
-	ok(attach_sweep(at) == 0, "a file that is there stays probed");
-	unlink(path);
-	unlink(link_path);
-	ok(attach_sweep(at) == 1, "one that is gone, and mapped by nobody, does not");
-	ok(attach_images(at) == images && attach_sites(at) == sites,
-	   "and its sites are off the count");
-	usleep(500000);
-	files = open_files();
-	for (int i = 0; i < IMAGES; i++) {
-		copy(lib, path);
-		if (attach_path(path) != 2)
-			break;
-		unlink(path);
-	}
-	ok(attach_images(at) == images + IMAGES, "many short-lived files are probed");
-	gone = attach_sweep(at);
-	ok(gone == IMAGES, "and let go");
-	for (int i = 0; i < 300 && open_files() > files; i++)
-		usleep(100000); /* the kernel waits for its readers */
-	ok(open_files() <= files, "with no descriptor left");
-	rmdir(dir);
-}
-
-static void user(void *ctx, pid_t pid) {}
 
 int main(int argc, char **argv)
 {
-	char path[4096];
-	int r;
+	struct links *ours, *theirs;
+	void *lib;
 
 	if (argc != 2)
 		return 2;
@@ -1102,21 +863,15 @@ int main(int argc, char **argv)
 		printf("ok 1 - BPF programs # SKIP needs root\n1..1\n");
 		return 0;
 	}
-	data = malloc(CALL_MAX + CHUNK);
-	load_stub(argv[1]);
-	r = bpf_open(RING, &b);
-	if (r)
-		die("bpf_open", r);
-	at = attach_new(bpf_tls_program(b), user, NULL);
-	r = ring_open(bpf_events_fd(b), bpf_events_size(b), &ring);
-	if (r)
-		die("ring_open", r);
+	lib = load_stub(argv[1]);
+	rig_open(RING);
+	call_max = bpf_call_max(b);
+	data = malloc(call_max + CHUNK);
 	verdicts = mmap(NULL, VERDICT_SLOTS * sizeof(*verdicts), PROT_READ | PROT_WRITE, MAP_SHARED,
 			bpf_verdicts_fd(b), 0);
 	if (verdicts == MAP_FAILED)
 		die("verdicts", errno);
-	probe(argv[1]);
-	printf("# %s, %u sites\n", attach_backend(at), attach_sites(at));
+	ours = probe(lib);
 
 	for (unsigned f = 0; f < FORMS; f++) {
 		test_sizes(f);
@@ -1136,12 +891,11 @@ int main(int argc, char **argv)
 	test_hosts();
 	test_users_and_tools();
 	test_rules_change();
-	test_images(argv[1]);
-	real_path(path, sizeof(path));
-	probe(path);
+	theirs = probe(dlopen("libssl.so.3", RTLD_NOW));
 	test_real();
 
-	attach_free(at);
+	links_close(ours);
+	links_close(theirs);
 	move_at(0, client(), 0, 10);
 	ok(hear() == 0, "without probes nothing is told");
 	ring_free(ring);

@@ -251,6 +251,10 @@ struct bpf_program *bpf_tls_program(const struct bpf *b)
 {
 	return bpf_object__find_program_by_name(b->skel->obj, bpf_variant_program(b->variant));
 }
+size_t bpf_call_max(const struct bpf *b) /* CALL_MAX of bpf/lib/chunk.h */
+{
+	return b->variant == BPF_VARIANT_OLD ? 256 << 10 : 4 << 20;
+}
 void bpf_set_wait(struct bpf *b, uint32_t us)
 {
 	__atomic_store_n(&b->shared->wait_us, us, __ATOMIC_RELAXED);

@@ -83,7 +83,7 @@ const char *bpf_variant_note(enum bpf_variant v)
 	static const char *const notes[] = {
 		[BPF_VARIANT_OLD] =
 			"no attach cookies: a program per kind of site; a full ring is a "
-			"gap; liveness not by image",
+			"gap; 256 KiB a call; liveness not by image",
 		[BPF_VARIANT_PLAIN] = "no sleepable uprobes: a full ring is a gap",
 		[BPF_VARIANT_SLEEPS] = "calls wait for room in the ring",
 	};
