@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One connection: chunks of both directions in, interactions out. PURE: no I/O, no log, no clock;
- * time is whatever the caller passes. Memory per flow is bounded by FLOW_MEM_MAX.
+ * time is whatever the caller passes. Memory per flow is bounded by FLOW_MEM_MAX, in HTTP/2, where
+ * hundreds of calls may be open at once, by FLOW_H2_MEM_MAX.
  *
  * Order: chunks of one direction arrive by offset; a higher offset than expected is a gap, a lower
  * one is ignored (already seen). An answer may arrive before the end of its request, and up to
@@ -13,6 +14,7 @@
 #include "interaction.h"
 
 #define FLOW_MEM_MAX (256 * 1024) /* bytes per connection, decoders' windows excepted */
+#define FLOW_H2_MEM_MAX (6u << 20) /* 1 MiB, and 20 KiB per call in progress */
 #define FLOW_BODY_MAX (16u << 20) /* decoded bytes per body before a declared truncation */
 #define FLOW_PIPELINE_MAX 16
 
@@ -27,7 +29,8 @@ enum flow_interest {
 
 enum flow_state {
 	FLOW_MORE = 0, /* keep feeding */
-	FLOW_IGNORE, /* not HTTP/1.x, or its first exchange is not AI, or upgraded: stop feeding */
+	FLOW_IGNORE, /* not HTTP, or its first exchange (HTTP/2: the first eight) is not AI, or it
+			became something that is not read: stop feeding */
 };
 
 /* Which session a message of the Model Context Protocol belongs to. */

@@ -564,6 +564,114 @@ static void test_facts(void **state)
 	rig_free(r);
 }
 
+/* --- memory --------------------------------------------------------------------------------------- */
+
+/* Of the sanitizer's runtime; gcc brings the functions but not the header. */
+int __sanitizer_install_malloc_and_free_hooks(void (*on_malloc)(const volatile void *, size_t),
+					      void (*on_free)(const volatile void *));
+size_t __sanitizer_get_allocated_size(const volatile void *p);
+
+static bool counting;
+static size_t heap, peak, allocations;
+
+static void on_malloc(const volatile void *p, size_t n)
+{
+	if (!counting)
+		return;
+	allocations++;
+	heap += n;
+	if (heap > peak)
+		peak = heap;
+}
+
+static void on_free(const volatile void *p)
+{
+	if (counting && p)
+		heap -= __sanitizer_get_allocated_size(p);
+}
+
+static void give(struct rig *r, enum flow_dir dir, const struct frames *b)
+{
+	counting = true;
+	flow_data(r->f, dir, r->next[dir], b->p, b->n, ++r->now);
+	counting = false;
+	r->next[dir] += b->n;
+}
+
+/* As many calls as are read at once, all in progress, with both tables and blocks full. */
+static void test_memory_at_its_worst(void **state)
+{
+	static struct frames b;
+	static uint8_t block[65000];
+	struct rig *r = rig_new(false);
+
+	heap = peak = 0;
+	play_step(r, &(struct step){'P'}, 0);
+	for (unsigned i = 0; i < 256; i++) {
+		b.n = 0;
+		frames_head(&b, false, 2 * i + 1, ASK "ai\n");
+		frames_add(&b, 0, 0, 2 * i + 1, BODY, 10);
+		r->log_n = 0;
+		give(r, FLOW_REQUEST, &b);
+		b.n = 0;
+		frames_head(&b, false, 2 * i + 1, OK);
+		frames_add(&b, 0, 0, 2 * i + 1, EVENT, 20);
+		give(r, FLOW_RESPONSE, &b);
+	}
+	memcpy(block, "\x3f\xe1\xff\x03", 4); /* a table of 64 KiB, full of the smallest entries */
+	for (size_t n = 4; n + 3 <= sizeof(block); n += 3)
+		memcpy(block + n, "\x40\x00\x00", 3);
+	for (unsigned dir = 0; dir < 2; dir++)
+		for (unsigned end = 0; end < 2; end++) {
+			b.n = 0;
+			frames_add(&b, 1, end ? 0 : 4, 511, block, sizeof(block));
+			give(r, dir, &b);
+		}
+	print_message("heap %zu of %d\n", peak, FLOW_H2_MEM_MAX);
+	assert_true(flow_busy(r->f));
+	assert_true(peak > 256 * sizeof(struct interaction));
+	assert_true(peak <= FLOW_H2_MEM_MAX);
+	counting = true;
+	flow_free(r->f);
+	counting = false;
+	r->f = NULL;
+	rig_free(r);
+}
+
+/* Contents go through without an allocation, whoever they are for. */
+static void test_no_allocation_per_frame(void **state)
+{
+	static struct frames b;
+	static char spaces[16384];
+	struct rig *r = rig_new(false);
+
+	memset(spaces, ' ', sizeof(spaces));
+	play_step(r, &(struct step){'P'}, 0);
+	play_step(r, &(struct step){'Q', 1, "ai"}, 0);
+	play_step(r, &(struct step){'D', 1, BODY}, 0);
+	play_step(r, &(struct step){'q', 3, "no"}, 0);
+	play_step(r, &(struct step){'A', 3}, 0);
+	allocations = 0;
+	for (unsigned i = 0; i < 100; i++) {
+		b.n = 0;
+		frames_add(&b, 0, 0, 1, spaces, sizeof(spaces));
+		give(r, FLOW_REQUEST, &b);
+		b.n = 0;
+		frames_add(&b, 0, 0, 3, spaces, sizeof(spaces));
+		give(r, FLOW_RESPONSE, &b);
+	}
+	assert_int_equal(allocations, 0);
+	rig_close(r);
+	assert_int_equal(r->done[0].request_body, strlen(BODY) + 100 * sizeof(spaces));
+	rig_free(r);
+}
+
+static int warm_up(void **state)
+{
+	test_facts(state); /* what sets itself up on first use does it before anything is counted */
+	return __sanitizer_install_malloc_and_free_hooks(on_malloc, on_free) ? 0 : -1;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -572,7 +680,9 @@ int main(void)
 		cmocka_unit_test(test_answer_long_before_request),
 		cmocka_unit_test(test_giant_blocks),
 		cmocka_unit_test(test_facts),
+		cmocka_unit_test(test_memory_at_its_worst),
+		cmocka_unit_test(test_no_allocation_per_frame),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, warm_up, NULL);
 }
