@@ -10,5 +10,6 @@ int cmd_show(int argc, char **argv);
 int cmd_cert(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
 int cmd_policy(int argc, char **argv);
+int cmd_tls(int argc, char **argv);
 
 #endif
