@@ -418,6 +418,8 @@ void mcps_http(struct mcps *m, const struct conn *c, const struct interaction *i
 	s->last_ns = ns;
 	s->conn = c->id;
 	s->offset = it->request_offset;
+	if (!strcmp(w->transport, "http-sse")) /* only its stream shows it, not the requests */
+		s->transport = w->transport;
 	s->has_sha256 = w->has_session;
 	memcpy(s->sha256, w->session_sha256, sizeof(s->sha256));
 	f = mcp_session_facts(s->session);
