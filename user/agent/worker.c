@@ -51,6 +51,7 @@
 #define DEATHS_MAX 3
 #define LINGER 8	       /* empty looks, 1 ms apart, before sleeping */
 #define SYNC_MS 10000	       /* for the recorder's first word */
+#define MEMORY_EACH 2048       /* records between two looks at the memory in use */
 #define BATCH 512	       /* records between two looks at the sockets */
 #define DRAIN_NS 3000000000ull /* at the end: how long open calls may still finish */
 
@@ -558,6 +559,18 @@ static int finish(const struct worker_fds *fds)
 	return handover_idle(w.handover) ? 0 : 1;
 }
 
+/* To ask the allocator takes a while, so it is asked after some records. */
+static void look_at_memory(unsigned records)
+{
+	static unsigned since;
+
+	since += records;
+	if (since < MEMORY_EACH)
+		return;
+	since = 0;
+	conns_trim(w.conns, heap_used, heap_idle + CONNS_MEMORY, boot_now());
+}
+
 int worker_main(const struct config *cfg, const struct worker_fds *fds, uint32_t ring_bytes)
 {
 	struct timespec ms = {.tv_nsec = 1000000};
@@ -577,8 +590,7 @@ int worker_main(const struct config *cfg, const struct worker_fds *fds, uint32_t
 
 		if (!read_keeper() || w.stopping)
 			break;
-		if (n)
-			conns_trim(w.conns, heap_used, heap_idle + CONNS_MEMORY, boot_now());
+		look_at_memory(n);
 		handover_run(w.handover);
 		settle();
 		each_second();

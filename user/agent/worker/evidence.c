@@ -8,7 +8,8 @@
  * named, or one of an AI vendor. NOT_AI: it greets a server this program was seen to speak
  * something else to within the hour, or all it said so far was something else; and nothing of it
  * is open whose end is not known. An unknown server is where shadow AI is found, so the first
- * connection of a program to a name is always looked at.
+ * connection of a program to a name is always looked at. (Within the hour a program that spoke
+ * something else to a name first, and AI to it then, goes unseen, unless it has probes anyway.)
  *
  * Bounds: NOT_AI of one process at most once in GAP_NS, then in the next sweep; SECOND_MAX messages
  * a second of the other kinds but AI. A word that is not sent costs probes that stay, or a packet
@@ -139,8 +140,9 @@ void evidence_hello(struct worker *w, struct sock *s, bool held)
 	struct proc *p = procs_find(w->procs, s->pid, s->start_ns);
 	struct proc nobody = {.pid = s->pid, .start_ns = s->start_ns, .exe = "", .argv = ""};
 
-	/* Not told yet who it is: the keeper is answered all the same. */
-	greets(w, s, p ?: &nobody, held || !p);
+	/* Not told yet who it is: the keeper is answered all the same. What it has taken away without
+	 * our word it gives again on our word. */
+	greets(w, s, p ?: &nobody, held || !p || p->tls.state == PROBES_REMOVED);
 }
 
 void evidence_ai(struct worker *w, const struct conn *c, const char *host)

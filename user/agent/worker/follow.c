@@ -254,6 +254,16 @@ static bool lone_answer(const struct conn *c, const struct chunk *k)
 	return k->dir == EVENT_READ && !c->halves && !is_settings(k);
 }
 
+/* What was joined in its middle and could not be read is no evidence. */
+static void not_ai(const struct conn *c)
+{
+	if (c->ai || c->refused || (c->flags & EVENT_F_LATE && !c->headed))
+		return;
+	if (c->sock)
+		c->sock->judged = true;
+	evidence_not_ai(c->worker, c);
+}
+
 bool follow_chunk(struct conn *c, const struct chunk *k)
 {
 	bool late = c->flags & EVENT_F_LATE || k->offset > 0;
@@ -269,11 +279,7 @@ bool follow_chunk(struct conn *c, const struct chunk *k)
 		c->flow = flow_new(&ops, c, late || lone_answer(c, k));
 	if (!c->flow || feed(c, k))
 		return true;
-	if (!c->ai && !c->refused) {
-		if (c->sock)
-			c->sock->judged = true;
-		evidence_not_ai(c->worker, c);
-	}
+	not_ai(c);
 	return false;
 }
 

@@ -17,6 +17,8 @@
 #include "flow/clienthello.h"
 #include "flow/serverhello.h"
 
+#define RETRY_MORE 1400 /* a second ClientHello may have a larger key than the first */
+
 struct first_bytes {
 	uint32_t n;
 	uint8_t dir;
@@ -114,6 +116,10 @@ static void server(struct sock *s, const struct event_hello *e)
 	if (a != SERVERHELLO_OK && (a != SERVERHELLO_MORE || !h.version))
 		return;
 	s->tls = h.version;
+	if (h.retry && !s->retried) { /* the client says its hello again, with another key */
+		s->retried = true;
+		s->hello_len += s->hello_len + RETRY_MORE;
+	}
 	if (a == SERVERHELLO_OK)
 		hellos_free(s);
 	s->answer_ns = s->answer_ns ?: e->h.boot_ns;

@@ -163,6 +163,15 @@ void socks_closed(struct socks *ss, const struct event_conn *e, int64_t sent)
 		conns_sock_closed(ss->worker->conns, s, e->h.boot_ns);
 }
 
+/* Alive and silent for long; true once. */
+static bool is_old(struct sock *s, uint64_t now_ns)
+{
+	if (s->old || s->closed_ns || !s->hello_ns || s->seen || s->hello_ns + ALIVE_NS > now_ns)
+		return false;
+	s->old = true;
+	return true;
+}
+
 /* Oldest use first, but what lies behind a young one may be due: all are looked at. */
 void socks_sweep(struct socks *ss, uint64_t now_ns)
 {
@@ -170,8 +179,7 @@ void socks_sweep(struct socks *ss, uint64_t now_ns)
 		next = s->newer;
 		if (s->closed_ns && s->closed_ns + CLOSED_NS < now_ns)
 			drop(ss, s, now_ns);
-		else if (!s->closed_ns && s->hello_ns && !s->seen && !s->declared &&
-			 s->hello_ns + ALIVE_NS < now_ns)
+		else if (is_old(s, now_ns))
 			late_socket(ss->worker, s, now_ns);
 	}
 }

@@ -22,12 +22,14 @@ struct sock {
 	char *sni, *alpn;	   /* NULL: none */
 	uint16_t tls;		   /* version the server chose; 0 = not seen */
 	bool greeted;		   /* its hello was told to evidence.c */
+	bool retried;		   /* the server asked for another hello */
 	bool ech;		   /* the name in the ClientHello may be a front's */
 	bool bound;		   /* a connection is known to speak over it */
 	bool seen;		   /* plaintext of it came up */
 	bool handle;   /* a TLS handle speaks over it, so keys on it are the same bytes again */
 	bool judged;   /* not AI */
 	bool declared; /* the call nobody saw has its record */
+	bool old;      /* it was looked at for being silent */
 	struct conn *conns;
 };
 

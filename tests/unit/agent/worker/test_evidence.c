@@ -245,6 +245,40 @@ static void test_name_of_both(void **state)
 	assert_int_equal(word_on(4343), WATCH_CLIENT);
 }
 
+/* The keeper took the probes away by itself: it is told again, also when no packet waits. */
+static void test_removed_is_told_again(void **state)
+{
+	hello(10, UNKNOWN_HOST);
+	assert_int_equal(watched_n, 1);
+	probes(PROBES_REMOVED, 0, "", "said no hello for long");
+	hello(11, "other.example.org");
+	assert_int_equal(watched_n, 2);
+	assert_int_equal(watched[1].evidence, WATCH_CLIENT);
+	probes(PROBES_IN_PLACE, now, "openssl", "");
+	hello(12, "third.example.org");
+	assert_int_equal(watched_n, 2);
+}
+
+/* Joined in its middle and not readable: that says nothing. */
+static void test_unreadable_is_no_evidence(void **state)
+{
+	uint8_t junk[4096];
+
+	memset(junk, 0xc3, sizeof(junk));
+	hello(10, UNKNOWN_HOST);
+	bound(5, EVENT_F_LATE, 10);
+	for (uint64_t at = 0; at < 5000 && verdict_on(5) != VERDICT_IGNORE; at++)
+		data_of(PID, 5, EVENT_F_LATE, EVENT_WRITE, 1000 + at * sizeof(junk), junk,
+			sizeof(junk));
+	assert_int_equal(verdict_on(5), VERDICT_IGNORE); /* it was looked at for long enough */
+	sock_closed(10, 300);
+	pass(3 * SECOND);
+	assert_int_equal(word_on(PID), WATCH_CLIENT);
+	tell_of(4343, "/usr/bin/python3", "python3\0job.py", 15);
+	hello_of(4343, 11, 0, UNKNOWN_HOST);
+	assert_int_equal(word_on(4343), WATCH_CLIENT);
+}
+
 /* One connection after the other must not become as many messages. */
 static void test_rate(void **state)
 {
@@ -309,6 +343,8 @@ int main(void)
 		T(test_ai_is_never_taken_back),
 		T(test_known_names),
 		T(test_name_of_both),
+		T(test_removed_is_told_again),
+		T(test_unreadable_is_no_evidence),
 		T(test_rate),
 		T(test_second_is_bounded),
 		T(test_new_image_is_another),
