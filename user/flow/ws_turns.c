@@ -68,6 +68,8 @@ static struct ws_turn *begin(struct ws_way *way, bool by_server)
 	struct interaction it = w->base;
 	struct ws_turn *t;
 
+	if (w->dead)
+		return NULL;
 	it.start_ns = w->ns;
 	it.request_offset = by_server ? TURN_BY_SERVER | way->offset : way->offset;
 	it.turn = w->turns + 1;
