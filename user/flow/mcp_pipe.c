@@ -132,7 +132,7 @@ static void lane_start(struct lane *l, uint64_t offset, const uint8_t *bytes)
 {
 	bool torn = offset != l->next || (!l->started && l->pipe->late);
 
-	if (l->started && torn)
+	if (torn && (l->started || !l->pipe->late))
 		mcp_session_gap(l->pipe->session, l->from_client);
 	if (torn)
 		ndjson_gap(&l->lines);
