@@ -98,24 +98,34 @@ void links_model_call(struct links *l, const struct who *client, uint64_t conn,
 	}
 }
 
+static bool is_plain(char c)
+{
+	return ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || (c >= '0' && c <= '9');
+}
+
 /* Letters and digits of a name: "My Server" is my_server or my-server to clients. */
-static bool has_name(const char *s, size_t n, const char *name)
+static bool begins_name(const char *s, size_t n, const char *name)
 {
 	size_t i = 0;
 
 	for (; *name; name++) {
-		bool plain = (*name | 0x20) >= 'a' && (*name | 0x20) <= 'z';
-
-		plain |= *name >= '0' && *name <= '9';
-		if (!plain)
+		if (!is_plain(*name))
 			continue;
-		while (i < n && (s[i] | 0x20) != (*name | 0x20) && strchr("_-. :/", s[i]))
+		while (i < n && !is_plain(s[i]))
 			i++;
 		if (i == n || (s[i] | 0x20) != (*name | 0x20))
 			return false;
 		i++;
 	}
-	return true;
+	return i > 0;
+}
+
+static bool has_name(const char *s, size_t n, const char *name)
+{
+	for (size_t i = 0; i < n; i++)
+		if ((!i || !is_plain(s[i - 1])) && begins_name(s + i, n - i, name))
+			return true;
+	return false;
 }
 
 /* How well a tool_use's name fits the request's; 0 = not at all. */
