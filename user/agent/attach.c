@@ -25,6 +25,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "agent/attach/attach_int.h"
@@ -187,6 +188,14 @@ void attach_free(struct attach *a)
 
 /* --- from the kernel ---------------------------------------------------------------------------- */
 
+static uint64_t boot_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_BOOTTIME, &t);
+	return t.tv_sec * 1000000000ull + t.tv_nsec;
+}
+
 static void mapped(struct attach *a, pid_t pid, int fd, const char *path)
 {
 	struct image *im;
@@ -208,6 +217,8 @@ static void mapped(struct attach *a, pid_t pid, int fd, const char *path)
 	t = process_get(a, pid);
 	if (!t)
 		return;
+	if (!t->began_ns && !t->since_ns && !a->scanning)
+		t->began_ns = boot_ns();
 	if (im->state == IMAGE_SITES) {
 		process_queue(a, t, !a->scanning);
 		return;

@@ -20,7 +20,8 @@ struct attach {
 	struct target *todo, **todo_last;
 	unsigned todo_n, links, linked_images, linked_sites;
 	uint64_t links_made, put_off, saved_ms, begun_ms;
-	double attach_ms;     /* longest */
+	double attach_ms;			   /* longest */
+	uint64_t placed, wait_us, longest_wait_us; /* from a mapping to its probes */
 	bool scanning, dirty; /* dirty: what is remembered differs from the file */
 };
 

@@ -81,6 +81,19 @@ void process_tell(struct attach *a, const struct target *t)
 	a->s.tell(a->s.ctx, &p);
 }
 
+static void count_wait(struct attach *a, struct target *t)
+{
+	uint64_t us = t->began_ns ? (t->since_ns - t->began_ns) / 1000 : 0;
+
+	if (!us)
+		return;
+	t->began_ns = 0;
+	a->placed++;
+	a->wait_us += us;
+	if (us > a->longest_wait_us)
+		a->longest_wait_us = us;
+}
+
 void process_state(struct attach *a, struct target *t, uint32_t state)
 {
 	if (t->state == state && t->looked)
@@ -92,6 +105,7 @@ void process_state(struct attach *a, struct target *t, uint32_t state)
 
 		clock_gettime(CLOCK_BOOTTIME, &now);
 		t->since_ns = now.tv_sec * 1000000000ull + now.tv_nsec;
+		count_wait(a, t);
 	} else if (state != PROBES_IN_PLACE) {
 		t->since_ns = 0;
 	}

@@ -223,7 +223,7 @@ json_t *attach_processes(const struct attach *a)
 	json_decref(f.used);
 	targets_each(a->targets, add_process, &l);
 	return json_pack("{s:s, s:i, s:i, s:i, s:i, s:i, s:o, s:o, s:i, s:o, s:I, s:I, s:I, s:I, "
-			 "s:f}",
+			 "s:f, s:I, s:f, s:f}",
 			 "attach", a->s.all ? "all" : "adaptive", "probation_s",
 			 (int)a->s.probation_s, "with_probes", (int)l.with, "on_probation",
 			 (int)l.probation, "ai", (int)l.ai, "removed", (int)l.removed, "processes",
@@ -231,5 +231,7 @@ json_t *attach_processes(const struct attach *a)
 			 "resolver", resolver(a), "links", (json_int_t)a->links, "links_closing",
 			 (json_int_t)closer_waiting(a->closer), "links_made",
 			 (json_int_t)a->links_made, "put_off", (json_int_t)a->put_off,
-			 "longest_attach_ms", a->attach_ms);
+			 "longest_attach_ms", a->attach_ms, "placed", (json_int_t)a->placed,
+			 "mean_wait_ms", a->placed ? a->wait_us / 1e3 / a->placed : 0.0,
+			 "longest_wait_ms", a->longest_wait_us / 1e3);
 }

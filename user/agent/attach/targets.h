@@ -40,6 +40,7 @@ struct target {
 	uint64_t judged_ms; /* of the first in a row of judged names */
 	uint64_t word_ms;   /* of the worker's last evidence */
 	uint64_t since_ns;  /* in place since */
+	uint64_t began_ns;  /* when a file with TLS functions was seen in it */
 	unsigned hellos, judged, pending;
 	bool held;		  /* a flight of it waits for its mark */
 	bool todo, looked, early; /* early: was there before the agent */
