@@ -78,7 +78,7 @@ clients: ## run real AI clients (npm, Debian) under the agent and compare every 
 	$(Q)tests/clients/run --build $(B) --warm --json $(B)/clients.json
 
 vmtest: deps ## boot the supported kernels in QEMU and run capture and kill in each
-	$(Q)$(MAKE) --no-print-directory all vm-progs
+	$(Q)$(MAKE) --no-print-directory all vm-progs sys-built
 	$(Q)vmtests/run $(B)
 
 bench: deps ## measure overhead and rates as ratios against a limit or a peer
@@ -164,7 +164,8 @@ FUZZ_BINS := $(FUZZ:tests/fuzz/%.c=$(B)/replay/%)
 BENCH_BINS := $(BENCH:tests/bench/%.c=$(B)/bench/%)
 SYS_PROGS := $(patsubst tests/system/%.c,$(B)/tests-system/%,$(wildcard tests/system/*.c))
 .PHONY: tests-built unit-built bench-built sys-built
-sys-built: $(SYS_PROGS) $(B)/bpf-tests/bpf_check $(B)/bpf-tests/net_check $(B)/bpf-tests/sslstub.so
+sys-built: $(SYS_PROGS) $(B)/bpf-tests/bpf_check $(B)/bpf-tests/layout_check $(B)/bpf-tests/net_check \
+	$(B)/bpf-tests/sslstub.so $(B)/bpf-tests/layoutstub.so
 unit-built: $(UNIT_BINS) $(FUZZ_BINS)
 tests-built: unit-built sys-built
 bench-built: $(BENCH_BINS) $(B)/bench/tlsstub.so $(B)/bench/empty.bpf.o
@@ -175,7 +176,7 @@ $(B)/tests-system/%: $(B)/rel/tests/system/%.o $(B)/rel/libprobity.a
 	$(call link,rel)
 $(B)/bpf-tests/%: $(B)/rel/tests/bpf/%.o $(B)/rel/libprobity.a
 	$(call link,rel)
-$(B)/bpf-tests/sslstub.so: tests/bpf/sslstub.c
+$(B)/bpf-tests/%.so: tests/bpf/%.c
 	$(call say,LD,$@)mkdir -p $(@D) && $(CC) -O2 -shared -fPIC -o $@ $<
 # A fuzz target without libFuzzer: replays the files it is given.
 $(B)/replay/%: $(B)/san/tests/fuzz/%.o $(B)/san/tests/fuzz/main.o $(B)/san/libprobity.a
