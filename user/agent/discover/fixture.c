@@ -270,11 +270,20 @@ static uint64_t by_reference(struct image *m, const struct signature *s, unsigne
 
 static uint64_t by_asm(struct image *m, const struct signature *s, enum fixture_flaw flaw)
 {
-	uint64_t routine[2], at = 0, caller;
+	uint64_t routine[2], at = 0, caller, witness = 0;
 	unsigned n = s->of ? s->of : 1;
 	const struct pattern *p = &s->pattern;
 
 	text(m, "", s->texts[0]);
+	if (s->witness.n) {
+		m->code = (m->code + 31) & ~31ull;
+		caller = m->code + BIAS;
+		code(m, s->witness.byte, s->witness.n);
+		CODE_BYTES(m, 0xc3);
+		begin(m, "witness");
+		call(m, caller);
+		witness = end(m);
+	}
 	for (unsigned i = 0; i < n && i < 2; i++) {
 		m->code = (m->code + 31) & ~31ull;
 		routine[i] = m->code + BIAS;
@@ -287,6 +296,8 @@ static uint64_t by_asm(struct image *m, const struct signature *s, enum fixture_
 		for (int k = 0; k <= (flaw == FIXTURE_TWICE); k++) {
 			begin(m, "caller");
 			call(m, routine[i]);
+			if (witness)
+				call(m, witness);
 			caller = end(m);
 			if (i + 1 == (s->nth ? s->nth : 1))
 				at = caller;

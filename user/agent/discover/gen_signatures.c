@@ -44,6 +44,16 @@ static void bytes(const char *field, const uint8_t *p, unsigned n)
 	printf("},");
 }
 
+static void pattern(const char *field, const struct pattern *p)
+{
+	if (!p->n)
+		return;
+	printf(" .%s = {.n = %u,", field, p->n);
+	bytes("byte", p->byte, p->n);
+	bytes("mask", p->mask, p->n);
+	printf("},");
+}
+
 static void row(const struct signature *s)
 {
 	printf("\t{.method = %u, .stack = %u, .role = %u, .confidence = %u, .machine = %u,"
@@ -66,12 +76,8 @@ static void row(const struct signature *s)
 	text("unless_found", s->unless_found);
 	text("through", s->through);
 	text("near", s->near);
-	if (s->pattern.n) {
-		printf(" .pattern = {.n = %u,", s->pattern.n);
-		bytes("byte", s->pattern.byte, s->pattern.n);
-		bytes("mask", s->pattern.mask, s->pattern.n);
-		printf("},");
-	}
+	pattern("pattern", &s->pattern);
+	pattern("witness", &s->witness);
 	puts("},");
 }
 

@@ -61,6 +61,7 @@ struct signature {
 	char unless_called_by[40], unless_found[40], through[40], near[40];
 	uint16_t unless_stacks; /* bit: enum tls_stack */
 	struct pattern pattern;
+	struct pattern witness; /* SIG_ASM_CALLER: a routine it must also reach */
 };
 
 struct tls_signatures {

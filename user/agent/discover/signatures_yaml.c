@@ -377,6 +377,8 @@ static int key(struct load *l, struct signature *s)
 	}
 	if (!strcmp(l->at->key, "pattern"))
 		return pattern(l, &s->pattern);
+	if (!strcmp(l->at->key, "witness"))
+		return pattern(l, &s->witness);
 	r = key_text(l, s);
 	if (r == 1)
 		r = key_list(l, s);

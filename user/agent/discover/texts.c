@@ -86,6 +86,8 @@ int texts_find(struct work *w)
 		add_texts(w, s, s->norefs);
 		if (s->method == SIG_ASM_CALLER)
 			search_add(w->search, s->pattern.byte, fixed(&s->pattern));
+		if (s->witness.n)
+			search_add(w->search, s->witness.byte, fixed(&s->witness));
 	}
 	w->buildinfo = search_add(w->search, GO_MAGIC, sizeof(GO_MAGIC) - 1);
 	if (w->buildinfo < 0)
@@ -98,15 +100,15 @@ int texts_find(struct work *w)
 	return 0;
 }
 
-size_t pattern_places(const struct work *w, const struct signature *s, uint64_t *ret, size_t max)
+size_t pattern_places(const struct work *w, const struct pattern *p, uint64_t *ret, size_t max)
 {
-	size_t n = 0, len = fixed(&s->pattern);
+	size_t n = 0, len = fixed(p);
 
 	for (size_t i = 0; i < w->matches_n && n < max; i++) {
 		const struct needle *x = &w->search->needle[w->matches[i].needle];
 
-		if (x->n == len && !memcmp(x->byte, s->pattern.byte, len) &&
-		    fits(w, &s->pattern, w->matches[i].vaddr))
+		if (x->n == len && !memcmp(x->byte, p->byte, len) &&
+		    fits(w, p, w->matches[i].vaddr))
 			ret[n++] = w->matches[i].vaddr;
 	}
 	return n;

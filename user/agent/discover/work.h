@@ -60,8 +60,8 @@ void by_symbol(struct work *w);
 /* Texts and patterns: all are looked for in one pass. */
 int texts_find(struct work *w);
 int text_needle(const struct work *w, const struct signature *s, const char *text);
-/* Where a row's whole pattern lies, in order of address. */
-size_t pattern_places(const struct work *w, const struct signature *s, uint64_t *ret, size_t max);
+/* Where a whole pattern lies, in order of address. */
+size_t pattern_places(const struct work *w, const struct pattern *p, uint64_t *ret, size_t max);
 void versions_find(struct work *w);
 void by_reference(struct work *w);
 void by_methods(struct work *w);
