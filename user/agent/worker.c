@@ -41,10 +41,12 @@
 #include "agent/worker/halves.h"
 #include "agent/worker/known.h"
 #include "agent/worker/judge.h"
+#include "agent/worker/losses.h"
 #include "agent/worker/mcp.h"
 #include "agent/worker/users.h"
 #include "agent/worker/outcome.h"
 #include "agent/worker/socks.h"
+#include "agent/worker/status.h"
 #include "base/cleanup.h"
 #include "base/log.h"
 
@@ -124,39 +126,6 @@ void tell_keeper(struct worker *wk, enum role_kind kind, const void *p, size_t n
 
 /* --- messages ---------------------------------------------------------------------------------- */
 
-/* A loss is declared only when the declaration itself will not be refused. */
-static bool has_room(void)
-{
-	return handover_bytes(w.handover) < HANDOVER_MAX / 2;
-}
-
-/* Declares what one counter has grown by; the next when this is durable. */
-static void declare_drops(void)
-{
-	static const char *const what[DROP__MAX] = {
-		[DROP_RING_FULL] = "ring_full",	  [DROP_CTL_FULL] = "control_full",
-		[DROP_READ_FAULT] = "read_fault", [DROP_TOO_LARGE] = "too_large",
-		[DROP_CONN_FULL] = "conn_full",	  [DROP_STASH_MISS] = "entry_missed",
-		[DROP_SIGNAL] = "signal_failed",  [DROP_NO_OWNER] = "no_owner",
-		[DROP_HELLO] = "hello_unread",
-	};
-	struct inflight_drops *d = inflight_drops(w.inflight);
-
-	if (!settled || d->id > handover_durable(w.handover))
-		return;
-	memcpy(d->before, d->count, sizeof(d->before));
-	if (!has_room())
-		return;
-	for (unsigned i = 0; i < DROP__MAX; i++)
-		if (what[i] && w.drops.count[i] > d->count[i]) {
-			d->count[i] = w.drops.count[i];
-			d->id = inflight_last_id(w.inflight) + 1;
-			judge_loss(&w, 0, "chunks", d->count[i] - d->before[i], what[i],
-				   "the kernel could not deliver what it saw");
-			return;
-		}
-}
-
 static void on_message(enum role_kind kind, size_t n)
 {
 	struct role_pack *pack = (void *)body;
@@ -213,96 +182,7 @@ void worker_listen(struct worker *wk, int ms)
 		read_keeper();
 }
 
-static json_t *counts(void)
-{
-	const struct worker_counts *c = &w.count;
-	const struct {
-		const char *name;
-		uint64_t n;
-	} all[] = {
-		{"events", c->events},
-		{"calls", c->calls},
-		{"control_records", c->control_records},
-		{"connections", conns_count(w.conns)},
-		{"sockets", socks_count(w.socks)},
-		{"keys", halves_count(w.halves)},
-		{"processes", procs_count(w.procs)},
-		{"ignored", c->ignored},
-		{"served", c->served},
-		{"not_ai", c->exchanges_not_ai},
-		{"killed", c->killed},
-		{"late_kills", c->late_kills},
-		{"evicted", c->evicted},
-		{"bad_events", c->bad_events},
-		{"tcp_connects", c->connects},
-		{"hellos", c->hellos},
-		{"hellos_held", c->held},
-		{"evidence", c->evidence},
-		{"evidence_refused", c->evidence_refused},
-		{"late_connections", c->late},
-		{"unseen_calls", c->unseen},
-		{"quiet_sockets", c->quiet},
-		{"keys_unjoined", c->unjoined},
-		{"key_chunks_not_kept", c->not_waited},
-		{"keys_below_handles", c->twice},
-		{"clear_text_holes", c->holes},
-		{"mcp_calls", mcps_counts(w.mcps)->calls},
-		{"mcp_unlinked", mcps_counts(w.mcps)->unlinked},
-		{"mcp_evicted", mcps_counts(w.mcps)->evicted},
-		{"pipes_ignored", mcps_counts(w.mcps)->ignored},
-		{"ring_used", ring_used(ring)},
-		{"records_waiting_bytes", handover_bytes(w.handover)},
-		{"records_dropped", handover_dropped(w.handover)},
-	};
-	json_t *j = json_object();
-
-	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
-		json_object_set_new(j, all[i].name, json_integer(all[i].n));
-	return j;
-}
-
-static void send_status(void)
-{
-	json_t *j = counts();
-	char *text;
-
-	json_object_set_new(j, "role", json_string("worker"));
-	json_object_set_new(j, "policy", judge_status(&w));
-	text = json_dumps(j, JSON_COMPACT);
-	if (text)
-		tell_keeper(&w, ROLE_STATUS, text, strlen(text));
-	free(text);
-	json_decref(j);
-}
-
 /* --- once a second ------------------------------------------------------------------------------ */
-
-/* What was lost here since it was last said; each is said once, when there is room. */
-static void declare_losses(void)
-{
-	static uint64_t dropped, late, evicted, unjoined;
-	const struct {
-		uint64_t now, *said;
-		const char *what, *cause, *reason;
-	} all[] = {
-		{handover_dropped(w.handover), &dropped, "records", "recorder_away",
-		 "the recorder did not take finished records in time"},
-		{w.count.late, &late, "connections", "late_attach",
-		 "were under way when first seen; a call begun before is not recorded"},
-		{w.count.evicted, &evicted, "connections", "evicted",
-		 "no room to follow them; an open call is recorded as truncated"},
-		{w.count.unjoined, &unjoined, "connections", "unjoined",
-		 "one direction of a connection, whose socket never became known"},
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
-		if (all[i].now <= *all[i].said || !has_room())
-			continue;
-		judge_loss(&w, 0, all[i].what, all[i].now - *all[i].said, all[i].cause,
-			   all[i].reason);
-		*all[i].said = all[i].now;
-	}
-}
 
 static size_t heap_used(void)
 {
@@ -331,14 +211,13 @@ static void each_second(void)
 		return;
 	last = now;
 	w.wall_offset_ns = wall_offset();
-	declare_drops();
 	sweep(now);
-	declare_losses();
+	losses_declare(&w, settled);
 	if (inflight_refused(w.inflight) > refused)
 		log_warn("%d calls are open at once: a crash now would lose some uncounted",
 			 INFLIGHT_SLOTS);
 	refused = inflight_refused(w.inflight);
-	send_status();
+	status_send(&w, ring);
 }
 
 /* --- starting ----------------------------------------------------------------------------------- */
@@ -547,15 +426,17 @@ static int finish(const struct worker_fds *fds)
 	uint64_t end;
 
 	drain(boot_now() + DRAIN_NS);
+	halves_sweep(w.halves, UINT64_MAX);
 	conns_close_all(w.conns, boot_now());
 	mcps_close_all(w.mcps, boot_now());
 	outcomes_sweep(w.outcomes, boot_now(), true);
+	losses_declare(&w, settled);
 	end = boot_now() + DRAIN_NS;
 	while (boot_now() < end && !handover_idle(w.handover) && !handover_run(w.handover)) {
 		settle();
 		usleep(1000);
 	}
-	send_status();
+	status_send(&w, ring);
 	return handover_idle(w.handover) ? 0 : 1;
 }
 
@@ -584,7 +465,7 @@ int worker_main(const struct config *cfg, const struct worker_fds *fds, uint32_t
 		return 1;
 	begin();
 	heap_idle = heap_used();
-	send_status();
+	status_send(&w, ring);
 	for (;;) {
 		unsigned n = ring_consume(ring, events_record, &w, BATCH);
 
