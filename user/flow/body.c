@@ -16,6 +16,7 @@
 #include <strings.h>
 
 #include "base/cleanup.h"
+#include "body_form.h"
 #include "decode.h"
 #include "eventstream.h"
 #include "formdata.h"
@@ -26,17 +27,6 @@
 #include "sse.h"
 
 #define OUT_SIZE 16384 /* of decoded bytes at a time, on the stack */
-
-enum form {
-	FORM_SNIFF,
-	FORM_JSON,
-	FORM_SSE,
-	FORM_NDJSON,
-	FORM_MESSAGES,
-	FORM_EVENTS,
-	FORM_PARTS,
-	FORM_OPAQUE
-};
 
 struct body {
 	struct body_out out;
@@ -129,34 +119,6 @@ static void on_bad(void *ctx, const char *reason)
 	b->missed = true;
 }
 
-/* --- forms ---------------------------------------------------------------------------------- */
-
-static bool type_is(struct slice t, const char *name)
-{
-	return t.n == strlen(name) && !strncasecmp(t.p, name, t.n);
-}
-
-static enum form declared_form(struct slice t)
-{
-	const char *semi = t.n ? memchr(t.p, ';', t.n) : NULL;
-
-	if (semi)
-		t.n = semi - t.p;
-	while (t.n && (t.p[t.n - 1] == ' ' || t.p[t.n - 1] == '\t'))
-		t.n--;
-	if (type_is(t, "text/event-stream"))
-		return FORM_SSE;
-	if (type_is(t, "application/x-ndjson") || type_is(t, "application/ndjson") ||
-	    type_is(t, "application/jsonl") || type_is(t, "application/x-jsonlines"))
-		return FORM_NDJSON;
-	if (type_is(t, "application/vnd.amazon.eventstream"))
-		return FORM_EVENTS;
-	if (type_is(t, "application/json") || type_is(t, "text/json") ||
-	    (t.n > 5 && !strncasecmp(t.p + t.n - 5, "+json", 5)))
-		return FORM_JSON;
-	return FORM_OPAQUE;
-}
-
 /* --- messages ------------------------------------------------------------------------------- */
 
 static bool plain(struct body *b, const uint8_t *p, size_t n);
@@ -216,7 +178,7 @@ void body_messages(struct body *b, const struct http1_head *h)
 		fail(b, UNDECODABLE, "out of memory");
 }
 
-/* --- forms, again --------------------------------------------------------------------------- */
+/* --- forms ---------------------------------------------------------------------------------- */
 
 static void set_form(struct body *b, enum form f)
 {
@@ -227,22 +189,6 @@ static void set_form(struct body *b, enum form f)
 		ndjson_init(&b->ndjson, &b->sink);
 	if ((f == FORM_SSE || f == FORM_NDJSON) && !is_request(b))
 		b->out.it->stream_answered = true;
-}
-
-/* The form as the first bytes show it; FORM_SNIFF when more are needed. */
-static enum form sniff(const struct body *b)
-{
-	static const char *const fields[] = {"data:", "event:", "id:", "retry:", ":"};
-
-	if (b->head[0] == '{' || b->head[0] == '[')
-		return b->declared == FORM_NDJSON ? FORM_NDJSON : FORM_JSON;
-	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
-		size_t len = strlen(fields[i]);
-
-		if (!memcmp(b->head, fields[i], len < b->head_n ? len : b->head_n))
-			return b->head_n >= len ? FORM_SSE : FORM_SNIFF;
-	}
-	return b->declared;
 }
 
 static void parse(struct body *b, const uint8_t *p, size_t n)
@@ -294,7 +240,7 @@ static void parse_or_sniff(struct body *b, const uint8_t *p, size_t n)
 		if (!b->head_n && is_filler(c))
 			continue;
 		b->head[b->head_n++] = c;
-		set_form(b, sniff(b));
+		set_form(b, body_form_sniff(b->head, b->head_n, b->declared));
 		if (b->form != FORM_SNIFF)
 			parse(b, b->head, b->head_n);
 	}
@@ -448,7 +394,7 @@ struct body *body_new(const struct body_out *out, struct slice content_type, con
 	if (!b)
 		return NULL;
 	b->out = *out;
-	b->declared = declared_form(content_type);
+	b->declared = body_form_declared(content_type);
 	b->sink = (struct doc_sink){doc_begin, doc_data, doc_end, b};
 	b->md = EVP_MD_CTX_new();
 	if (!b->md || !EVP_DigestInit_ex(b->md, EVP_sha256(), NULL))

@@ -13,8 +13,19 @@
 
 static void test_names_of_enums(void **state)
 {
-	static const char *const dialects[] = {
-		"", "openai_chat", "openai_responses", "anthropic_messages", "gemini", "ollama"};
+	static const char *const dialects[] = {"",
+					       "openai_chat",
+					       "openai_responses",
+					       "anthropic_messages",
+					       "gemini",
+					       "ollama",
+					       "openai_responses_ws",
+					       "openai_realtime_ws",
+					       "gemini_live_ws",
+					       "bedrock_converse",
+					       "bedrock_invoke",
+					       "openai_audio",
+					       "openai_images"};
 	static const char *const verdicts[] = {"complete", "truncated", "gap", "late-attach",
 					       "undecodable"};
 
