@@ -35,10 +35,6 @@
 
 #define TURN_MS 20	 /* of the loop, before others have theirs */
 #define FORK_GRACE_MS 30 /* most children exec */
-#define FREE_MS 1000	 /* a judged flight goes on with its next retransmission */
-#define BUSY_JUDGED 3	 /* judged names in BUSY_WINDOW_MS: a busy client */
-#define BUSY_WINDOW_MS 60000
-#define BUSY_MS 600000
 
 /* --- the pump ----------------------------------------------------------------------------------- */
 
@@ -291,123 +287,6 @@ void attach_hello(struct attach *a, pid_t pid, uint64_t start_ns)
 	t->until_ms = boot_ms() + 1000ull * a->s.probation_s;
 	t->looked = false; /* its mark may have been lost: said again */
 	process_queue(a, t, true);
-}
-
-/* --- from the worker ---------------------------------------------------------------------------- */
-
-static void mark_below(struct attach *a, pid_t top, uint32_t marks)
-{
-	DIR *d = opendir("/proc");
-	struct dirent *e;
-	struct {
-		pid_t pid, parent;
-		uint64_t start;
-		bool below;
-	} *all = calloc(TARGETS_MAX, sizeof(*all));
-	unsigned n = 0;
-	bool more = all;
-
-	while (all && d && n < TARGETS_MAX && (e = readdir(d)))
-		if (e->d_name[0] >= '0' && e->d_name[0] <= '9') {
-			all[n].pid = atoi(e->d_name);
-			all[n].start = process_start(all[n].pid, &all[n].parent);
-			n += all[n].start != 0;
-		}
-	while (more) {
-		more = false;
-		for (unsigned i = 0; i < n; i++) {
-			bool below = all[i].parent == top;
-
-			for (unsigned k = 0; !below && !all[i].below && k < n; k++)
-				below = all[k].below && all[k].pid == all[i].parent;
-			more |= below && !all[i].below;
-			all[i].below |= below;
-		}
-	}
-	for (unsigned i = 0; i < n; i++) {
-		struct target *t = all[i].below ? process_get(a, all[i].pid) : NULL;
-
-		if (t && (t->marks & marks) != marks) {
-			t->marks |= marks;
-			process_mark(a, t);
-		}
-	}
-	free(all);
-	if (d)
-		closedir(d);
-}
-
-static void on_ai(struct attach *a, struct target *t)
-{
-	bool marked = t->marks & MARK_AI_TREE;
-
-	if (t->keep == KEEP_AI && marked)
-		return;
-	t->keep = KEEP_AI;
-	t->free_ms = 0;
-	t->marks |= MARK_AI_TREE;
-	process_mark(a, t);
-	a->s.marked(a->s.ctx);
-	if (!marked)
-		mark_below(a, t->pid, MARK_AI_TREE);
-	if (t->state != PROBES_IN_PLACE)
-		process_queue(a, t, true);
-}
-
-static void on_client(struct attach *a, struct target *t)
-{
-	if (t->keep == KEEP_AI || t->keep == KEEP_CLIENT)
-		return;
-	t->keep = KEEP_CLIENT;
-	if (t->state != PROBES_IN_PLACE)
-		process_queue(a, t, true);
-}
-
-/* Its flight is held, and need not be. */
-static void let_go(struct attach *a, struct target *t)
-{
-	uint64_t now = boot_ms();
-
-	if (now - t->judged_ms > BUSY_WINDOW_MS) {
-		t->judged_ms = now;
-		t->judged = 0;
-	}
-	if (++t->judged >= BUSY_JUDGED) {
-		t->keep = KEEP_BUSY;
-		t->until_ms = now + BUSY_MS;
-		process_queue(a, t, true);
-		return;
-	}
-	t->free_ms = now + FREE_MS;
-	process_mark(a, t);
-}
-
-static void on_not_ai(struct attach *a, struct target *t)
-{
-	bool waits;
-
-	if (t->keep == KEEP_AI || t->keep == KEEP_BUSY || a->s.all)
-		return;
-	waits = t->held || t->state == PROBES_REMOVED || t->state == PROBES_COMING;
-	process_strip(a, t, KEEP_NOT, "did not talk to AI");
-	if (waits)
-		let_go(a, t);
-}
-
-void attach_watch(struct attach *a, const struct role_watch *w)
-{
-	struct target *t = process_get(a, w->pid);
-
-	if (!t || !same_start(t->start_ns, w->start_ns))
-		return;
-	t->word_ms = boot_ms();
-	t->hellos += w->name[0] != '\0';
-	if (w->evidence == WATCH_AI)
-		on_ai(a, t);
-	else if (w->evidence == WATCH_CLIENT)
-		on_client(a, t);
-	else
-		on_not_ai(a, t);
 }
 
 /* --- the resolver ------------------------------------------------------------------------------- */
