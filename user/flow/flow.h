@@ -13,9 +13,9 @@
 
 #include "interaction.h"
 
-#define FLOW_MEM_MAX (256 * 1024) /* bytes per connection, decoders' windows excepted */
+#define FLOW_MEM_MAX (256 * 1024)  /* bytes per connection, decoders' windows excepted */
 #define FLOW_H2_MEM_MAX (6u << 20) /* 1 MiB, and 20 KiB per call in progress */
-#define FLOW_BODY_MAX (16u << 20) /* decoded bytes per body before a declared truncation */
+#define FLOW_BODY_MAX (16u << 20)  /* decoded bytes per body before a declared truncation */
 #define FLOW_PIPELINE_MAX 16
 
 enum flow_dir { FLOW_REQUEST = 0, FLOW_RESPONSE = 1 };
@@ -29,7 +29,7 @@ enum flow_interest {
 
 enum flow_state {
 	FLOW_MORE = 0, /* keep feeding */
-	FLOW_IGNORE, /* not HTTP, or its first exchange (HTTP/2: the first eight) is not AI, or it
+	FLOW_IGNORE,   /* not HTTP, or its first exchange (HTTP/2: the first eight) is not AI, or it
 			became something that is not read: stop feeding */
 };
 

@@ -11,7 +11,7 @@
 enum phase {
 	START, /* at a message's first byte or in its head */
 	BODY,
-	LOST, /* place in the stream not known */
+	LOST,	  /* place in the stream not known */
 	UPGRADED, /* no longer HTTP */
 };
 
@@ -42,7 +42,7 @@ struct flow {
 	unsigned count;
 	struct h2 *h2;		    /* NULL: HTTP/1 */
 	struct h2_window window[2]; /* of a late flow until it has shown what it is */
-	struct ws *ws; /* NULL: not a WebSocket */
+	struct ws *ws;		    /* NULL: not a WebSocket */
 	struct hold *hold;
 	uint64_t searched; /* bytes of requests before the first was found */
 	bool late;

@@ -117,23 +117,49 @@ static bool run_agrees(const uint8_t *head, uint32_t stream_max, const uint8_t *
 	return true;
 }
 
+/* p[0..n) is what follows head. */
+static bool found(const uint8_t *head, enum flow_dir dir, uint32_t stream_max, const uint8_t *p,
+		  size_t n)
+{
+	if (dir == FLOW_REQUEST && !memcmp(head, h2_preface, H2_FRAME_HEAD))
+		return true;
+	return usual(head, stream_max, true) && run_agrees(head, stream_max, p, n);
+}
+
+/* Most bytes are not the first of one: no frame so long, no such type. */
+static bool may_be(const uint8_t *head)
+{
+	return (head[3] < KINDS && head[0] <= USUAL_LENGTH_MAX >> 16) || *head == *h2_preface;
+}
+
 bool h2_seek(struct h2_window *w, enum flow_dir dir, uint32_t stream_max, const uint8_t *p,
 	     size_t n, size_t *ret_used)
 {
-	uint32_t most = stream_max ? stream_max : USUAL_STREAM_MAX;
+	const size_t before = H2_FRAME_HEAD - 1;
 
-	for (size_t i = 0; i < n; i++) {
+	if (!stream_max)
+		stream_max = USUAL_STREAM_MAX;
+	/* Heads that begin in the bytes before p. */
+	for (size_t i = 0; i < n && i < before; i++) {
 		if (w->n == H2_FRAME_HEAD)
 			memmove(w->p, w->p + 1, --w->n);
 		w->p[w->n++] = p[i];
-		if (w->n < H2_FRAME_HEAD)
-			continue;
-		if ((dir == FLOW_REQUEST && !memcmp(w->p, h2_preface, H2_FRAME_HEAD)) ||
-		    (usual(w->p, most, true) && run_agrees(w->p, most, p + i + 1, n - i - 1))) {
+		if (w->n == H2_FRAME_HEAD && found(w->p, dir, stream_max, p + i + 1, n - i - 1)) {
 			*ret_used = i + 1;
 			return true;
 		}
 	}
+	for (size_t i = 0; i + H2_FRAME_HEAD <= n; i++) {
+		const uint8_t *after = p + i + H2_FRAME_HEAD;
+
+		if (may_be(p + i) && found(p + i, dir, stream_max, after, p + n - after)) {
+			memcpy(w->p, p + i, w->n = H2_FRAME_HEAD);
+			*ret_used = i + H2_FRAME_HEAD;
+			return true;
+		}
+	}
+	if (n >= before)
+		memcpy(w->p, p + n - before, w->n = before);
 	return false;
 }
 

@@ -206,6 +206,8 @@ static void on_answer(struct flow *f, const struct h2_message *m, uint64_t ns)
 		h2_on_end(f, FLOW_RESPONSE, m->stream, ns);
 	else if (!trailers)
 		content(s->x, FLOW_RESPONSE, m->head);
+	if (!m->end)
+		keep(f, s);
 }
 
 void h2_on_head(struct flow *f, enum flow_dir dir, const struct h2_message *m, uint64_t ns)

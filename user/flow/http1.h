@@ -25,9 +25,9 @@ struct http1_head {
 	struct slice method, target; /* of a request */
 	unsigned status;	     /* of an answer */
 	struct slice host, content_type, user_agent, upgrade;
-	struct slice extensions;     /* of a WebSocket */
-	unsigned version; /* 10, 11; 20 from HTTP/2, which gives its heads this form too */
-	uint32_t stream;  /* of HTTP/2 */
+	struct slice extensions; /* of a WebSocket */
+	unsigned version;	 /* 10, 11; 20 from HTTP/2, which gives its heads this form too */
+	uint32_t stream;	 /* of HTTP/2 */
 	struct slice message_coding; /* of each message of a gRPC or Connect stream */
 	struct slice grpc_status;
 	struct slice accept, mcp_session, mcp_version;
