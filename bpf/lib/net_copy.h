@@ -8,10 +8,11 @@
 #define NET_CHUNK (64 << 10)
 #define NET_CHUNKS_MAX 8 /* × 64 KiB: the largest segment there is (jumbo IPv6) */
 
-/* As BOUND of bound.h, and not 0, which bpf_skb_load_bytes does not take. */
-#define BOUND_FROM_1(n, max)                                                                \
-	asm volatile("if %[r] != 0 goto +1\n%[r] = 1\nif %[r] <= %[m] goto +1\n%[r] = %[m]" \
-		     : [r] "+r"(n)                                                          \
+/* As BOUND of bound.h, and not 0, which bpf_skb_load_bytes does not take. "> 0" and not "!= 0": 5.10
+ * learns a least value from the first only. */
+#define BOUND_FROM_1(n, max)                                                               \
+	asm volatile("if %[r] > 0 goto +1\n%[r] = 1\nif %[r] <= %[m] goto +1\n%[r] = %[m]" \
+		     : [r] "+r"(n)                                                         \
 		     : [m] "i"(max))
 
 struct net_copy { /* what is left of a packet's payload */
