@@ -20,7 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "agent/attach.h"
+#include "agent/attach/links.h"
 #include "agent/bpf.h"
 #include "agent/ring.h"
 #include "base/cleanup.h"
@@ -105,15 +105,17 @@ static double run_empty(struct bpf_program *prog, const char *stub, uint64_t ent
 	return t;
 }
 
-static double run_agent(struct bpf *bpf, int fd, const char *stub, bool ignore)
+static double run_agent(const struct linker *linker, int fd, const uint64_t offset[static 3],
+			bool ignore)
 {
+	static const uint64_t cookie[3] = {TLS_WRITE, TLS_RETURN, TLS_CLIENT};
 	static uintptr_t handle = 0x10000;
-	struct attach *a = attach_new(bpf_tls_program(bpf), NULL, NULL);
+	struct links *probes;
 	void *ssl = (void *)(handle += 64);
 	char buf[PAYLOAD] = "";
 	double t;
 
-	if (attach_file(a, fd, stub, false) != 2)
+	if (links_open(linker, fd, offset, cookie, 3, 0, &probes))
 		exit(1);
 	ssl_client(ssl);
 	last_conn = 0;
@@ -141,7 +143,7 @@ static double run_agent(struct bpf *bpf, int fd, const char *stub, bool ignore)
 		sent += (uint64_t)CALLS * RUNS;
 		lost += (uint64_t)CALLS * RUNS - records;
 	}
-	attach_free(a);
+	links_close(probes);
 	return t;
 }
 
@@ -163,15 +165,19 @@ static void report(const char *what, const double *ratio, double ns, double limi
 	       r[ROUNDS / 2] <= limit ? "" : "  MISSED");
 }
 
-/* Offsets of entry and RET of SSL_write in the stub, read from its code: it is two instructions. */
-static void sites(void *fn, const Dl_info *i, uint64_t *entry, uint64_t *ret)
+/* Offsets of entry and RET of SSL_write in the stub. Its code is two instructions; read from the
+ * file, because in memory somebody's probes may stand in it. */
+static void sites(int fd, uint64_t at, uint64_t *entry, uint64_t *ret)
 {
-	const uint8_t *p = fn;
+	uint8_t code[64] = {};
+	const uint8_t *p;
 
-	while (*p != 0xc3)
-		p++;
-	*entry = (uint8_t *)fn - (uint8_t *)i->dli_fbase;
-	*ret = p - (uint8_t *)i->dli_fbase;
+	if (pread(fd, code, sizeof(code), at) <= 0 || !(p = memchr(code, 0xc3, sizeof(code)))) {
+		fprintf(stderr, "no RET in the stub\n");
+		exit(1);
+	}
+	*entry = at;
+	*ret = at + (p - code);
 }
 
 int main(int argc, char **argv)
@@ -179,7 +185,8 @@ int main(int argc, char **argv)
 	double t[KINDS], ignored[ROUNDS], captured[ROUNDS];
 	struct bpf_object *empty;
 	struct bpf_program *prog;
-	uint64_t entry, ret;
+	uint64_t offset[3]; /* SSL_write: entry, RET; SSL_set_connect_state */
+	struct linker linker;
 	struct bpf *bpf;
 	pthread_t thread;
 	Dl_info info;
@@ -196,7 +203,9 @@ int main(int argc, char **argv)
 	ssl_write = (int (*)(void *, const void *, int))dlsym(lib, "SSL_write");
 	ssl_client = (void (*)(void *))dlsym(lib, "SSL_set_connect_state");
 	dladdr((void *)ssl_write, &info);
-	sites((void *)ssl_write, &info, &entry, &ret);
+	sites(fd, (uint8_t *)ssl_write - (uint8_t *)info.dli_fbase, &offset[0], &offset[1]);
+	offset[2] = (uint8_t *)ssl_client - (uint8_t *)info.dli_fbase;
+	linker_init(&linker, bpf_tls_program(bpf));
 	empty = bpf_object__open_file(argv[2], NULL);
 	if (!empty || bpf_object__load(empty))
 		return 1;
@@ -208,9 +217,9 @@ int main(int argc, char **argv)
 		return 1;
 	for (int r = 0; r < ROUNDS; r++) {
 		t[NONE] = run((void *)0x1000);
-		t[EMPTY] = run_empty(prog, argv[1], entry, ret);
-		t[IGNORED] = run_agent(bpf, fd, argv[1], true);
-		t[CAPTURED] = run_agent(bpf, fd, argv[1], false);
+		t[EMPTY] = run_empty(prog, argv[1], offset[0], offset[1]);
+		t[IGNORED] = run_agent(&linker, fd, offset, true);
+		t[CAPTURED] = run_agent(&linker, fd, offset, false);
 		ignored[r] = t[IGNORED] / t[EMPTY];
 		captured[r] = t[CAPTURED] / t[EMPTY];
 	}
