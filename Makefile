@@ -191,7 +191,18 @@ $(B)/bench/%: $(B)/rel/tests/bench/%.o $(B)/rel/libprobity.a
 FUZZ_FLAGS := $(BASE) -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -Wno-gnu-variable-sized-type-not-at-end
 $(B)/fuzz/%: tests/fuzz/%.c $(SRCS) $(GEN_C) | $(GEN_H) $(SKEL)
 	$(call say,FUZZ,$@)mkdir -p $(@D) && $(CLANG) $(FUZZ_FLAGS) -w -o $@ $< \
-		$(filter user/base/% user/flow/% user/classify/% user/policy/% user/record/% $(B)/gen/%,$^) $(PKG_LIBS)
+		$(filter user/base/% user/flow/% user/classify/% user/policy/% user/record/% user/agent/discover/% $(B)/gen/%,$^) $(PKG_LIBS)
+
+# The resolver's unit test for aarch64, run under emulation by tests/system/test_tls_selftest. Only
+# pure files and no library: tests/aarch64/cmocka.h stands in for cmocka.
+CROSS := aarch64-linux-gnu-gcc
+CROSS_SRCS := $(addprefix user/agent/discover/,arch.c arch_aarch64.c by_asm.c by_gopclntab.c by_methods.c by_reference.c \
+	by_symbol.c elf_image.c elf_tables.c fixture.c resolve.c search.c selftest.c signatures.c texts.c)
+$(B)/tests-system/test_resolve_aarch64: tests/unit/agent/discover/test_resolve.c tests/aarch64/cmocka.h \
+		$(CROSS_SRCS) $(B)/gen/tls_signatures_data.c $(wildcard user/agent/discover/*.h)
+	$(call say,CROSS,$@)mkdir -p $(@D) && $(CROSS) -std=gnu11 -D_GNU_SOURCE -DPROBITY_NO_X86 -g -O2 -static -Itests/aarch64 -Iuser -I. \
+		$(WARN) -o $@ $(filter %.c,$^)
+sys-built: $(B)/tests-system/test_resolve_aarch64
 
 # Programs that run inside the test guests (vmtests/).
 VM_PROGS := $(patsubst vmtests/progs/%.c,$(B)/vm/progs/%,$(wildcard vmtests/progs/*.c))
