@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "flow/ws.h"
 #include "rig.h"
 #include "wsgen.h"
 
@@ -474,12 +475,12 @@ static void test_too_many_asked(void **state)
 {
 	BEGUN(x, "ai", "/v1/responses", 0);
 
-	for (int i = 0; i < 9; i++)
+	for (int i = 0; i < WS_TURNS_MAX + 1; i++)
 		say(x.r, &x.e, &ask, 0);
 	assert_int_equal(x.r->dones, 2);
 	verdict(&x.r->done[1], TRUNCATED, "too many turns without an answer");
 	rig_close(x.r);
-	assert_int_equal(x.r->dones, 10);
+	assert_int_equal(x.r->dones, WS_TURNS_MAX + 2);
 	over(&x);
 }
 
