@@ -9,6 +9,9 @@
  * one that sent hardly more than its handshake is none; where the kernel did not tell how much it
  * sent, one is believed to be unused if its process's probes are known to work.
  *
+ * One to a host at which AI was spoken, by any other program, may be something else: such
+ * connections are counted in a LOSS record.
+ *
  * A connection that was under way when it was seen first counts by its bytes before the first
  * request. If it is to nobody known, or begins with a request and may have had others before, it
  * goes into the LOSS record of such connections.
@@ -56,13 +59,19 @@ static void record(struct worker *w, struct conn *c, const char *host, const str
 
 /* --- sockets ------------------------------------------------------------------------------------ */
 
+/* AI was spoken there, perhaps beside other things. */
+static bool is_shadow(const struct worker *w, const struct sock *s, uint64_t ns)
+{
+	return s->sni && known_get(w->known, "", 0, s->sni, ns) == KNOWN_AI;
+}
+
 static bool to_ai(const struct worker *w, const struct sock *s, const struct proc *p, uint64_t ns)
 {
 	if (!s->sni)
 		return false;
 	if (is_service(w, s->sni))
 		return true;
-	return p && p->tls.tool && known_get(w->known, "", 0, s->sni, ns) == KNOWN_AI;
+	return p && p->tls.tool && is_shadow(w, s, ns);
 }
 
 /* The probes were in place for all of it. False: it carried no call, as far as can be told. */
@@ -131,16 +140,21 @@ static struct conn conn_of(struct worker *w, const struct sock *s)
 void late_socket(struct worker *w, struct sock *s, uint64_t ns)
 {
 	const struct proc *p = procs_find(w->procs, s->pid, s->start_ns);
-	struct conn c;
+	bool ai = to_ai(w, s, p, ns);
 	struct why because;
+	struct conn c;
 
-	if (s->seen || s->declared || !s->answer_ns || !to_ai(w, s, p, ns))
+	if (s->seen || s->declared || !s->answer_ns || !(ai || is_shadow(w, s, ns)))
 		return;
 	if (!why_unseen(s, p, &because)) {
 		w->count.quiet += s->closed_ns != 0;
 		return;
 	}
 	s->declared = true;
+	if (!ai) {
+		w->count.unseen_shadow++;
+		return;
+	}
 	c = conn_of(w, s);
 	record(w, &c, s->sni, &because, s->hello_ns, ns);
 }

@@ -49,7 +49,7 @@ static void kernel_drops(struct worker *w)
 /* What was lost here since it was last said; each is said once, when there is room. */
 static void own_losses(struct worker *w)
 {
-	static uint64_t dropped, late, evicted, unjoined;
+	static uint64_t dropped, late, evicted, unjoined, unseen;
 	const struct {
 		uint64_t now, *said;
 		const char *what, *cause, *reason;
@@ -58,6 +58,8 @@ static void own_losses(struct worker *w)
 		 "the recorder did not take finished records in time"},
 		{w->count.late, &late, "connections", "late_attach",
 		 "were under way when first seen; a call begun before is not recorded"},
+		{w->count.unseen_shadow, &unseen, "connections", "unseen",
+		 "to hosts at which AI was spoken; nothing of these was seen"},
 		{w->count.evicted, &evicted, "connections", "evicted",
 		 "no room to follow them; an open call is recorded as truncated"},
 		{w->count.unjoined, &unjoined, "connections", "unjoined",

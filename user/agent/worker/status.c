@@ -40,6 +40,7 @@ static json_t *counts(const struct worker *w, const struct ring *ring)
 		{"evidence_refused", c->evidence_refused},
 		{"late_connections", c->late},
 		{"unseen_calls", c->unseen},
+		{"unseen_shadow", c->unseen_shadow},
 		{"quiet_sockets", c->quiet},
 		{"keys_unjoined", c->unjoined},
 		{"key_chunks_not_kept", c->not_waited},

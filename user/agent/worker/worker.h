@@ -25,9 +25,10 @@ struct worker;
 
 struct worker_counts {
 	uint64_t events, calls, exchanges_not_ai, ignored, served, killed, late_kills, evicted;
-	uint64_t late;	 /* connections seen first when they were under way */
-	uint64_t unseen; /* calls declared of which no byte was seen */
-	uint64_t quiet;	 /* sockets to AI without a byte of plaintext, taken for unused */
+	uint64_t late;		/* connections seen first when they were under way */
+	uint64_t unseen;	/* calls declared of which no byte was seen */
+	uint64_t unseen_shadow; /* connections to hosts where AI was spoken, not seen either */
+	uint64_t quiet;		/* sockets to AI without a byte of plaintext, taken for unused */
 	uint64_t hellos, held, evidence, evidence_refused;
 	uint64_t unjoined;   /* keys whose socket never became known */
 	uint64_t not_waited; /* chunks of keys without a socket that found no room */

@@ -169,6 +169,7 @@ static void test_shadow_host(void **state)
 		sock_closed(COOKIE, 4000);
 		pass(3 * SECOND);
 		assert_int_equal(calls_n, tool);
+		assert_int_equal(w.count.unseen_shadow, !tool); /* said in a LOSS record */
 		if (tool)
 			assert_string_equal(calls[0]->service->id, "unknown");
 		world_free(state);
