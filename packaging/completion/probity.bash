@@ -48,7 +48,7 @@ _probity() {
 	*)
 		case $verb in
 		verify) mapfile -t COMPREPLY < <(compgen -d -- "$cur") ;;
-		policy) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+		policy | tls) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
 		esac
 		;;
 	esac
