@@ -155,9 +155,10 @@ static void save(struct attach *a)
 {
 	int r = a->s.cache ? cache_save(a->images, a->s.cache) : 0;
 
-	if (r)
-		log_warn("%s: %s; files are looked at again after a restart", a->s.cache,
-			 strerror(-r));
+	if (r && !a->save_failed) /* once, until it goes again */
+		log_warn("%s: cannot be written (%s); files are looked at again after a restart",
+			 a->s.cache, strerrorname_np(-r));
+	a->save_failed = r != 0;
 	a->dirty = false;
 }
 
