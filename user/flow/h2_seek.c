@@ -14,8 +14,8 @@
 #include "h2.h"
 
 #define RUN_MAX 4
-#define USUAL_LENGTH_MAX (1u << 20)
-#define USUAL_STREAM_MAX (1u << 24)
+#define USUAL_LENGTH_MAX (1u << 18)
+#define USUAL_STREAM_MAX (1u << 20)
 #define SETTINGS_MAX (64 * 6)
 
 const uint8_t h2_preface[H2_PREFACE_LEN] = {
