@@ -7,6 +7,7 @@
  * Layout: headers and texts at 0 (read-only), code at 0x4000, tables at 0x8000; addresses are offsets
  * plus BIAS, so that taking one for the other does not go unseen. What does not fit ends the program
  * by assertion: sizes follow from the table, not from input.
+ * One file, though long: every part writes into the same image, and none is of use without it.
  */
 #include "fixture.h"
 
