@@ -248,6 +248,9 @@ static void test_memory_in_sum(void **state)
 	conns_trim(w.conns, used, 88 * 100, now);
 	assert_int_equal(calls_n, 40);
 	assert_false(conns_count(w.conns) > 88);
+	for (uint64_t id = 41; id <= 80; id++)
+		bound(id, 0, 1000 + id); /* of AI: still there */
+	assert_int_equal(conns_count(w.conns), 88);
 	conns_trim(w.conns, used, 56 * 100, now);
 	assert_int_equal(calls_n, 40); /* idle ones only */
 	conns_trim(w.conns, used, 24 * 100, now);
