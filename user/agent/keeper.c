@@ -27,6 +27,7 @@
 #include "agent/control.h"
 #include "agent/inflight.h"
 #include "agent/mapwatch.h"
+#include "agent/pipe.h"
 #include "agent/prescan.h"
 #include "agent/procinfo.h"
 #include "agent/ring.h"
@@ -120,6 +121,11 @@ static json_t *status(void *ctx)
 		"recorder", parse(k->recorder.status), "policy", policy, "probes",
 		k->attach ? attach_processes(k->attach) : NULL, "prescan",
 		k->prescan ? prescan_status(k->prescan) : NULL);
+	if (k->pipes)
+		json_array_append_new(json_object_get(j, "backends"),
+				      json_pack("{s:s, s:s, s:s}", "for", "tool servers on pipes",
+						"backend", pipe_hooks_state(k->pipes), "note",
+						"attached while an AI tool runs"));
 	json_object_set_new(json_object_get(j, "recorder"), "restarts",
 			    json_integer(k->recorder.restarts));
 	return j;
