@@ -31,10 +31,12 @@ _Static_assert((CHUNK & (CHUNK - 1)) == 0, "CHUNK is a power of two");
 
 struct flight { /* one call's bytes on their way up, a chunk at a time */
 	__u64 conn_id, start_ns, buf, offset;
-	__u64 until, end; /* of waiting: without progress of the reader, and in all */
-	__u64 reader;	  /* where it stood when `until` was set */
 	__u32 left, dir, flags;
 	__u16 waits, fetched; /* fetched: the pages of this chunk */
+#ifdef PROBITY_SLEEPS
+	__u64 until, end; /* of waiting: without progress of the reader, and in all */
+	__u64 reader;	  /* where it stood when `until` was set */
+#endif
 };
 
 enum { SENT, NO_ROOM, NOT_THERE };
@@ -274,32 +276,45 @@ static __always_inline void emit_all(struct flight *f)
 
 #endif
 
-/* The loop wants its state on the stack of its own function. */
-static __noinline void emit_many(const struct flight *p)
-{
-	struct flight f = *p;
-
-	emit_all(&f);
-}
-
-ONCE(int, emit_flight)(struct flight *f)
-{
-	int r;
-
-	if (!f || !f->left)
-		return 0;
-	if (f->left > 4096) {
-		emit_many(f);
-		return 0;
-	}
-	r = emit_some(f, f->left);
 #ifdef PROBITY_SLEEPS
-	if (r)
-		emit_many(f);
-#else
-	refused(r);
-#endif
+/* Of a flight it knows nothing of, the verifier does not follow the values through the loop. */
+__weak __noinline int emit_waiting(struct flight *p)
+{
+	struct flight f;
+
+	if (!p)
+		return 0;
+	f = *p;
+	emit_all(&f);
 	return 0;
+}
+#endif
+
+/* rest: length, direction << 31, flags << 32. No more than five arguments can be passed, and memory
+ * of the caller could not be the loop's. */
+ONCE(int, emit_flight)(__u64 conn_id, __u64 start_ns, __u64 buf, __u64 offset, __u64 rest)
+{
+	struct flight f = {
+		.conn_id = conn_id,
+		.start_ns = start_ns,
+		.buf = buf,
+		.offset = offset,
+		.left = rest & 0x7fffffff,
+		.dir = rest >> 31 & 1,
+		.flags = rest >> 32 & 0xffff,
+	};
+	int r = SENT;
+
+#ifdef PROBITY_SLEEPS
+	if (!f.left || f.left > 4096 || emit_some(&f, f.left))
+		r = emit_waiting(&f);
+#else
+	if (f.left && f.left <= 4096)
+		refused(emit_some(&f, f.left));
+	else
+		emit_all(&f);
+#endif
+	return r;
 }
 
 /* Offsets go on whatever happens to the bytes. Old kernels cannot add and fetch at once: there two
@@ -318,21 +333,15 @@ static __always_inline __u64 take_offset(struct conn *conn, __u32 dir, __u64 len
 
 static __always_inline void emit(struct conn *conn, __u32 dir, __u64 buf, __u64 len, __u32 flags)
 {
-	struct flight f = {
-		.conn_id = conn->id,
-		.start_ns = conn->start_ns,
-		.buf = buf,
-		.dir = dir,
-		.flags = (conn->flags & 0xffff) | flags,
-	};
+	__u64 offset = take_offset(conn, dir, len);
 
-	f.offset = take_offset(conn, dir, len);
 	if (len > CALL_MAX) {
 		drop(DROP_TOO_LARGE);
 		len = CALL_MAX;
 	}
-	f.left = len;
-	emit_flight(&f);
+	flags |= conn->flags & 0xffff;
+	emit_flight(conn->id, conn->start_ns, buf, offset,
+		    len | (__u64)(dir & 1) << 31 | (__u64)flags << 32);
 }
 
 #endif

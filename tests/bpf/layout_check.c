@@ -549,6 +549,29 @@ static void test_go(void *fn, uint8_t dir, const char *name)
 	ok(told(dir, offset, 5) == conn, "Go, %s: another stack", name);
 }
 
+/* --- memory --------------------------------------------------------------------------------------- */
+
+static void test_not_there(void)
+{
+	size_t n = 100000;
+	uint8_t *p = mmap(NULL, 1 << 20, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint64_t faults = drops(DROP_READ_FAULT), told_n = 0;
+
+	if (p == MAP_FAILED)
+		die("mmap", errno);
+	stub.write(handle(), p, n);
+	hear();
+	for (unsigned i = 0; i < seen_n; i++)
+		told_n += seen[i].kind == EVENT_DATA ? seen[i].size : 0;
+	if (bpf_waits(b))
+		ok(told_n == n && drops(DROP_READ_FAULT) == faults,
+		   "bytes that are not in memory are fetched");
+	else
+		ok(!told_n && drops(DROP_READ_FAULT) == faults + 2,
+		   "bytes that are not in memory are gaps");
+	munmap(p, 1 << 20);
+}
+
 /* --- liveness ------------------------------------------------------------------------------------- */
 
 static struct image_hits hits_of(uint32_t image)
@@ -644,7 +667,8 @@ static void test_wait(void)
 	struct timespec from, till;
 	uint64_t waited, us, full;
 
-	if (bpf_call_max(b) < (4 << 20)) {
+	memset(data, 'x', sizeof(data)); /* is in memory now */
+	if (!bpf_waits(b)) {
 		ok(true, "calls wait for room # SKIP this kernel's uprobes cannot sleep");
 		return;
 	}
@@ -704,6 +728,7 @@ int main(int argc, char **argv)
 	test_full();
 	test_go(stub.go_new, EVENT_WRITE, "registers");
 	test_go(stub.go_old, EVENT_READ, "the old convention");
+	test_not_there();
 	test_hits(verdicts);
 	test_wait();
 	links_close(probes);

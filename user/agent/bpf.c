@@ -259,6 +259,10 @@ void bpf_set_wait(struct bpf *b, uint32_t us)
 {
 	__atomic_store_n(&b->shared->wait_us, us, __ATOMIC_RELAXED);
 }
+bool bpf_waits(const struct bpf *b)
+{
+	return b->variant == BPF_VARIANT_SLEEPS;
+}
 uint64_t bpf_waited(const struct bpf *b)
 {
 	struct tally t = {};

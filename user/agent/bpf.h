@@ -4,6 +4,7 @@
 #define PROBITY_AGENT_BPF_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "agent/role.h"
@@ -23,6 +24,7 @@ struct bpf_program *bpf_tls_program(const struct bpf *b);
 size_t bpf_call_max(const struct bpf *b); /* of a larger call only so much is told */
 /* How long a call waits for room in the ring while the worker does not move; 0 = never. */
 void bpf_set_wait(struct bpf *b, uint32_t us);
+bool bpf_waits(const struct bpf *b);	  /* whether this kernel can */
 uint64_t bpf_waited(const struct bpf *b); /* calls that did */
 int bpf_events_fd(const struct bpf *b);
 size_t bpf_events_size(const struct bpf *b);
