@@ -11,6 +11,8 @@
 #include "lib/bound.h"
 #include "lib/emit.h"
 
+#define EEXIST 17
+
 char LICENSE[] SEC("license") = "GPL"; /* the one of our two that the kernel asks for */
 
 static __always_inline void fill(struct event_exec *e, struct task_struct *t)
@@ -132,6 +134,23 @@ int proc_fork(struct bpf_raw_tracepoint_args *ctx)
 	return 0;
 }
 
+/* Processes whose end was told, for as long as their last threads need. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, struct conn_key);
+	__type(value, __u8);
+} ended SEC(".maps");
+
+/* When two threads end at once, both see that none is left. */
+static __always_inline bool told_already(struct task_struct *t, __u32 tgid)
+{
+	struct conn_key k = {.tgid = tgid, .start = task_start(t) >> 20};
+	__u8 one = 1;
+
+	return bpf_map_update_elem(&ended, &k, &one, BPF_NOEXIST) == -EEXIST;
+}
+
 SEC("raw_tp/sched_process_exit")
 int proc_exit(struct bpf_raw_tracepoint_args *ctx)
 {
@@ -148,6 +167,8 @@ int proc_exit(struct bpf_raw_tracepoint_args *ctx)
 	if ((code & 0x7f) == SIGKILL)
 		flags = EVENT_F_SIGKILL;
 	tid = bpf_get_current_pid_tgid() >> 32;
+	if (told_already(t, tid))
+		return 0;
 	bpf_map_delete_elem(&krule_procs, &tid);
 	bpf_map_delete_elem(&proc_marks, &tid);
 	e = reserve(sizeof(*e));
