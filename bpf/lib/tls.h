@@ -156,8 +156,8 @@ static __always_inline int tls_site(struct pt_regs *ctx, __u64 cookie)
 		return gone(ssl, true);
 	case TLS_CTRL:
 		return named(ssl,
-			     TLS_COOKIE_BUF(cookie) == LOC_NONE ? SSL_CTRL_SET_TLSEXT_HOSTNAME :
-								  (int)VALUE(BUF, LOC_ARG2),
+			     TLS_COOKIE_BUF(cookie) == LOC_NONE ? SSL_CTRL_SET_TLSEXT_HOSTNAME
+								: (int)VALUE(BUF, LOC_ARG2),
 			     VALUE(OUT, LOC_ARG4));
 	case TLS_WRITE_EX2:
 		a.out = VALUE(OUT, LOC_ARG5);
