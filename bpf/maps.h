@@ -86,6 +86,7 @@ struct call {
 	struct conn_key key; /* of pending */
 	__u64 sp;	     /* of pending: a send from deeper in the stack is inside the call */
 	__u64 received;	     /* the socket this thread received from last */
+	__u64 named;	     /* cookie of the socket it sent to last, if a rule has its name; or 0 */
 	__u32 fresh;	     /* and nothing was opened since */
 	__u32 pending;	     /* key has no socket yet: the next TCP send of this thread shows it */
 	__u32 depth;
@@ -148,6 +149,17 @@ struct {
 	__type(key, struct krule_host_key);
 	__type(value, __u64);
 } krule_hosts SEC(".maps") __weak;
+/* Of the name in the ClientHello of a socket, for handles that are bound to it. Only of names that
+ * a rule has. */
+struct sock_rules {
+	__u64 rules, generation;
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, __u64); /* socket cookie */
+	__type(value, struct sock_rules);
+} sock_rules SEC(".maps") __weak;
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 4096);

@@ -23,6 +23,7 @@
  * payload), and counted. A segment is told once; one that fills a hole comes late, with its offset.
  */
 #include "lib/net_copy.h"
+#include "lib/sni.h"
 
 #define PASS 1
 #define HOLD 0 /* TCP takes it for a packet that could not be sent, and not for congestion */
@@ -423,6 +424,7 @@ static __always_inline int first(struct __sk_buff *skb, struct bpf_sock *sk, str
 		begin(s, p, NET_HELLO);
 		s->want = hello_size(b, n);
 		net_count(NET_HELLOS);
+		sni_rules(skb, s, p->off);
 		hold_begin(sk, s);
 		if (s->held)
 			hold_note(s);

@@ -11,6 +11,23 @@ static __always_inline bool is_tcp(struct sock *sk)
 	return BPF_CORE_READ_BITFIELD_PROBED(sk, sk_protocol) == IPPROTO_TCP;
 }
 
+/* Kernel rules only: what this thread sends to now. */
+static __always_inline void note_name(struct sock *sk)
+{
+	struct shared *sh = shared_of();
+	struct sock_rules *r;
+	struct call *c;
+	__u64 cookie;
+
+	if (!sh || !sh->krule.all)
+		return;
+	cookie = cookie_of(sk);
+	r = bpf_map_lookup_elem(&sock_rules, &cookie);
+	c = call_of(r != NULL);
+	if (c)
+		c->named = r ? cookie : 0;
+}
+
 /* sp: of the thread in user mode. */
 static __always_inline int sent(struct sock *sk, __u64 sp)
 {
@@ -20,6 +37,7 @@ static __always_inline int sent(struct sock *sk, __u64 sp)
 	struct conn *conn;
 	__u32 flags;
 
+	note_name(sk);
 	if (!c || !c->pending || !is_tcp(sk))
 		return 0;
 	c->pending = 0;

@@ -156,6 +156,8 @@ static __always_inline int enter(struct pt_regs *ctx, __u64 cookie, struct args 
 	if (!conn)
 		return 0;
 	learn_again(conn);
+	if (a->dir == EVENT_WRITE)
+		name_by_thread(conn);
 	if (a->dir == EVENT_WRITE && conn->host_rules && killed(conn, a->buf, a->len))
 		return 0;
 	again(conn, a);

@@ -109,4 +109,33 @@ static __always_inline void wait_for_send(struct call *c, const struct conn_key 
 	c->pending = 1;
 }
 
+/* The rules of the name in the hello of its socket; the program's own word for it, if it was seen,
+ * goes before. */
+static __noinline int name_by_sock(struct conn *conn, __u64 cookie)
+{
+	struct shared *sh = shared_of();
+	struct sock_rules *r;
+
+	if (!conn || !sh || !sh->krule.all || conn->host_generation == sh->krule.generation)
+		return 0;
+	r = bpf_map_lookup_elem(&sock_rules, &cookie);
+	if (!r || r->generation != sh->krule.generation)
+		return 0;
+	conn->host_rules = r->rules;
+	conn->host_generation = r->generation;
+	return 0;
+}
+
+/*
+ * A handle that was in its handshake when its probes came has no socket before its first write. That
+ * of the thread's last send, the end of the handshake, is taken for it, if a rule has its name.
+ */
+static __always_inline void name_by_thread(struct conn *conn)
+{
+	struct call *c = conn->flags & CONN_BOUND ? NULL : call_of(false);
+
+	if (c && c->named)
+		name_by_sock(conn, c->named);
+}
+
 #endif

@@ -5,6 +5,7 @@
 
 #include "chunk.h"
 #include "conn.h"
+#include "hostkey.h"
 
 static __noinline bool killed(struct conn *conn, __u64 buf, __u64 len)
 {
@@ -44,40 +45,16 @@ static __noinline bool killed(struct conn *conn, __u64 buf, __u64 len)
 	return true;
 }
 
-/*
- * The rules of the longest pattern that covers the name: looked up whole, then cut at each dot. The
- * key is the name reversed, in lower case. On the stack, because a probe can be preempted by another
- * one on the same CPU.
- */
+/* On the stack, because a probe can be preempted by another one on the same CPU. */
 static __noinline long rules_for(__u64 name, __u64 *ret)
 {
 	struct krule_host_key k = {};
-	__u64 *rules;
 	long n = bpf_probe_read_user_str(k.name, sizeof(k.name), (void *)name);
-	__u32 len;
+	__u64 *rules;
 
 	if (n <= 1 || n >= KRULE_HOST_MAX)
 		return n;
-	len = n - 1;
-	if (k.name[(len - 1) & (KRULE_HOST_MAX - 1)] == '.')
-		k.name[--len & (KRULE_HOST_MAX - 1)] = 0;
-	for (__u32 i = 0; i < KRULE_HOST_MAX / 2; i++) {
-		__u32 a = i & (KRULE_HOST_MAX - 1), z = (len - 1 - i) & (KRULE_HOST_MAX - 1);
-		__u8 x, y;
-
-		if (i * 2 >= len)
-			break;
-		x = k.name[a];
-		y = k.name[z];
-		k.name[a] = y >= 'A' && y <= 'Z' ? y + 'a' - 'A' : y;
-		k.name[z] = x >= 'A' && x <= 'Z' ? x + 'a' - 'A' : x;
-	}
-	rules = bpf_map_lookup_elem(&krule_hosts, &k);
-	for (int i = KRULE_HOST_MAX - 1; i >= 0 && !rules; i--) {
-		if (k.name[i] == '.')
-			rules = bpf_map_lookup_elem(&krule_hosts, &k);
-		k.name[i] = 0;
-	}
+	rules = host_rules(&k, n - 1);
 	if (rules && ret)
 		*ret = *rules;
 	return n;

@@ -93,6 +93,7 @@ static __always_inline void bind_conn(struct sock *sk, struct conn *conn, const 
 		}
 	conn->sk = (__u64)sk;
 	conn->flags |= CONN_BOUND;
+	name_by_sock(conn, cookie_of(sk));
 	tell(sk, EVENT_CONN, conn->id, conn->start_ns, (conn->flags & 0xffff) | flags);
 }
 
