@@ -66,7 +66,7 @@ static void fill(struct interaction *it)
 	TEXT_SET(it->response_model, "gpt-4o-2026-01-01", 17);
 	it->dialect = DIALECT_OPENAI_CHAT;
 	it->status = 200;
-	it->tokens = (struct tokens){120, 48, 64, -1, 16};
+	it->tokens = (struct tokens){120, 48, 64, -1, 16, -1};
 	names_add(&it->tools_offered, "get_weather", 11);
 	it->tool_calls_count = 1;
 	strcpy(it->tool_calls[0].name, "get_weather");

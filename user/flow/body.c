@@ -168,6 +168,8 @@ void body_messages(struct body *b, const struct http1_head *h)
 				       message_end,   message_unread, b};
 
 	b->json = grpc_is_json(h->content_type);
+	if (!b->json && is_request(b) && b->out.it->dialect == DIALECT_CONNECT_PROTOBUF)
+		extract_speaks(b->out.extract, DIALECT_CONNECT_PROTOBUF);
 	if (!b->json)
 		b->peek = protopeek_new(b->out.it, is_request(b));
 	b->form = FORM_MESSAGES;

@@ -23,9 +23,9 @@
 #include "base/cleanup.h"
 #include "dialect/facts.h"
 #include "dialect/rules.h"
+#include "extract_path.h"
 
 #define TEXT_MAX 256 /* no fact is longer than 128 */
-#define ALL_DIALECTS UINT32_MAX
 
 struct doc {
 	struct extract *x;
@@ -53,125 +53,6 @@ struct extract {
 
 static const char done_marker[] = "[DONE]";
 
-/* --- dialect by path ------------------------------------------------------------------------- */
-
-/* "a*b": a somewhere before an ending b. */
-static bool path_ends(const char *path, size_t n, const char *suffix)
-{
-	const char *star = strchr(suffix, '*');
-	const char *tail = star ? star + 1 : suffix;
-	size_t len = strlen(tail);
-
-	if (n < len || memcmp(path + n - len, tail, len))
-		return false;
-	return !star || memmem(path, n - len, suffix, (size_t)(star - suffix));
-}
-
-static const struct dialect_path *path_find(const char *path, enum dialect *ret_dialect)
-{
-	size_t n = strcspn(path, "?#");
-
-	if (n > 1 && path[n - 1] == '/')
-		n--;
-	for (enum dialect d = DIALECT_NONE + 1; d < DIALECT__MAX; d++)
-		for (const struct dialect_path *p = dialect_def(d)->paths; p->suffix; p++)
-			if (path_ends(path, n, p->suffix)) {
-				*ret_dialect = d;
-				return p;
-			}
-	return NULL;
-}
-
-enum dialect extract_dialect_by_path(const char *method, const char *path)
-{
-	enum dialect d = DIALECT_NONE;
-
-	if (!strcmp(method, "POST"))
-		path_find(path, &d);
-	return d;
-}
-
-static bool path_is_strong(const struct interaction *it)
-{
-	enum dialect d = DIALECT_NONE;
-	const struct dialect_path *p = path_find(it->path, &d);
-
-	return p && !p->weak && d == it->dialect;
-}
-
-/* --- facts from the path --------------------------------------------------------------------- */
-
-/* The path segment after `before`, up to one of `ends`. */
-static void model_from_path(struct interaction *it, const char *before, const char *ends)
-{
-	const char *at = NULL;
-	size_t n;
-
-	/* The last one counts: projects may be called "models" too. */
-	for (const char *s = it->path; (s = strstr(s, before)); s++)
-		at = s + strlen(before);
-	n = at ? strcspn(at, ends) : 0;
-	if (n && at[n])
-		TEXT_SET(it->request_model, at, n);
-}
-
-static int hex(char c)
-{
-	return c >= '0' && c <= '9'		    ? c - '0'
-	       : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10
-						    : -1;
-}
-
-void extract_unescape(char *s)
-{
-	char *to = s;
-
-	for (; *s; s++) {
-		int hi = *s == '%' ? hex(s[1]) : -1, lo = hi < 0 ? -1 : hex(s[2]);
-
-		if (lo > 0 || (lo == 0 && hi > 0)) {
-			*to++ = (char)(hi << 4 | lo);
-			s += 2;
-		} else {
-			*to++ = *s;
-		}
-	}
-	*to = '\0';
-}
-
-static void model_of_bedrock(struct interaction *it)
-{
-	char name[sizeof(it->request_model)];
-
-	model_from_path(it, "/model/", "/");
-	memcpy(name, it->request_model, sizeof(name));
-	extract_unescape(name);
-	TEXT_SET(it->request_model, name, strlen(name));
-	if (strstr(it->path, "-stream"))
-		it->stream_requested = true;
-}
-
-static void facts_from_path(struct interaction *it, bool request_whole)
-{
-	if (it->dialect == DIALECT_BEDROCK_CONVERSE || it->dialect == DIALECT_BEDROCK_INVOKE) {
-		model_of_bedrock(it);
-	} else if (it->dialect == DIALECT_GEMINI) {
-		model_from_path(it, "/endpoints/", ":/"); /* a model of one's own */
-		model_from_path(it, "/tunedModels/", ":/");
-		model_from_path(it, "/models/", ":/");
-		if (strstr(it->path, ":streamGenerateContent"))
-			it->stream_requested = true;
-	} else if (request_whole && !*it->request_model) {
-		if (it->dialect == DIALECT_OPENAI_CHAT)
-			model_from_path(it, "/deployments/", "/");
-		else if (it->dialect == DIALECT_ANTHROPIC_MESSAGES)
-			model_from_path(it, "/models/", ":/");
-		if (it->dialect == DIALECT_ANTHROPIC_MESSAGES &&
-		    strstr(it->path, ":streamRawPredict"))
-			it->stream_requested = true;
-	}
-}
-
 /* --- dialect by shape ------------------------------------------------------------------------ */
 
 static void settle(struct extract *x, enum dialect d, bool firm)
@@ -186,7 +67,7 @@ static void judge_request(struct extract *x)
 	uint64_t seen = x->facts.side[EXTRACT_REQUEST].seen;
 	enum dialect hint = x->it->dialect, best = DIALECT_NONE;
 	enum fit hint_fit = FIT_NOT, best_fit = FIT_NOT;
-	bool strong = path_is_strong(x->it);
+	bool strong = extract_path_is_strong(x->it);
 
 	if (x->firm)
 		return;
@@ -223,7 +104,7 @@ static void publish_request(struct extract *x)
 	if (!x->asked)
 		return;
 	facts_request_ended(&x->facts, x->asked_whole);
-	facts_from_path(x->it, x->asked_whole);
+	extract_path_facts(x->it, x->asked_whole);
 }
 
 static void end_request(struct extract *x, bool whole)
@@ -250,9 +131,11 @@ static void end_response(struct extract *x, bool whole)
 
 static uint32_t speakers(const struct doc *d)
 {
+	uint32_t named = 1u << d->x->it->dialect;
+
 	if (d->side == EXTRACT_RESPONSE && d->x->firm)
-		return 1u << d->x->it->dialect;
-	return ALL_DIALECTS;
+		return named;
+	return d->rules->by_shape | named;
 }
 
 static void apply_rules(struct doc *d, uint16_t node, enum json_event ev, const char *p, size_t n)
@@ -353,7 +236,7 @@ struct extract *extract_new(struct interaction *it)
 		x->doc[i].side = (enum extract_side)i;
 		x->doc[i].rules = rules_get((unsigned)i);
 	}
-	facts_from_path(it, false);
+	extract_path_facts(it, false);
 	return x;
 }
 

@@ -26,6 +26,17 @@ static const char *const dialects[DIALECT__MAX] = {
 	[DIALECT_BEDROCK_INVOKE] = "bedrock_invoke",
 	[DIALECT_OPENAI_AUDIO] = "openai_audio",
 	[DIALECT_OPENAI_IMAGES] = "openai_images",
+	[DIALECT_OPENAI_COMPLETIONS] = "openai_completions",
+	[DIALECT_OPENAI_EMBEDDINGS] = "openai_embeddings",
+	[DIALECT_GEMINI_INTERACTIONS] = "gemini_interactions",
+	[DIALECT_OLLAMA_EMBED] = "ollama_embed",
+	[DIALECT_COHERE_V2] = "cohere_v2",
+	[DIALECT_DASHSCOPE] = "dashscope",
+	[DIALECT_LLAMA_COMPLETION] = "llama_completion",
+	[DIALECT_TGI_GENERATE] = "tgi_generate",
+	[DIALECT_REPLICATE_PREDICTION] = "replicate_prediction",
+	[DIALECT_WATSONX] = "watsonx",
+	[DIALECT_CONNECT_PROTOBUF] = "connect_protobuf",
 };
 
 static const char *const verdicts[] = {
@@ -146,7 +157,7 @@ void names_add(struct names *l, const char *s, size_t n)
 void interaction_init(struct interaction *it)
 {
 	memset(it, 0, sizeof(*it));
-	it->tokens = (struct tokens){-1, -1, -1, -1, -1};
+	it->tokens = (struct tokens){-1, -1, -1, -1, -1, -1};
 	it->grpc_status = -1;
 }
 

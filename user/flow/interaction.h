@@ -27,6 +27,17 @@ enum dialect {
 	DIALECT_BEDROCK_INVOKE,
 	DIALECT_OPENAI_AUDIO,
 	DIALECT_OPENAI_IMAGES,
+	DIALECT_OPENAI_COMPLETIONS,
+	DIALECT_OPENAI_EMBEDDINGS,
+	DIALECT_GEMINI_INTERACTIONS,
+	DIALECT_OLLAMA_EMBED,
+	DIALECT_COHERE_V2,
+	DIALECT_DASHSCOPE,
+	DIALECT_LLAMA_COMPLETION,
+	DIALECT_TGI_GENERATE,
+	DIALECT_REPLICATE_PREDICTION,
+	DIALECT_WATSONX,
+	DIALECT_CONNECT_PROTOBUF,
 	DIALECT__MAX
 };
 /* Key of the dialect in policies/catalog.yaml ("openai_chat", …; "" for NONE). */
@@ -71,6 +82,7 @@ struct upload {
 /* Token counts in OpenTelemetry's meaning: input includes cached, output includes reasoning. */
 struct tokens {
 	int64_t input, output, cached, cache_write, reasoning; /* -1 unknown */
+	int64_t cache_write_1h; /* of cache_write, what is kept for an hour; it costs more */
 };
 
 #define TURN_BY_SERVER (1ull << 62)
@@ -100,6 +112,7 @@ struct interaction {
 	char request_model[128], response_model[128], response_id[128];
 	char finish_reason[48]; /* as sent: stop, end_turn, tool_use, STOP … last one wins */
 	char error_type[96];	/* of an error answer */
+	char service_tier[24];	/* as answered: default, standard, priority, flex … */
 	struct tokens tokens;
 	struct names tools_offered;
 	struct tool_call tool_calls[TOOL_CALLS_MAX];

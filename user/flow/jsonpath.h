@@ -9,7 +9,7 @@
 
 #include "json.h"
 
-#define JSONPATH_NODES 512
+#define JSONPATH_NODES 1024
 
 struct jsonpath_node {
 	const char *key; /* points into the pattern; NULL = any element of an array */

@@ -22,7 +22,7 @@ static void test_paths(void **state)
 		 DIALECT_OPENAI_CHAT},
 		{"GET", "/v1/chat/completions", DIALECT_NONE},
 		{"POST", "/v1/chat/completions/x", DIALECT_NONE},
-		{"POST", "/v1/completions", DIALECT_NONE},
+		{"POST", "/v1/completions", DIALECT_OPENAI_COMPLETIONS},
 		{"POST", "/v1/responses", DIALECT_OPENAI_RESPONSES},
 		{"POST", "/v1/responses/input_tokens", DIALECT_OPENAI_RESPONSES},
 		{"GET", "/v1/responses/resp_1", DIALECT_NONE},
@@ -38,6 +38,30 @@ static void test_paths(void **state)
 		{"POST", "/api/chat", DIALECT_OLLAMA},
 		{"POST", "/ollama/api/generate", DIALECT_OLLAMA},
 		{"POST", "/api/chatter", DIALECT_NONE},
+		{"POST", "/v1/fim/completions", DIALECT_OPENAI_COMPLETIONS},
+		{"POST", "/completion", DIALECT_LLAMA_COMPLETION},
+		{"POST", "/infill", DIALECT_LLAMA_COMPLETION},
+		{"POST", "/v1/embeddings", DIALECT_OPENAI_EMBEDDINGS},
+		{"POST", "/api/embeddings", DIALECT_OLLAMA_EMBED},
+		{"POST", "/api/embed", DIALECT_OLLAMA_EMBED},
+		{"POST", "/embed", DIALECT_NONE},
+		{"POST", "/generate", DIALECT_TGI_GENERATE},
+		{"POST", "/generate_stream", DIALECT_TGI_GENERATE},
+		{"POST", "/api/generate", DIALECT_OLLAMA},
+		{"POST", "/v2/chat", DIALECT_COHERE_V2},
+		{"POST", "/v1/chat", DIALECT_NONE},
+		{"POST", "/v1beta/interactions", DIALECT_GEMINI_INTERACTIONS},
+		{"POST", "/v1/predictions", DIALECT_REPLICATE_PREDICTION},
+		{"POST", "/v1/models/o/n/predictions", DIALECT_REPLICATE_PREDICTION},
+		{"POST", "/v1/models/m:predict", DIALECT_NONE},
+		{"POST", "/api/v1/services/aigc/text-generation/generation", DIALECT_DASHSCOPE},
+		{"POST", "/ml/v1/text/chat?version=2026-01-01", DIALECT_WATSONX},
+		{"POST", "/ml/v1/deployments/d/text/generation_stream", DIALECT_WATSONX},
+		{"POST", "/text/chat", DIALECT_NONE},
+		{"POST", "/aiserver.v1.ChatService/StreamChat", DIALECT_CONNECT_PROTOBUF},
+		{"POST", "/exa.api_server_pb.ApiServerService/GetChatMessage",
+		 DIALECT_CONNECT_PROTOBUF},
+		{"POST", "/google.pubsub.v1.Publisher/Publish", DIALECT_NONE},
 		{"POST", "/", DIALECT_NONE},
 		{"POST", "", DIALECT_NONE},
 	};
@@ -153,6 +177,92 @@ static void test_shapes(void **state)
 		 "{\"messages\":[{\"role\":\"user\"}],\"contents\":[{\"parts\":[]}]}",
 		 DIALECT_OPENAI_CHAT, false},
 		{"/v1/chat/completions", "{\"ping\":1}", DIALECT_OPENAI_CHAT, true},
+		/* ordinary, in the words of dialects that only a path can name */
+		{"/", "{\"agent\":\"smith\",\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}",
+		 DIALECT_NONE},
+		{"/", "{\"version\":\"2\",\"input\":{\"prompt\":\"name?\"}}", DIALECT_NONE},
+		{"/", "{\"model_id\":\"a\",\"input\":\"x\",\"project_id\":\"p\"}", DIALECT_NONE},
+		{"/", "{\"inputs\":\"x\",\"parameters\":{\"max_new_tokens\":5}}", DIALECT_NONE},
+		{"/", "{\"prompt\":\"x\",\"n_predict\":5}", DIALECT_NONE},
+		{"/", "{\"model\":\"S\",\"input\":{\"messages\":[{\"role\":\"user\"}]}}",
+		 DIALECT_NONE},
+		{"/",
+		 "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"eth_call\",\"params\":[{\"input\":\"0x\",\"data\":\"0x\"}]}",
+		 DIALECT_NONE},
+		{"/",
+		 "{\"query\":\"query($input: In){a}\",\"variables\":{\"input\":{\"model\":\"m\",\"prompt\":\"p\"}}}",
+		 DIALECT_NONE},
+		{"/", "{\"model\":\"car\",\"prompt\":[\"color\",\"size\"],\"version\":3}",
+		 DIALECT_NONE},
+		{"/",
+		 "{\"events\":[{\"type\":\"message\",\"role\":\"user\"}],\"model\":\"web\",\"input\":\"click\"}",
+		 DIALECT_NONE},
+		{"/", "{\"instances\":[{\"prompt\":\"x\"}],\"parameters\":{\"sampleCount\":1}}",
+		 DIALECT_NONE},
+		{"/",
+		 "{\"text\":\"hi\",\"channel\":\"C1\",\"blocks\":[],\"messages\":[{\"role\":\"user\"}]}",
+		 DIALECT_NONE},
+		/* ordinary, where a dialect would be: the path alone bears nothing out */
+		{"/course/completions",
+		 "{\"user\":7,\"course\":\"c1\",\"completed_at\":\"2026-01-01\"}",
+		 DIALECT_OPENAI_COMPLETIONS, true},
+		{"/course/completions", "{\"prompt\":\"finish?\"}", DIALECT_OPENAI_COMPLETIONS,
+		 true},
+		{"/editor/completions", "{\"model\":\"Car\",\"field\":\"colour\"}",
+		 DIALECT_OPENAI_COMPLETIONS, true},
+		{"/social/embeddings", "{\"input\":\"https://example.org/v/1\"}",
+		 DIALECT_OPENAI_EMBEDDINGS, true},
+		{"/social/embeddings", "{\"model\":\"video\",\"url\":\"x\"}",
+		 DIALECT_OPENAI_EMBEDDINGS, true},
+		{"/api/embed", "{\"url\":\"https://example.org/v/1\",\"width\":640}",
+		 DIALECT_OLLAMA_EMBED, true},
+		{"/crm/interactions", "{\"agent\":\"smith\",\"input\":\"call\",\"customer\":9}",
+		 DIALECT_GEMINI_INTERACTIONS, true},
+		{"/crm/interactions", "{\"type\":\"click\",\"model\":\"button\"}",
+		 DIALECT_GEMINI_INTERACTIONS, true},
+		{"/v2/chat", "{\"to\":\"u1\",\"messages\":[{\"text\":\"hi\"}]}", DIALECT_COHERE_V2,
+		 true},
+		{"/v2/chat", "{\"messages\":[{\"role\":\"admin\",\"text\":\"hi\"}]}",
+		 DIALECT_COHERE_V2, true},
+		{"/tasks/completion", "{\"task\":4,\"prompt\":\"done?\"}", DIALECT_LLAMA_COMPLETION,
+		 true},
+		{"/survey/completion", "{\"prompt\":\"q\",\"temperature\":1}",
+		 DIALECT_LLAMA_COMPLETION, true},
+		{"/pdf/generate", "{\"inputs\":\"a.docx\",\"parameters\":{\"paper\":\"A4\"}}",
+		 DIALECT_TGI_GENERATE, true},
+		{"/jobs/generate",
+		 "{\"inputs\":[\"a\",\"b\"],\"parameters\":{\"max_new_tokens\":9}}",
+		 DIALECT_TGI_GENERATE, true},
+		{"/pdf/generate", "{\"template\":\"invoice\",\"data\":{}}", DIALECT_TGI_GENERATE,
+		 true},
+		{"/v1/predictions", "{\"input\":{\"tide\":3},\"station\":\"x\"}",
+		 DIALECT_REPLICATE_PREDICTION, true},
+		{"/v1/predictions", "{\"version\":\"2\",\"input\":[1,2,3]}",
+		 DIALECT_REPLICATE_PREDICTION, true},
+		{"/v1/predictions", "{\"version\":2,\"input\":{\"x\":1}}",
+		 DIALECT_REPLICATE_PREDICTION, true},
+		{"/ml/v1/text/chat", "{\"model_id\":\"m\"}", DIALECT_WATSONX, true},
+		{"/aiserver.v1.Foo/Bar", "{\"model\":\"m\"}", DIALECT_CONNECT_PROTOBUF, true},
+		/* the same paths, borne out */
+		{"/v1/completions", "{\"model\":\"m\",\"prompt\":\"x\"}",
+		 DIALECT_OPENAI_COMPLETIONS, false},
+		{"/v1/completions", "{\"model\":\"m\",\"prompt\":[[1,2]]}",
+		 DIALECT_OPENAI_COMPLETIONS, false},
+		{"/v1/embeddings", "{\"model\":\"m\",\"input\":[\"x\"]}", DIALECT_OPENAI_EMBEDDINGS,
+		 false},
+		{"/api/embeddings", "{\"model\":\"m\",\"prompt\":\"x\"}", DIALECT_OLLAMA_EMBED,
+		 false},
+		{"/completion", "{\"prompt\":\"x\",\"n_predict\":-1}", DIALECT_LLAMA_COMPLETION,
+		 false},
+		{"/generate", "{\"inputs\":\"x\",\"parameters\":{\"do_sample\":true}}",
+		 DIALECT_TGI_GENERATE, false},
+		{"/v1/predictions", "{\"version\":\"a:b\",\"input\":{}}",
+		 DIALECT_REPLICATE_PREDICTION, false},
+		{"/v1beta/interactions",
+		 "{\"agent\":\"deep-research\",\"input\":\"x\",\"background\":true}",
+		 DIALECT_GEMINI_INTERACTIONS, false},
+		{"/v2/chat", "{\"model\":\"m\",\"messages\":[{\"role\":\"user\"}]}",
+		 DIALECT_COHERE_V2, false},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -202,6 +312,41 @@ static void test_answers(void **state)
 		{"/api/chat", chat, "{\"object\":\"chat.completion\",\"choices\":[]}",
 		 DIALECT_OPENAI_CHAT},
 		{"/v1/chat/completions", chat, "{\"type\":\"message_start\"}", DIALECT_OPENAI_CHAT},
+		/* of dialects that only a path can name */
+		{"/", NULL,
+		 "{\"id\":\"p\",\"status\":\"succeeded\",\"urls\":{\"get\":\"g\",\"cancel\":\"c\"}}",
+		 DIALECT_NONE},
+		{"/", NULL, "{\"object\":\"interaction\",\"id\":\"i\",\"status\":\"completed\"}",
+		 DIALECT_NONE},
+		{"/", NULL,
+		 "{\"request_id\":\"r\",\"output\":{\"text\":\"x\"},\"usage\":{\"input_tokens\":1}}",
+		 DIALECT_NONE},
+		{"/", NULL, "{\"model_id\":\"m\",\"results\":[{\"generated_text\":\"x\"}]}",
+		 DIALECT_NONE},
+		{"/", NULL, "{\"object\":\"list\",\"data\":[{\"id\":\"cus_1\"}]}", DIALECT_NONE},
+		{"/", NULL,
+		 "{\"id\":\"1\",\"message\":{\"content\":[{\"text\":\"x\"}]},\"finish_reason\":\"done\"}",
+		 DIALECT_NONE},
+		{"/", NULL, "{\"content\":\"page\",\"stop\":true}", DIALECT_NONE},
+		{"/", NULL, "{\"token\":{\"id\":1,\"text\":\"x\"},\"generated_text\":null}",
+		 DIALECT_NONE},
+		{"/", NULL, "{\"model\":\"m\",\"embeddings\":[[1]]}", DIALECT_NONE},
+		{"/", NULL, "{\"object\":\"list\",\"data\":[{\"embedding\":[0.5]}]}",
+		 DIALECT_OPENAI_EMBEDDINGS},
+		{"/", NULL, "{\"object\":\"text_completion\",\"choices\":[]}",
+		 DIALECT_OPENAI_COMPLETIONS},
+		{"/", NULL, "{\"content\":\"\",\"stop\":true,\"tokens_predicted\":4}",
+		 DIALECT_LLAMA_COMPLETION},
+		{"/", NULL, "{\"type\":\"message-start\",\"id\":\"x\"}", DIALECT_COHERE_V2},
+		{"/", NULL, "{\"model\":\"m\",\"embeddings\":[[1]],\"total_duration\":5}",
+		 DIALECT_OLLAMA_EMBED},
+		{"/completions", "{\"prompt\":\"x\",\"n_predict\":2}",
+		 "{\"content\":\"y\",\"stop\":true,\"tokens_predicted\":2}",
+		 DIALECT_LLAMA_COMPLETION},
+		{"/api/embeddings", "{\"model\":\"b\",\"input\":\"x\"}",
+		 "{\"object\":\"list\",\"data\":[{\"embedding\":[1]}]}", DIALECT_OPENAI_EMBEDDINGS},
+		{"/v2/chat", "{\"model\":\"b\",\"messages\":[{\"role\":\"user\"}]}",
+		 "{\"object\":\"chat.completion\",\"choices\":[]}", DIALECT_OPENAI_CHAT},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -325,6 +470,30 @@ static void test_choices(void **state)
 	extract_free(x);
 }
 
+/* The class of service is told as answered; what each dialect calls it. */
+static void test_tiers(void **state)
+{
+	static const struct {
+		const char *path, *answer, *tier;
+	} rows[] = {
+		{"/v1/chat/completions", "{\"service_tier\":\"flex\"}", "flex"},
+		{"/v1/chat/completions", "{\"service_tier\":null}", ""},
+		{"/v1/responses", "{\"response\":{\"service_tier\":\"priority\"}}", "priority"},
+		{"/v1/messages", "{\"usage\":{\"service_tier\":\"standard\"}}", "standard"},
+		{"/v1/messages", "{\"message\":{\"usage\":{\"service_tier\":\"batch\"}}}", "batch"},
+		{"/api/chat", "{\"service\":\"flex\"}", ""},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct interaction it;
+		struct extract *x = start(&it, rows[i].path);
+
+		document(x, EXTRACT_RESPONSE, rows[i].answer);
+		assert_string_equal(it.service_tier, rows[i].tier);
+		extract_free(x);
+	}
+}
+
 /* Where the model stands in the path. */
 static void test_path_models(void **state)
 {
@@ -338,6 +507,9 @@ static void test_path_models(void **state)
 		{"/v1/projects/p/locations/l/endpoints/123:generateContent", "123"},
 		{"/v1beta/tunedModels/mine-1:generateContent", "mine-1"},
 		{"/v1beta/models/:generateContent", ""},
+		{"/v1/models/meta/llama-3/predictions", "meta/llama-3"},
+		{"/v1/predictions", ""},
+		{"/generate_stream", "", true},
 		{"/x:generateContent", ""},
 	};
 
@@ -503,14 +675,14 @@ static void test_no_content_kept(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_paths),		cmocka_unit_test(test_shapes),
-		cmocka_unit_test(test_answers),		cmocka_unit_test(test_late_dialect),
-		cmocka_unit_test(test_done_marker),	cmocka_unit_test(test_interleaved),
-		cmocka_unit_test(test_cut_inside),	cmocka_unit_test(test_choices),
-		cmocka_unit_test(test_path_models),	cmocka_unit_test(test_not_json),
-		cmocka_unit_test(test_ends_early),	cmocka_unit_test(test_many_calls),
-		cmocka_unit_test(test_long_values),	cmocka_unit_test(test_error_event),
-		cmocka_unit_test(test_no_content_kept),
+		cmocka_unit_test(test_paths),	    cmocka_unit_test(test_shapes),
+		cmocka_unit_test(test_answers),	    cmocka_unit_test(test_late_dialect),
+		cmocka_unit_test(test_done_marker), cmocka_unit_test(test_interleaved),
+		cmocka_unit_test(test_cut_inside),  cmocka_unit_test(test_choices),
+		cmocka_unit_test(test_path_models), cmocka_unit_test(test_tiers),
+		cmocka_unit_test(test_not_json),    cmocka_unit_test(test_ends_early),
+		cmocka_unit_test(test_many_calls),  cmocka_unit_test(test_long_values),
+		cmocka_unit_test(test_error_event), cmocka_unit_test(test_no_content_kept),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -25,7 +25,18 @@ static void test_names_of_enums(void **state)
 					       "bedrock_converse",
 					       "bedrock_invoke",
 					       "openai_audio",
-					       "openai_images"};
+					       "openai_images",
+					       "openai_completions",
+					       "openai_embeddings",
+					       "gemini_interactions",
+					       "ollama_embed",
+					       "cohere_v2",
+					       "dashscope",
+					       "llama_completion",
+					       "tgi_generate",
+					       "replicate_prediction",
+					       "watsonx",
+					       "connect_protobuf"};
 	static const char *const verdicts[] = {"complete", "truncated", "gap", "late-attach",
 					       "undecodable"};
 

@@ -7,7 +7,7 @@
  *   early F TEXT    fact F is there as soon as the answer's bytes up to TEXT's end are
  *   anything else   the expected facts, all of them, as facts_print writes them
  * Bytes reach extract from the end of a page that is followed by an unreadable one. Long because it
- * is the one runner of five dialects' tests.
+ * is the one runner of all dialects' tests.
  */
 #ifndef PROBITY_TESTS_VECTOR_H
 #define PROBITY_TESTS_VECTOR_H
@@ -256,6 +256,7 @@ static inline char *facts_print(const struct vector_run *r)
 	print_count(f, "output", it->tokens.output);
 	print_count(f, "cached", it->tokens.cached);
 	print_count(f, "cache_write", it->tokens.cache_write);
+	print_count(f, "cache_write_1h", it->tokens.cache_write_1h);
 	print_count(f, "reasoning", it->tokens.reasoning);
 	print_count(f, "messages", it->messages ? (int64_t)it->messages : -1);
 	print_flag(f, "stream_requested", it->stream_requested);
@@ -384,6 +385,8 @@ static inline const char *odd_fact(const struct vector_run *r, const struct vect
 		return "cached";
 	if (!either_n(i->tokens.cache_write, a->tokens.cache_write, b->tokens.cache_write))
 		return "cache_write";
+	if (!either_n(i->tokens.cache_write_1h, a->tokens.cache_write_1h, b->tokens.cache_write_1h))
+		return "cache_write_1h";
 	if (!either_n(i->tokens.reasoning, a->tokens.reasoning, b->tokens.reasoning))
 		return "reasoning";
 	if (i->messages != b->messages || i->stream_requested != b->stream_requested ||

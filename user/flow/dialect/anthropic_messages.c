@@ -4,7 +4,8 @@
  *
  * Counts: input_tokens leaves out what was read from or written to the cache, so the three are
  * added. A stream gives them in message_start and again, cumulative, in message_delta, where a
- * field may be null or missing: the last number of each field holds, nothing is added up.
+ * field may be null or missing: the last number of each field holds, nothing is added up. What was
+ * written to the cache is told as a whole, by how long it stays, or both.
  */
 #include "dialect.h"
 
@@ -38,6 +39,11 @@ static const struct rule request[] = {
 		{path ".output_tokens", ON_NUMBER, ACT_COUNT, RAW_OUTPUT},                   \
 		{path ".cache_read_input_tokens", ON_NUMBER, ACT_COUNT, RAW_CACHED},         \
 		{path ".cache_creation_input_tokens", ON_NUMBER, ACT_COUNT, RAW_CACHE_WRITE}, \
+		{path ".cache_creation.ephemeral_5m_input_tokens", ON_NUMBER, ACT_COUNT,      \
+		 RAW_WRITE_5M},                                                              \
+		{path ".cache_creation.ephemeral_1h_input_tokens", ON_NUMBER, ACT_COUNT,      \
+		 RAW_WRITE_1H},                                                              \
+		{path ".service_tier", ON_TEXT, ACT_TIER},                                  \
 		{path ".output_tokens_details.thinking_tokens", ON_NUMBER, ACT_COUNT,        \
 		 RAW_REASONING}
 
@@ -103,8 +109,12 @@ static void count(const int64_t raw[RAW__MAX], bool open, struct tokens *t)
 {
 	t->output = raw[RAW_OUTPUT];
 	t->cached = raw[RAW_CACHED];
-	t->cache_write = raw[RAW_CACHE_WRITE];
 	t->reasoning = raw[RAW_REASONING];
+	t->cache_write_1h = raw[RAW_WRITE_1H];
+	if (raw[RAW_CACHE_WRITE] >= 0)
+		t->cache_write = raw[RAW_CACHE_WRITE];
+	else if (!open && raw[RAW_WRITE_5M] >= 0 && raw[RAW_WRITE_1H] >= 0)
+		t->cache_write = raw[RAW_WRITE_5M] + raw[RAW_WRITE_1H];
 	if (open || raw[RAW_INPUT] < 0)
 		return;
 	t->input = raw[RAW_INPUT];

@@ -82,4 +82,5 @@ const struct dialect_def dialect_bedrock_invoke = {
 	.is_call = is_call,
 	.message_sources = 1 << FROM_MESSAGES | 1 << FROM_PROMPT,
 	.always_delta = true,
+	.only_by_path = true,
 };

@@ -20,12 +20,13 @@
 #define ON_SOME (1u << JSON_STRING)
 #define ON_TEXT (1u << JSON_STRING_END)
 #define ON_NUMBER (1u << JSON_NUMBER)
+#define ON_NULL (1u << JSON_NULL)
 #define ON_TRUE (1u << JSON_TRUE)
 #define ON_BOOL (1u << JSON_TRUE | 1u << JSON_FALSE)
 
 enum act {
 	ACT_SEEN,	   /* arg: evidence bit */
-	ACT_REQUEST_MODEL, /* text */
+	ACT_REQUEST_MODEL, /* text; arg: evidence bit, others than Q_MODEL give way to it */
 	ACT_STREAM,	   /* true, false */
 	ACT_MESSAGE,	   /* arg: enum message_source */
 	ACT_OFFER,	   /* text: name of a tool offered */
@@ -33,6 +34,7 @@ enum act {
 	ACT_OFFER_MCP,	   /* text: label of an MCP server offered */
 	ACT_OFFER_ITEM,	   /* begin and end of an entry of tools */
 	ACT_RESPONSE_MODEL,
+	ACT_RESPONSE_OTHER, /* text: the same, if nothing else names it */
 	ACT_RESPONSE_ID,
 	ACT_FINISH,	  /* text; last one wins */
 	ACT_FINISH_AS,	  /* finished, called `text` */
@@ -40,6 +42,8 @@ enum act {
 	ACT_ERROR,	  /* text; arg: rank, the higher is kept */
 	ACT_ERRED,	  /* this is an error; at its end its type is final */
 	ACT_COUNT,	  /* number; arg: enum raw_count */
+	ACT_COUNT_MOST,	  /* the same, but it never falls */
+	ACT_TIER,	  /* text: class of service the price depends on */
 	ACT_USAGE,	  /* begin and end of the object with the counts */
 	ACT_CHOICE,	  /* begin of one of several answers */
 	ACT_CHOICE_INDEX, /* number */
@@ -62,7 +66,14 @@ struct rule {
 	const char *text; /* strings must equal it; "x*" = must begin with x; NULL = any */
 };
 
-enum message_source { FROM_MESSAGES, FROM_INPUT, FROM_CONTENTS, FROM_PROMPT, FROM__MAX };
+enum message_source {
+	FROM_MESSAGES,
+	FROM_INPUT,
+	FROM_CONTENTS,
+	FROM_PROMPT,
+	FROM_NESTED, /* input.messages, input.prompt */
+	FROM__MAX
+};
 
 enum raw_count {
 	RAW_INPUT,
@@ -73,6 +84,9 @@ enum raw_count {
 	RAW_TOOL_INPUT, /* Gemini: results of tools, fed back as input */
 	RAW_SUM_INPUT,	/* Bedrock: the service's own sums, beside the model's usage */
 	RAW_SUM_OUTPUT,
+	RAW_WRITE_5M, /* Anthropic: parts of what was written to the cache, by how long it stays */
+	RAW_WRITE_1H,
+	RAW_TOTAL,
 	RAW__MAX
 };
 
@@ -101,6 +115,17 @@ enum {
 	Q_PARTS,     /* contents[*].parts is an array */
 	Q_PROMPT,
 	Q_CONVERSE, /* what only Bedrock's Converse has */
+	Q_PROMPT_LIST,
+	Q_INPUT_LIST,
+	Q_INPUT_OBJECT,
+	Q_NESTED,      /* input.messages or input.prompt */
+	Q_INTERACTION, /* what only Gemini's interactions have */
+	Q_LLAMA,       /* what only llama.cpp's completion has */
+	Q_INPUTS,      /* TGI */
+	Q_TGI,
+	Q_AGENT,
+	Q_VERSION,
+	Q_MODEL_ID,
 };
 
 /* Evidence of an answer's shape. */
@@ -122,6 +147,19 @@ enum {
 	R_CREATED_AT,
 	R_DONE,
 	R_CONVERSE,
+	R_TEXT_COMPLETION,
+	R_LIST,
+	R_EMBEDDING,
+	R_EMBEDDINGS,
+	R_DURATION,
+	R_INTERACTION,
+	R_COHERE_EVENT,
+	R_COHERE_CONTENT,
+	R_COHERE_USAGE,
+	R_STOP,
+	R_PREDICTED,
+	R_TOKEN,
+	R_GENERATED,
 };
 
 static inline bool saw(uint64_t seen, unsigned bit)
@@ -159,12 +197,17 @@ struct dialect_def {
 	bool always_delta; /* plain answers have the fields of streamed ones: first token needs a
 			      stream */
 	bool streams_by_default;
+	bool only_by_path; /* never found by shape: its rules rest unless the path names it */
 };
 
 extern const struct dialect_def dialect_openai_chat, dialect_openai_responses,
 	dialect_anthropic_messages, dialect_gemini, dialect_ollama, dialect_openai_responses_ws,
 	dialect_openai_realtime_ws, dialect_gemini_live_ws, dialect_bedrock_converse,
-	dialect_bedrock_invoke, dialect_openai_audio, dialect_openai_images;
+	dialect_bedrock_invoke, dialect_openai_audio, dialect_openai_images,
+	dialect_openai_completions, dialect_openai_embeddings, dialect_gemini_interactions,
+	dialect_ollama_embed, dialect_cohere_v2, dialect_dashscope, dialect_llama_completion,
+	dialect_tgi_generate, dialect_replicate_prediction, dialect_watsonx,
+	dialect_connect_protobuf;
 
 /* NULL for NONE. */
 const struct dialect_def *dialect_def(enum dialect d);

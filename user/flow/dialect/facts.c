@@ -180,11 +180,11 @@ static void item_field(struct item *i, int8_t field, const char *p, size_t n)
 
 /* --- counts, errors, ends -------------------------------------------------------------------- */
 
-static void count(struct facts *f, int8_t which, const char *p, size_t n)
+static void count(struct facts *f, int8_t which, bool most, const char *p, size_t n)
 {
 	int64_t v = p ? json_count(p, n) : -1;
 
-	if (v >= 0 && v <= COUNT_MAX)
+	if (v >= 0 && v <= COUNT_MAX && (!most || v > f->raw[which]))
 		f->raw[which] = v;
 }
 
@@ -198,7 +198,7 @@ static void error_named(struct facts *f, const struct rule *r, const char *p, si
 
 void facts_erred(struct facts *f)
 {
-	f->erred = true;
+	f->erred = UINT32_MAX;
 }
 
 static void mark_token(struct facts *f, uint32_t dialects)
@@ -219,8 +219,9 @@ static void apply_request(struct facts *f, const struct rule *r, uint32_t dialec
 	case ACT_REQUEST_MODEL:
 		if (!n)
 			break;
-		TEXT_SET(f->it->request_model, p, n);
-		s->seen |= 1ull << Q_MODEL;
+		if (r->arg == Q_MODEL || !*f->it->request_model)
+			TEXT_SET(f->it->request_model, p, n);
+		s->seen |= 1ull << r->arg;
 		break;
 	case ACT_STREAM:
 		f->stream = ev == JSON_TRUE;
@@ -284,12 +285,20 @@ static void apply_response(struct facts *f, const struct rule *r, uint32_t diale
 		TEXT_SET(f->it->response_model, p, n);
 		f->side[RESPONSE].seen |= 1ull << R_MODEL;
 		break;
+	case ACT_RESPONSE_OTHER:
+		if (!*f->it->response_model)
+			TEXT_SET(f->it->response_model, p, n);
+		break;
+	case ACT_TIER:
+		if (n)
+			TEXT_SET(f->it->service_tier, p, n);
+		break;
 	case ACT_RESPONSE_ID:
 		if (n)
 			TEXT_SET(f->it->response_id, p, n);
 		break;
 	case ACT_FINISH:
-		if (!n)
+		if (!n || (n == 4 && !memcmp(p, "null", 4))) /* as a text, where it goes on */
 			break;
 		TEXT_SET(f->it->finish_reason, p, n);
 		f->finish_set = true;
@@ -305,11 +314,12 @@ static void apply_response(struct facts *f, const struct rule *r, uint32_t diale
 		error_named(f, r, p, n);
 		break;
 	case ACT_ERRED:
-		facts_erred(f);
+		f->erred |= dialects;
 		f->error_whole = ev == JSON_OBJECT_END;
 		break;
 	case ACT_COUNT:
-		count(f, r->arg, p, n);
+	case ACT_COUNT_MOST:
+		count(f, r->arg, r->act == ACT_COUNT_MOST, p, n);
 		break;
 	case ACT_USAGE:
 		f->usage_open = ev == JSON_OBJECT;
@@ -360,7 +370,8 @@ void facts_request_ended(struct facts *f, bool whole)
 void facts_response_begun(struct facts *f)
 {
 	f->side[RESPONSE].item_of = 0;
-	f->usage_open = f->erred = f->error_whole = f->finish_set = false;
+	f->usage_open = f->error_whole = f->finish_set = false;
+	f->erred = 0;
 	f->error_rank = 0;
 	f->last = 0;
 	f->choice = 0;
@@ -371,7 +382,7 @@ static void publish_error(struct facts *f, bool whole)
 {
 	const char *type = "error";
 
-	if (!f->erred)
+	if (!(f->it->dialect == DIALECT_NONE ? f->erred : f->erred >> f->it->dialect & 1))
 		return;
 	/* A better name than the lowest ranked one may have been cut off. */
 	if (*f->error_text && (whole || f->error_whole || f->error_rank > 1))

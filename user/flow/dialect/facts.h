@@ -31,7 +31,8 @@ struct facts {
 	struct call_key refused; /* last call that did not fit */
 	char refused_id[64];
 	int8_t stream; /* -1 = not said */
-	bool usage_open, erred, error_whole;
+	bool usage_open, error_whole;
+	uint32_t erred; /* dialects in which this document is an error */
 	int8_t error_rank;
 	char error_text[96], finish_weak[48];
 	bool finish_set;

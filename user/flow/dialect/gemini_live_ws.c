@@ -85,4 +85,5 @@ const struct dialect_def dialect_gemini_live_ws = {
 	.answers = answers,
 	.count = count,
 	.message_sources = 1 << FROM_CONTENTS,
+	.only_by_path = true,
 };

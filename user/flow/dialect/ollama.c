@@ -59,7 +59,7 @@ static enum fit answers(uint64_t seen)
 
 static void count(const int64_t raw[RAW__MAX], bool open, struct tokens *t)
 {
-	*t = (struct tokens){raw[RAW_INPUT], raw[RAW_OUTPUT], -1, -1, -1};
+	*t = (struct tokens){raw[RAW_INPUT], raw[RAW_OUTPUT], -1, -1, -1, -1};
 }
 
 static const struct dialect_path paths[] = {{"/api/chat", true}, {"/api/generate", true}, {0}};

@@ -4,6 +4,7 @@
  *
  * Counts: prompt_tokens includes cached ones, completion_tokens includes reasoning. A stream
  * carries them in a last chunk without choices, if the client asked or the server always does.
+ * xAI leaves reasoning out of completion_tokens: the total tells, when it is the sum of all three.
  * Cached tokens have other names at DeepSeek, Moonshot and Mistral; Groq wraps the stream's usage.
  */
 #include "dialect.h"
@@ -46,6 +47,7 @@ static const struct rule request[] = {
 		{path ".custom.name", ON_TEXT, ACT_ITEM, ITEM_NAME}
 
 #define RULES_USAGE(path)                                                                   \
+	{path, ON_ITEM, ACT_USAGE}, {path ".total_tokens", ON_NUMBER, ACT_COUNT, RAW_TOTAL}, \
 	{path ".prompt_tokens", ON_NUMBER, ACT_COUNT, RAW_INPUT},                           \
 		{path ".completion_tokens", ON_NUMBER, ACT_COUNT, RAW_OUTPUT},              \
 		{path ".prompt_tokens_details.cached_tokens", ON_NUMBER, ACT_COUNT,         \
@@ -61,6 +63,7 @@ static const struct rule request[] = {
 static const struct rule response[] = {
 	{"id", ON_TEXT, ACT_RESPONSE_ID},
 	{"model", ON_TEXT, ACT_RESPONSE_MODEL},
+	{"service_tier", ON_TEXT, ACT_TIER},
 	{"object", ON_TEXT, ACT_SEEN, R_CHAT_OBJECT, "chat.completion*"},
 	{"choices", ON_ARRAY, ACT_SEEN, R_CHOICES},
 	{"choices[*]", ON_OBJECT, ACT_CHOICE},
@@ -109,8 +112,16 @@ static enum fit answers(uint64_t seen)
 
 static void count(const int64_t raw[RAW__MAX], bool open, struct tokens *t)
 {
-	*t = (struct tokens){raw[RAW_INPUT], raw[RAW_OUTPUT], raw[RAW_CACHED], raw[RAW_CACHE_WRITE],
-			     raw[RAW_REASONING]};
+	t->input = raw[RAW_INPUT];
+	t->cached = raw[RAW_CACHED];
+	t->cache_write = raw[RAW_CACHE_WRITE];
+	t->reasoning = raw[RAW_REASONING];
+	if (open)
+		return;
+	t->output = raw[RAW_OUTPUT];
+	if (t->reasoning > 0 && t->input >= 0 && t->output >= 0 &&
+	    raw[RAW_TOTAL] == t->input + t->output + t->reasoning)
+		t->output += t->reasoning;
 }
 
 /* Some servers write the id and index of a piece after its name: before them a cut piece could be

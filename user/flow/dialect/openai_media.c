@@ -72,6 +72,7 @@ const struct dialect_def dialect_openai_audio = {
 	.asks = speaks,
 	.answers = answers,
 	.count = count,
+	.only_by_path = true,
 };
 
 const struct dialect_def dialect_openai_images = {
@@ -83,4 +84,5 @@ const struct dialect_def dialect_openai_images = {
 	.answers = answers,
 	.count = count,
 	.message_sources = 1 << FROM_PROMPT,
+	.only_by_path = true,
 };

@@ -73,4 +73,5 @@ const struct dialect_def dialect_openai_realtime_ws = {
 	.count = count,
 	.is_call = is_call,
 	.message_sources = 1 << FROM_INPUT,
+	.only_by_path = true,
 };

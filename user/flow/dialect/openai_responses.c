@@ -88,8 +88,8 @@ static enum fit answers(uint64_t seen)
 
 static void count(const int64_t raw[RAW__MAX], bool open, struct tokens *t)
 {
-	*t = (struct tokens){raw[RAW_INPUT], raw[RAW_OUTPUT], raw[RAW_CACHED], raw[RAW_CACHE_WRITE],
-			     raw[RAW_REASONING]};
+	*t = (struct tokens){raw[RAW_INPUT],	   raw[RAW_OUTPUT],    raw[RAW_CACHED],
+			     raw[RAW_CACHE_WRITE], raw[RAW_REASONING], -1};
 }
 
 /* Items of these types have no call_id. */

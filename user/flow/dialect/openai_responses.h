@@ -17,7 +17,7 @@
  * reason, which follows it. */
 #define RULES_RESPONSE(path)                                                                    \
 	{path "id", ON_TEXT, ACT_RESPONSE_ID},                                                  \
-		{path "model", ON_TEXT, ACT_RESPONSE_MODEL},                                    \
+		{path "model", ON_TEXT, ACT_RESPONSE_MODEL}, {path "service_tier", ON_TEXT, ACT_TIER},                                     \
 		{path "object", ON_TEXT, ACT_SEEN, R_RESPONSE_OBJECT, "response"},              \
 		{path "output", ON_ARRAY, ACT_SEEN, R_OUTPUT},                                  \
 		{path "status", ON_TEXT, ACT_FINISH, 0, "completed"},                           \

@@ -26,6 +26,17 @@ static const struct dialect_def *const dialects[DIALECT__MAX] = {
 	[DIALECT_BEDROCK_INVOKE] = &dialect_bedrock_invoke,
 	[DIALECT_OPENAI_AUDIO] = &dialect_openai_audio,
 	[DIALECT_OPENAI_IMAGES] = &dialect_openai_images,
+	[DIALECT_OPENAI_COMPLETIONS] = &dialect_openai_completions,
+	[DIALECT_OPENAI_EMBEDDINGS] = &dialect_openai_embeddings,
+	[DIALECT_GEMINI_INTERACTIONS] = &dialect_gemini_interactions,
+	[DIALECT_OLLAMA_EMBED] = &dialect_ollama_embed,
+	[DIALECT_COHERE_V2] = &dialect_cohere_v2,
+	[DIALECT_DASHSCOPE] = &dialect_dashscope,
+	[DIALECT_LLAMA_COMPLETION] = &dialect_llama_completion,
+	[DIALECT_TGI_GENERATE] = &dialect_tgi_generate,
+	[DIALECT_REPLICATE_PREDICTION] = &dialect_replicate_prediction,
+	[DIALECT_WATSONX] = &dialect_watsonx,
+	[DIALECT_CONNECT_PROTOBUF] = &dialect_connect_protobuf,
 };
 
 static struct rules sides[2];
@@ -81,10 +92,15 @@ static void compile(void)
 		sides[i].used = 1;
 	}
 	whole = true;
-	for (enum dialect d = DIALECT_NONE + 1; d < DIALECT__MAX; d++)
+	for (enum dialect d = DIALECT_NONE + 1; d < DIALECT__MAX; d++) {
+		if (!dialects[d]->only_by_path) {
+			sides[0].by_shape |= 1u << d;
+			sides[1].by_shape |= 1u << d;
+		}
 		for (const struct dialect_def *def = dialects[d]; def; def = def->base)
 			whole = whole && add_table(&sides[0], def->request, d) &&
 				add_table(&sides[1], def->response, d);
+	}
 }
 
 const struct rules *rules_get(unsigned side)

@@ -9,7 +9,7 @@
 #include "dialect.h"
 #include "flow/jsonpath.h"
 
-#define RULES_MAX 640
+#define RULES_MAX 1024
 
 struct rule_row {
 	const struct rule *rule;
@@ -21,6 +21,7 @@ struct rules {
 	struct jsonpath tree;
 	uint16_t first[JSONPATH_NODES]; /* row of a node; 0 = none */
 	bool text[JSONPATH_NODES];	/* a row of the node reads the text of strings */
+	uint32_t by_shape;		/* dialects that a body alone may show */
 	uint16_t used;
 	struct rule_row row[RULES_MAX];
 };
