@@ -42,6 +42,7 @@ SKEL := $(B)/gen/probity.skel.h
 
 UNIT := $(shell find tests/unit -name 'test_*.c' 2>/dev/null | LC_ALL=C sort)
 FUZZ := $(wildcard tests/fuzz/fuzz_*.c)
+FUZZ_TARGETS := $(if $(TARGET),fuzz_$(TARGET:fuzz_%=%),$(FUZZ:tests/fuzz/%.c=%))
 BENCH := $(wildcard tests/bench/bench_*.c)
 PROGS := $(B)/probityd $(B)/probity-collector $(B)/probity
 
@@ -85,10 +86,9 @@ bench: deps ## measure overhead and rates as ratios against a limit or a peer
 	$(Q)$(MAKE) --no-print-directory all bench-built
 	$(Q)tests/bench/run $(B)
 
-fuzz: $(FUZZ:tests/fuzz/%.c=$(B)/fuzz/%) ## run every fuzzer for FUZZ_SECONDS (default 30)
-	$(Q)for f in $^; do n=$$(basename $$f); mkdir -p $(B)/corpus/$$n; \
-		$$f -max_total_time=$${FUZZ_SECONDS:-30} -max_len=65536 -print_final_stats=1 \
-		$(B)/corpus/$$n $$(ls -d tests/fuzz/corpus/$$n 2>/dev/null) || exit 1; done
+SECS ?= 30
+fuzz: $(FUZZ_TARGETS:%=$(B)/fuzz/%) ## run every fuzzer (or TARGET=name) for SECS seconds (default 30)
+	$(Q)tests/fuzz/run $(B) $(SECS) $(FUZZ_TARGETS)
 
 lint: ## formatting, include direction, shell syntax
 	$(Q)tests/lint
@@ -188,10 +188,17 @@ $(B)/bench/empty.bpf.o: tests/bench/empty.bpf.c
 $(B)/bench/%: $(B)/rel/tests/bench/%.o $(B)/rel/libprobity.a
 	$(call link,rel)
 
-FUZZ_FLAGS := $(BASE) -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -Wno-gnu-variable-sized-type-not-at-end
-$(B)/fuzz/%: tests/fuzz/%.c $(SRCS) $(GEN_C) | $(GEN_H) $(SKEL)
-	$(call say,FUZZ,$@)mkdir -p $(@D) && $(CLANG) $(FUZZ_FLAGS) -w -o $@ $< \
-		$(filter user/base/% user/flow/% user/classify/% user/policy/% user/record/% user/agent/discover/% $(B)/gen/%,$^) $(PKG_LIBS)
+# With libFuzzer, sanitizers and counted lines: all sources once, then one link a target.
+FUZZ_FLAGS := $(BASE) -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all \
+	-fprofile-instr-generate -fcoverage-mapping -w
+$(B)/fuzz/obj/%.o: %.c | $(GEN_H) $(SKEL)
+	$(call say,CC-fuzz,$<)mkdir -p $(@D) && $(CLANG) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c $< -o $@
+$(B)/fuzz/obj/gen/%.o: $(B)/gen/%.c | $(GEN_H)
+	$(call say,CC-fuzz,$<)mkdir -p $(@D) && $(CLANG) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c $< -o $@
+$(B)/fuzz/libprobity.a: $(SRCS:%.c=$(B)/fuzz/obj/%.o) $(GEN_C:$(B)/gen/%.c=$(B)/fuzz/obj/gen/%.o)
+	$(call say,AR,$@)rm -f $@ && ar rcs $@ $^
+$(B)/fuzz/fuzz_%: $(B)/fuzz/obj/tests/fuzz/fuzz_%.o $(B)/fuzz/libprobity.a
+	$(call say,LD,$@)$(CLANG) $(FUZZ_FLAGS) -fsanitize=fuzzer -Wl,--as-needed -o $@ $^ $(PKG_LIBS)
 
 # The resolver's unit test for aarch64, run under emulation by tests/system/test_tls_selftest. Only
 # pure files and no library: tests/aarch64/cmocka.h stands in for cmocka.

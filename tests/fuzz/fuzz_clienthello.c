@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// covers: user/flow/clienthello.c user/flow/handshake.c
 /* The bytes a client writes first. A shorter prefix never says more than the whole. */
 #include <stdlib.h>
 #include <string.h>

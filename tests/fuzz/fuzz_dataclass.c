@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// covers: user/classify/dataclass*.c user/classify/checkdigit.c user/classify/idnumber.c
 /* The counts of a text may not depend on how it is cut; the first byte chooses the cuts. */
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// covers: user/flow/decode.c
 /* First byte: which coding, and the size of the pieces. At most 1 MiB is taken out. */
 #include "flow/decode.h"
 #include "fuzz.h"

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// covers: user/agent/discover/[!fgst]*.c user/agent/discover/search.c
 /* Any bytes as an ELF file: every site that comes out lies in the file, in the table, and the same
  * file gives the same offsets again. The inputs to start from are images of the signatures: the
  * first byte picks a row and a machine, the rest is laid over its image; or the file is taken as is. */

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// covers: user/flow/eventstream.c
 /* First byte: size of the pieces; its top bit: a gap after half of them. Documents open and close. */
 #include <assert.h>
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// covers: user/flow/extract.c user/flow/json.c user/flow/jsonpath.c user/flow/dialect/*.c
 /* First byte: path; then documents after 0x01 (request) and 0x02 (answer). */
 #include "flow/extract.h"
 

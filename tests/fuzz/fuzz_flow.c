@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// covers: user/flow/flow.c user/flow/exchange.c user/flow/pair.c user/flow/body*.c user/flow/message.c user/flow/recover.c user/flow/hold.c
 /* Records of a control byte (1 answer, 2 a gap before, 4 a repeat), a length byte, and bytes. */
 #include "flow/flow.h"
 #include "fuzz.h"

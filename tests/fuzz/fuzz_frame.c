@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// covers: user/record/segment.c
 /* A segment or head file of any content: frames lie inside it, and only bytes that make the same
  * frame head again are taken for one. */
 #include <stdlib.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// covers: user/flow/grpc.c user/flow/protopeek.c
 /* Three bytes choose kind, coding and size of the pieces; the rest is a content, asked and answered. */
 #include <string.h>
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// covers: user/flow/h2*.c user/flow/hpack.c
 /*
  * A first byte (1 late, 2 the preface is given), then records of a control byte (1 answer, 2 a gap
  * before, 4 a repeat), a length of two bytes, and bytes: as fuzz_flow, in HTTP/2 from the start.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// covers: user/flow/http1*.c
 /* First byte: bit 0 request or answer, bits 1-7 size of the pieces of the body. Then a message. */
 #include "flow/http1.h"
 #include "fuzz.h"

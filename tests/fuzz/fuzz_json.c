@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// covers: user/flow/json.c
 /* The scanner's answer and events may not depend on how the bytes are split. */
 #include <stdlib.h>
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// covers: user/flow/mcp*.c
 /* First byte: late, and the size of the pieces. Then pieces, each behind a byte that says which
  * direction, and whether bytes are missing before it. Each request that is opened must end. */
 #include <assert.h>

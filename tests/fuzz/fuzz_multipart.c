@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// covers: user/flow/multipart.c user/flow/formdata.c
 /* First byte: size of the pieces. First line: the content type. A 0xFE at a piece is a gap. */
 #include <assert.h>
 #include <string.h>

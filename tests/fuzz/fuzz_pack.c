@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// covers: user/policy/*.c
 /* Any bytes as a pack: refused with one clean line, or taken, decided on, tested and freed. */
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// covers: user/record/record.c
 /* A record of any content: what decodes encodes to the same bytes, and nothing unsigned is taken
  * into a chain. The last 64 bytes are its signature. */
 #include <stdlib.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// covers: user/flow/serverhello.c user/flow/handshake.c
 /* The bytes a server writes first. A shorter prefix of a good one is not bad. */
 #include <stdlib.h>
 #include <string.h>

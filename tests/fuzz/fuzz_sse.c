@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// covers: user/flow/sse.c
 /* First byte: size of the pieces. A 0xFE in the stream is a gap. Documents must open and close. */
 #include <assert.h>
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// covers: user/flow/ws*.c
 /*
  * First byte: 1 deflate, 2 and 4 no context, 8 late, 16 a known path, 32 maybe. Then records of a
  * control byte (1 from the server, 2 a gap before), a length byte, and bytes. Each head must have
