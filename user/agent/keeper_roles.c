@@ -94,7 +94,9 @@ static void on_message(struct keeper *k, struct child *c, const struct role_msg 
 		else
 			bpf_set_tool(k->bpf, t);
 	} else if (worker && m->kind == ROLE_WATCH) {
-		if (k->attach && k->phase == RUNNING)
+		/* The mark goes to all below: below the first process is everybody. */
+		if (k->attach && k->phase == RUNNING && watch->pid > 1 &&
+		    !keeper_owns(k, watch->pid))
 			attach_watch(k->attach, watch);
 	} else if (worker && m->kind == ROLE_ASK) {
 		tell_user(k, ask->uid);

@@ -184,7 +184,7 @@ static void serve(int keeper, const struct role_resolve *r, int fd)
 	close(p[1]);
 	if (child > 0) {
 		got = read_answer(p[0]);
-		if (!got)
+		if (!got || got == sizeof(answer)) /* it may have been taken over, and stay */
 			kill(child, SIGKILL);
 		waitpid(child, &status, 0);
 	}

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Lines go out with one write(2), so those of three processes never mix. A repeated line is held
- * back within one second and counted, so a storm of one fault cannot drown another.
+ * back within one second and counted, so a storm of one fault cannot drown another. A path or a
+ * name in a line may be anybody's choice: a control character in it shows as '?'.
  */
 #include "log.h"
 
@@ -54,6 +55,9 @@ void log_line(enum log_level l, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	for (char *c = text; *c; c++)
+		if ((unsigned char)*c < 0x20 || *c == 0x7f)
+			*c = '?';
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	if (!strcmp(text, last) && now.tv_sec - last_at < 1) {

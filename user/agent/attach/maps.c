@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -56,16 +57,32 @@ int maps_read(pid_t pid, struct mapping **ret)
 	return n;
 }
 
+/* Whoever maps it may have put a device in its place by now, and to open one can do something. */
+static int open_regular(const char *path)
+{
+	_cleanup_close_ int at = open(path, O_PATH | O_CLOEXEC);
+	char again[32];
+	struct stat st;
+	int fd;
+
+	if (at < 0 || fstat(at, &st))
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -EINVAL;
+	snprintf(again, sizeof(again), "/proc/self/fd/%d", at);
+	fd = open(again, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	return fd < 0 ? -errno : fd;
+}
+
 int maps_open(pid_t pid, uint64_t from, uint64_t to, const char *path)
 {
 	char p[PATH_MAX];
 	int fd;
 
 	snprintf(p, sizeof(p), "/proc/%d/map_files/%lx-%lx", pid, from, to);
-	fd = open(p, O_RDONLY | O_CLOEXEC);
+	fd = open_regular(p);
 	if (fd >= 0)
 		return fd;
 	snprintf(p, sizeof(p), "/proc/%d/root%s", pid, path);
-	fd = open(p, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	return fd < 0 ? -errno : fd;
+	return open_regular(p);
 }

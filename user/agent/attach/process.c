@@ -27,6 +27,7 @@
 #include "base/log.h"
 
 #define BACKLOG 512
+#define NONE_MS 10000
 #define USES_MAX 16
 
 uint64_t boot_ms(void)
@@ -39,9 +40,16 @@ uint64_t boot_ms(void)
 
 /* --- what is told ------------------------------------------------------------------------------- */
 
+/*
+ * A process without TLS functions may map some at any moment, as every program does while it
+ * starts. So that is said only when it was looked at for a flight, and for a while.
+ */
 void process_mark(struct attach *a, struct target *t)
 {
+	uint64_t until_ms = t->free_ms ?: t->hellos ? boot_ms() + NONE_MS : 0;
 	struct proc_mark m = {.ticks = t->start_ns / KRULE_TICK_NS,
+			      .exec = t->exec,
+			      .until = until_ms * 1000000,
 			      .probes = t->free_ms ? PROBES_NONE : t->state,
 			      .marks = t->marks};
 	uint32_t pid = t->pid;
@@ -194,8 +202,8 @@ static int link_image(struct attach *a, struct image *im, int fd, pid_t pid, str
 	ms = (to.tv_sec - from.tv_sec) * 1e3 + (to.tv_nsec - from.tv_nsec) / 1e6;
 	if (ms > a->attach_ms)
 		a->attach_ms = ms;
-	if (r && r != -ESRCH && !im->failed) {
-		im->failed = true;
+	if (r && r != -ESRCH && r != -EMFILE && r != -ENFILE && r != -ENOMEM && !im->failed) {
+		im->failed = true; /* of the file: tried no more. Of the host: it may go later. */
 		snprintf(im->reason, sizeof(im->reason), "the kernel refuses its sites: %s",
 			 strerror(-r));
 		log_warn("cannot probe %s (%s); its TLS calls are not seen", im->path,
@@ -378,11 +386,26 @@ static void look_at_all(struct look *l)
 		look_at(l, &l->all[i]);
 }
 
+/* Read before its maps: what is said of them then holds for this image, or for none. */
+static void note_image(struct attach *a, struct target *t)
+{
+	uint32_t pid = t->pid;
+	uint64_t exec = 0;
+
+	bpf_map_lookup_elem(a->s.execs, &pid, &exec);
+	if (exec == t->exec)
+		return;
+	t->exec = exec;
+	t->since_ns = 0;
+	t->looked = false;
+}
+
 void process_sync(struct attach *a, struct target *t)
 {
 	_cleanup_free_ struct mapping *all = NULL;
 	struct look l = {.a = a, .t = t};
 
+	note_image(a, t);
 	l.n = maps_read(t->pid, &all);
 	if (l.n < 0 || !same_start(process_start(t->pid, NULL), t->start_ns)) {
 		process_drop(a, t);

@@ -27,11 +27,12 @@ struct load {
 
 static int wrong(struct load *l, const char *what)
 {
-	char text[80];
+	char key[80], text[80];
 
+	doc_clip(key, sizeof(key), l->at->key ? l->at->key : "row");
 	doc_clip(text, sizeof(text), l->at->kind == DOC_TEXT ? l->at->text : "");
-	snprintf(l->err, l->cap, "line %u: %s%s%s: %s", l->at->line,
-		 l->at->key ? l->at->key : "row", *text ? " " : "", text, what);
+	snprintf(l->err, l->cap, "line %u: %s%s%s: %s", l->at->line, key, *text ? " " : "", text,
+		 what);
 	return -EINVAL;
 }
 
