@@ -340,6 +340,8 @@ static void leave_unknown(struct ws *w)
 		return;
 	finish(w, t);
 	w->dead = !w->ai_seen;
+	while (w->dead && w->count) /* asked in words that are no dialect's own */
+		finish(w, w->asked[0]);
 }
 
 void ws_settle(struct ws_way *way, const struct ws_flaw *flaw)
