@@ -86,9 +86,9 @@ struct call {
 	struct conn_key key; /* of pending */
 	__u64 sp;	     /* of pending: a send from deeper in the stack is inside the call */
 	__u64 received;	     /* the socket this thread received from last */
-	__u64 named;	     /* cookie of the socket it sent to last, if a rule has its name; or 0 */
-	__u32 fresh;	     /* and nothing was opened since */
-	__u32 pending;	     /* key has no socket yet: the next TCP send of this thread shows it */
+	__u64 named;   /* cookie of the socket it sent to last, if a rule has its name; or 0 */
+	__u32 fresh;   /* and nothing was opened since */
+	__u32 pending; /* key has no socket yet: the next TCP send of this thread shows it */
 	__u32 depth;
 	__u32 pad;
 	struct frame frame[CALL_DEPTH];
@@ -211,6 +211,15 @@ struct {
 	__type(key, __u32); /* tgid */
 	__type(value, struct proc_mark);
 } proc_marks SEC(".maps") __weak;
+
+/* When a process began its image, CLOCK_BOOTTIME; none: before the agent, or it never did. The
+ * keeper's word on an image may come when another has taken its place. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, __u32); /* tgid */
+	__type(value, __u64);
+} proc_execs SEC(".maps") __weak;
 
 /* Liveness: what fired, by image. */
 struct {

@@ -310,9 +310,12 @@ static __noinline int hello_tell(struct __sk_buff *skb, struct net_sock *s, cons
 static __always_inline bool probes_settled(const struct net_sock *s)
 {
 	struct proc_mark *m = bpf_map_lookup_elem(&proc_marks, &s->tgid);
+	__u64 *exec = bpf_map_lookup_elem(&proc_execs, &s->tgid);
 
-	return m && m->ticks == s->start_ns / KRULE_TICK_NS &&
-	       (m->probes == PROBES_IN_PLACE || m->probes == PROBES_NONE);
+	if (!m || m->exec != (exec ? *exec : 0) || m->ticks != s->start_ns / KRULE_TICK_NS)
+		return false;
+	return m->probes == PROBES_IN_PLACE ||
+	       (m->probes == PROBES_NONE && m->until > bpf_ktime_get_boot_ns());
 }
 
 /* The keeper hears of a held process by the control ring; conn is the socket, for its push. */

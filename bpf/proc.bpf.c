@@ -69,10 +69,10 @@ int proc_exec(struct bpf_raw_tracepoint_args *ctx)
 	struct linux_binprm *bprm = (void *)ctx->args[2];
 	const char *filename = BPF_CORE_READ(bprm, filename);
 	__u32 pid = bpf_get_current_pid_tgid() >> 32;
-	struct proc_mark *mark = bpf_map_lookup_elem(&proc_marks, &pid);
+	__u64 now = bpf_ktime_get_boot_ns();
 
-	if (mark) /* what was known is known of the image before */
-		mark->probes = PROBES_UNKNOWN;
+	/* What was known of its probes is known of the image before. */
+	bpf_map_update_elem(&proc_execs, &pid, &now, BPF_ANY);
 	exec_to(&events, false, t, filename);
 	exec_to(&control, true, t, filename);
 	return 0;
@@ -171,6 +171,7 @@ int proc_exit(struct bpf_raw_tracepoint_args *ctx)
 		return 0;
 	bpf_map_delete_elem(&krule_procs, &tid);
 	bpf_map_delete_elem(&proc_marks, &tid);
+	bpf_map_delete_elem(&proc_execs, &tid);
 	e = reserve(sizeof(*e));
 	if (e) {
 		head(e, EVENT_EXIT, sizeof(*e));

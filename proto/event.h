@@ -292,7 +292,9 @@ struct image_hits {
 
 /* What the keeper says of a process to net.bpf.c and pipe.bpf.c; key: tgid. */
 struct proc_mark {
-	__event_u64 ticks;  /* its start, KRULE_TICK_NS */
+	__event_u64 ticks; /* its start, KRULE_TICK_NS */
+	__event_u64 until; /* PROBES_NONE: as long, CLOCK_BOOTTIME; it may map a library any time */
+	__event_u64 exec;  /* `probes` is of this image: its entry in proc_execs, 0 = none */
 	__event_u32 probes; /* enum probe_state */
 	__event_u32 marks;  /* MARK_* */
 };
@@ -318,7 +320,22 @@ _Static_assert(sizeof(struct event_kill) == 80, "event_kill has no hidden paddin
  * A slot speaks only for the connection whose id it holds.
  */
 #define VERDICT_SLOTS 65536 /* × 16 bytes = 1 MiB */
-enum verdict { VERDICT_NONE = 0, VERDICT_IGNORE = 1, VERDICT_WATCH = 2 };
+enum verdict {
+	VERDICT_NONE = 0,
+	VERDICT_IGNORE = 1,
+	VERDICT_WATCH = 2,
+	VERDICT_QUIET =
+		3, /* bytes are counted, but only those at the beginning of a turn are told */
+};
+/*
+ * A turn is what goes in one direction until something goes in the other. Of a quiet connection the
+ * first QUIET_TURN bytes of each are told, so that the worker has the time of that many bytes to
+ * take the verdict back when a request of interest begins, and loses nothing of it nor of its
+ * answer; and the first QUIET_CALL of each later write, for a request that comes without an answer
+ * before it.
+ */
+#define QUIET_TURN (256 << 10)
+#define QUIET_CALL 1024
 struct verdict_slot {
 	__event_u64 conn;
 	__event_u32 verdict; /* enum verdict */

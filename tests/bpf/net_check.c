@@ -29,9 +29,10 @@ static uint64_t start_of(pid_t pid)
 
 static void set_mark(pid_t pid, uint64_t start_ns, enum probe_state s)
 {
-	struct proc_mark m = {.ticks = start_ns / KRULE_TICK_NS, .probes = s};
+	struct proc_mark m = {.ticks = start_ns / KRULE_TICK_NS, .until = UINT64_MAX, .probes = s};
 	uint32_t key = pid;
 
+	bpf_map_lookup_elem(bpf_execs_fd(b), &key, &m.exec);
 	if (bpf_map_update_elem(bpf_marks_fd(b), &key, &m, BPF_ANY))
 		die("mark", errno);
 }

@@ -21,7 +21,7 @@ struct attach;
 struct attach_setup {
 	struct event_base *base;
 	struct bpf_program *prog;
-	int marks, hits; /* the maps of that name */
+	int marks, execs, hits; /* the maps of that name */
 	bool all;
 	unsigned probation_s;
 	const char *cache;		    /* file, or NULL: nothing is kept */

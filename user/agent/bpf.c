@@ -299,6 +299,10 @@ int bpf_marks_fd(const struct bpf *b)
 {
 	return bpf_map__fd(b->skel->maps.proc_marks);
 }
+int bpf_execs_fd(const struct bpf *b)
+{
+	return bpf_map__fd(b->skel->maps.proc_execs);
+}
 void bpf_pipe_programs(const struct bpf *b, struct bpf_program **ret_exec,
 		       struct bpf_program **ret_sys_exit)
 {

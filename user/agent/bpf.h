@@ -36,6 +36,7 @@ int bpf_asleep_fd(const struct bpf *b); /* one mapped u32: 1 = wake me at the ne
 void bpf_pipe_programs(const struct bpf *b, struct bpf_program **ret_exec,
 		       struct bpf_program **ret_sys_exit);
 int bpf_marks_fd(const struct bpf *b); /* proc_marks: pid → struct proc_mark */
+int bpf_execs_fd(const struct bpf *b); /* proc_execs: pid → when its image began */
 int bpf_hits_fd(const struct bpf *b);  /* hits: image index → struct image_hits, per CPU */
 
 /* Processes whose TLS is never captured: the agent's own. slot 0..7. */

@@ -137,6 +137,7 @@ int probes_open(struct keeper *k)
 		.base = k->base,
 		.prog = bpf_tls_program(k->bpf),
 		.marks = bpf_marks_fd(k->bpf),
+		.execs = bpf_execs_fd(k->bpf),
 		.hits = bpf_hits_fd(k->bpf),
 		.all = k->cfg->attach_all,
 		.probation_s = k->cfg->probation_s,

@@ -39,6 +39,7 @@ struct target {
 	uint64_t free_ms;   /* 0, or until when it is not held: its name was judged */
 	uint64_t judged_ms; /* of the first in a row of judged names */
 	uint64_t word_ms;   /* of the worker's last evidence */
+	uint64_t exec;	    /* of the image last looked at, as in proc_execs */
 	uint64_t since_ns;  /* in place since */
 	uint64_t began_ns;  /* when a file with TLS functions was seen in it */
 	unsigned hellos, judged, pending;
