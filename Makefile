@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Probity. `make help` lists the targets. Quiet unless V=1; everything made goes to build/.
 #
-# A new .c under user/ or tests/unit/ is picked up by itself. Sources with a main() are the four
+# A new .c under user/ or tests/unit/ is picked up by itself. Sources with a main() are those
 # in MAINS; all others go into one archive per variant, from which the linker takes what it needs.
 # Variants: rel (hardened, what ships) and san (ASan + UBSan, what the unit tests link).
 
@@ -30,12 +30,12 @@ CFLAGS_san := $(BASE) -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -
 LDFLAGS_rel := -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed
 LDFLAGS_san := -fsanitize=address,undefined -Wl,--as-needed
 
-MAINS := user/agent/probityd.c user/collector/probity_collector.c user/cli/main.c user/classify/gen_catalog.c \
+MAINS := user/agent/probityd.c user/collector/probity_collector.c user/cli/main.c user/classify/gen_catalog.c user/classify/price_gen.c \
 	user/agent/discover/gen_signatures.c
 SRCS := $(filter-out $(MAINS),$(shell find user -name '*.c' | LC_ALL=C sort))
 PROTO := $(wildcard proto/*.proto)
 PROTO_C := $(PROTO:proto/%.proto=$(B)/gen/proto/%.pb-c.c)
-GEN_C := $(PROTO_C) $(B)/gen/catalog_data.c $(B)/gen/tls_signatures_data.c
+GEN_C := $(PROTO_C) $(B)/gen/catalog_data.c $(B)/gen/prices_data.c $(B)/gen/tls_signatures_data.c
 GEN_H := $(PROTO_C:.c=.h)
 BPF_SRCS := $(wildcard bpf/*.bpf.c)
 SKEL := $(B)/gen/probity.skel.h
@@ -82,9 +82,10 @@ vmtest: deps ## boot the supported kernels in QEMU and run capture and kill in e
 	$(Q)$(MAKE) --no-print-directory all vm-progs sys-built
 	$(Q)vmtests/run $(B)
 
-bench: deps ## measure overhead and rates as ratios against a limit or a peer
-	$(Q)$(MAKE) --no-print-directory all bench-built
-	$(Q)tests/bench/run $(B)
+bench: ## measure overhead and losses as ratios against a limit or a peer; VM=0 leaves out the guest
+	$(Q)packaging/deps.sh bench
+	$(Q)$(MAKE) --no-print-directory all bench-built vm-progs
+	$(Q)tests/bench/run $(B) $(if $(filter 0,$(VM)),,beside)
 
 SECS ?= 30
 fuzz: $(FUZZ_TARGETS:%=$(B)/fuzz/%) ## run every fuzzer (or TARGET=name) for SECS seconds (default 30)
@@ -115,6 +116,12 @@ $(B)/gen/gen_catalog: $(wildcard user/classify/gen_*.c) $(wildcard user/classify
 
 $(B)/gen/catalog_data.c: policies/catalog.yaml $(B)/gen/gen_catalog
 	$(call say,GEN,$@)$(B)/gen/gen_catalog $< > $@
+
+$(B)/gen/price_gen: $(addprefix user/classify/,price_gen.c price_load.c gen_load.c gen_yaml.c) $(wildcard user/classify/*.h)
+	$(call say,HOSTCC,$<)mkdir -p $(@D) && $(CC) $(BASE) -O1 -o $@ $(filter %.c,$^) -lyaml -lhs
+
+$(B)/gen/prices_data.c: policies/catalog.yaml policies/prices.yaml $(B)/gen/price_gen
+	$(call say,GEN,$@)$(B)/gen/price_gen policies/catalog.yaml policies/prices.yaml > $@
 
 # The resolver's own loader reads the file, so what it refuses stops the build.
 $(B)/gen/gen_signatures: $(addprefix user/agent/discover/,gen_signatures.c signatures.c signatures_yaml.c) \

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Installs what building, running and testing Probity needs on Debian 12. Idempotent: prints what
 # it installs, and does nothing (in well under a second) when all is there.
-# usage: deps.sh [clients]; clients: also the browsers that `make clients` runs.
+# usage: deps.sh [clients|bench]; clients: also the browsers that `make clients` runs; bench: also the
+# server, the load and the other observer that `make bench` measures with.
 set -eu
 packages="
  build-essential pkg-config git
@@ -17,6 +18,7 @@ packages="
  qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross
 "
 [ "${1:-}" = clients ] && packages="$packages chromium firefox-esr libnss3-tools"
+[ "${1:-}" = bench ] && packages="$packages nginx-light wrk bpfcc-tools"
 # Node.js carries its own OpenSSL in some builds and Debian's in others; take what is there.
 command -v node >/dev/null || packages="$packages nodejs"
 command -v npm >/dev/null || packages="$packages npm"
