@@ -17,6 +17,7 @@
 
 #include "agent/worker/mask.h"
 #include "base/cleanup.h"
+#include "classify/price.h"
 
 #define OFFERED_MAX 256
 
@@ -26,6 +27,8 @@ static struct scratch {
 	Probity__V1__Tool tool;
 	Probity__V1__Service service;
 	Probity__V1__Usage usage;
+	Probity__V1__Cost cost;
+	char price_date[11];
 	Probity__V1__Decision decision;
 	Probity__V1__ToolCall tool_call[TOOL_CALLS_MAX], *tool_calls[TOOL_CALLS_MAX];
 	Probity__V1__DataClass class[DATACLASS_MAX], *classes[DATACLASS_MAX];
@@ -131,6 +134,36 @@ static void usage(const struct tokens *t)
 	USAGE(cache_creation_input_tokens, CACHE_CREATION_INPUT_TOKENS, t->cache_write);
 	USAGE(reasoning_output_tokens, REASONING_OUTPUT_TOKENS, t->reasoning);
 	s_.call.usage = &s_.usage;
+}
+
+/* By the prices of the day of the call. Absent where nothing can be said. */
+static void cost(const struct worker *w, const struct catalog_service *v,
+		 const struct interaction *it)
+{
+	const struct price_call call = {
+		.service = v->id,
+		.host = it->host,
+		.model = it->response_model,
+		.asked = it->request_model,
+		.tier = it->service_tier,
+		.day = price_day(it->start_ns + w->wall_offset_ns),
+		.input = it->tokens.input,
+		.output = it->tokens.output,
+		.cached = it->tokens.cached,
+		.cache_write = it->tokens.cache_write,
+		.cache_write_1h = it->tokens.cache_write_1h,
+		.reasoning = it->tokens.reasoning,
+	};
+	struct price_cost c;
+
+	if (!price_of(&price_table_compiled, &call, &c))
+		return;
+	probity__v1__cost__init(&s_.cost);
+	price_day_text(c.from, s_.price_date);
+	s_.cost.nano_usd = c.nano_usd;
+	s_.cost.price_date = s_.price_date;
+	s_.cost.partial = c.partial;
+	s_.call.cost = &s_.cost;
 }
 
 static void answer(const struct interaction *it)
@@ -329,6 +362,7 @@ size_t compose_call(const struct worker *w, const struct conn *c, const struct w
 	tool(&s->tool);
 	service(&watch->service);
 	answer(it);
+	cost(w, &watch->service, it);
 	classes(watch);
 	where(c, it);
 	s_.call.capture = text(capture(c, s->proc));
