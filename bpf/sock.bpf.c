@@ -18,9 +18,14 @@
 SEC("raw_tp/sock_send_length")
 int sock_send(struct bpf_raw_tracepoint_args *ctx)
 {
-	struct pt_regs *regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	struct sock *sk = (struct sock *)ctx->args[0];
+	struct call *c = awaits(sk);
+	struct pt_regs *regs;
 
-	return sent((struct sock *)ctx->args[0], PT_REGS_SP_CORE(regs));
+	if (!c)
+		return 0;
+	regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	return sent(c, sk, PT_REGS_SP_CORE(regs));
 }
 
 SEC("raw_tp/sock_recv_length")

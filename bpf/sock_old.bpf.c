@@ -19,7 +19,9 @@ static __always_inline __u64 user_sp(void)
 SEC("kprobe/tcp_sendmsg")
 int BPF_KPROBE(sock_send_kprobe, struct sock *sk)
 {
-	return sent(sk, user_sp());
+	struct call *c = awaits(sk);
+
+	return c ? sent(c, sk, user_sp()) : 0;
 }
 
 /* At the end of a receive, with how much it was. */

@@ -108,8 +108,10 @@ static __always_inline void remember_process(__u32 tgid, __u32 start)
 {
 	__u32 *known = bpf_map_lookup_elem(&aead_procs, &tgid);
 
-	if (!known || *known != start)
-		bpf_map_update_elem(&aead_procs, &tgid, &start, BPF_ANY);
+	if (known && *known == start)
+		return;
+	bpf_map_update_elem(&aead_procs, &tgid, &start, BPF_ANY);
+	aead_seen = 1;
 }
 
 /* The half to go on with: another one where the numbers of its records begin anew. */

@@ -28,18 +28,24 @@ static __always_inline void note_name(struct sock *sk)
 		c->named = r ? cookie : 0;
 }
 
-/* sp: of the thread in user mode. */
-static __always_inline int sent(struct sock *sk, __u64 sp)
+/* The call of this thread that waits to see its socket. Every send of the host asks, so what only
+ * an answer needs (the user's stack pointer) is read after it. */
+static __always_inline struct call *awaits(struct sock *sk)
 {
 	__u32 tid = (__u32)bpf_get_current_pid_tgid();
 	struct call *c = bpf_map_lookup_elem(&calls, &tid);
+
+	note_name(sk);
+	return c && c->pending && is_tcp(sk) ? c : NULL;
+}
+
+/* sp: of the thread in user mode. */
+static __always_inline int sent(struct call *c, struct sock *sk, __u64 sp)
+{
 	struct conn_key k;
 	struct conn *conn;
 	__u32 flags;
 
-	note_name(sk);
-	if (!c || !c->pending || !is_tcp(sk))
-		return 0;
 	c->pending = 0;
 	k = c->key;
 	/* Below the stack pointer of the TLS call that waits for its socket: inside it. */
@@ -56,10 +62,13 @@ static __always_inline int sent(struct sock *sk, __u64 sp)
 
 static __always_inline int received(struct sock *sk, int n)
 {
-	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	__u32 tgid;
 	struct call *c;
 
-	if (n <= 0 || !bpf_map_lookup_elem(&aead_procs, &tgid) || !is_tcp(sk))
+	if (n <= 0 || !aead_seen)
+		return 0;
+	tgid = bpf_get_current_pid_tgid() >> 32;
+	if (!bpf_map_lookup_elem(&aead_procs, &tgid) || !is_tcp(sk))
 		return 0;
 	c = call_of(true);
 	if (!c)

@@ -5,6 +5,9 @@
 
 #include "emit.h"
 
+/* Whether aead_procs ever held a process: on most hosts every receive ends here. */
+__u32 aead_seen __weak;
+
 static __always_inline void key_of(struct conn_key *k, __u64 ssl, __u64 *start_ns)
 {
 #ifdef PROBITY_OLD
