@@ -20,7 +20,8 @@ static const struct column columns[] = {
 	{"SEQ", 1, 20, 0, true},	{"TIME", 19, 19, 0, false},   {"USER", 4, 32, 0, false},
 	{"TOOL", 6, 32, 0, false},	{"SERVICE", 7, 40, 0, false}, {"MODEL", 8, 44, 0, false},
 	{"OPERATION", 4, 20, 5, false}, {"IN", 2, 8, 2, true},	      {"OUT", 3, 8, 2, true},
-	{"DATA", 4, 40, 3, false},	{"VERDICT", 5, 11, 0, false}, {"COMPLETE", 8, 12, 4, false},
+	{"COST", 4, 9, 6, true},	{"DATA", 4, 40, 3, false},    {"VERDICT", 5, 11, 0, false},
+	{"COMPLETE", 8, 12, 4, false},
 };
 #define N_COLUMNS ARRAY_SIZE(columns)
 
@@ -42,15 +43,15 @@ static int print_row(struct table *t, const struct sealed *s)
 	text_count(r.in, in);
 	text_count(r.out, out);
 	const char *const cells[N_COLUMNS] = {
-		seq,	     when, r.user, r.tool,    r.service, r.model,
-		r.operation, in,   out,	   r.classes, r.verdict, r.completeness,
+		seq, when, r.user, r.tool,    r.service, r.model,	 r.operation,
+		in,  out,  r.cost, r.classes, r.verdict, r.completeness,
 	};
 	const enum style styles[N_COLUMNS] = {
 		[0] = DIM,
 		[4] = r.shadow ? BAD : PLAIN,
-		[9] = NOTE,
-		[10] = row_verdict_style(&r),
-		[11] = row_completeness_style(&r),
+		[10] = NOTE,
+		[11] = row_verdict_style(&r),
+		[12] = row_completeness_style(&r),
 	};
 	if (r.control)
 		return table_row(t, cells, 2, styles, r.note);

@@ -21,6 +21,20 @@ static void in_parentheses(char *dst, size_t cap, const char *s)
 	memcpy(dst + 1 + n, ")", 2);
 }
 
+/* A ten-thousandth of a dollar is the least that is told apart. */
+static void cost(const Probity__V1__Cost *c, char ret[static 16])
+{
+	const char *more = c->partial ? "+" : "";
+	int64_t n = c->nano_usd < 0 ? 0 : c->nano_usd;
+
+	if (n && n < 100000)
+		snprintf(ret, 16, "<$0.0001%s", more);
+	else if (n < 100000000000)
+		snprintf(ret, 16, "$%.4f%s", n / 1e9, more);
+	else
+		snprintf(ret, 16, "$%.0f%s", n / 1e9, more);
+}
+
 static void call_row(const Probity__V1__AiCall *c, struct row *ret)
 {
 	_cleanup_free_ char *classes = render_classes(c);
@@ -29,6 +43,8 @@ static void call_row(const Probity__V1__AiCall *c, struct row *ret)
 	ret->in = u && u->has_input_tokens_case ? u->input_tokens : -1;
 	ret->out = u && u->has_output_tokens_case ? u->output_tokens : -1;
 	ret->shadow = render_shadow(c);
+	if (c->cost)
+		cost(c->cost, ret->cost);
 	SET(ret->user, c->process ? c->process->user : "");
 	if (!ret->user[0] && c->process)
 		snprintf(ret->user, sizeof(ret->user), "%u", c->process->uid);

@@ -15,6 +15,7 @@ struct row {
 	/* all printable */
 	char user[40], tool[56], service[56], model[72], operation[40], classes[120];
 	char verdict[16], completeness[20];
+	char cost[16]; /* "$0.0054", "$0.0054+" when part of it is not known; empty: unknown */
 	char note[256];
 };
 void row_from(const struct sealed *s, struct row *ret);

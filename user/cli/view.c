@@ -16,14 +16,14 @@
 
 /* Narrow screens drop the highest rank first; the sign stays. */
 static const struct column columns[] = {
-	{"", 1, 1, 0, false},		{"TIME", 8, 8, 2, false},
-	{"USER", 6, 16, 6, false},	{"TOOL", 10, 24, 4, false},
-	{"SERVICE", 9, 32, 3, false},	{"MODEL", 10, 36, 5, false},
-	{"OPERATION", 9, 16, 9, false}, {"IN", 4, 7, 7, true},
-	{"OUT", 4, 7, 7, true},		{"DATA", 7, 36, 8, false},
-	{"VERDICT", 7, 11, 1, false},	{"COMPLETE", 8, 12, 10, false},
+	{"", 1, 1, 0, false},		{"TIME", 8, 8, 2, false},     {"USER", 6, 16, 6, false},
+	{"TOOL", 10, 24, 4, false},	{"SERVICE", 9, 32, 3, false}, {"MODEL", 10, 36, 5, false},
+	{"OPERATION", 9, 16, 9, false}, {"IN", 4, 7, 7, true},	      {"OUT", 4, 7, 7, true},
+	{"COST", 7, 9, 11, true},	{"DATA", 7, 36, 8, false},    {"VERDICT", 7, 11, 1, false},
+	{"COMPLETE", 8, 12, 10, false},
 };
 _Static_assert(ARRAY_SIZE(columns) == VIEW_COLUMNS, "one width for each");
+#define COST 9
 #define TOP_LINES 3    /* two of state, the titles */
 #define BOTTOM_LINES 4 /* a rule, services, verdicts, keys */
 
@@ -70,8 +70,8 @@ struct cells {
 static void cells_of(const struct row *r, struct cells *ret)
 {
 	const char *const cell[VIEW_COLUMNS] = {
-		sign(r),      ret->clock, r->user,  r->tool,	r->service, r->model,
-		r->operation, ret->in,	  ret->out, r->classes, r->verdict, r->completeness,
+		sign(r), ret->clock, r->user, r->tool,	  r->service, r->model,	       r->operation,
+		ret->in, ret->out,   r->cost, r->classes, r->verdict, r->completeness,
 	};
 
 	time_local(r->wall_ns, TIME_CLOCK, ret->clock);
@@ -201,9 +201,9 @@ static void row_line(const struct row *r, const unsigned *w, struct pen *p)
 		[1] = DIM,
 		[4] = r->shadow ? BAD : PLAIN,
 		[6] = DIM,
-		[9] = NOTE,
-		[10] = alarm,
-		[11] = row_completeness_style(r),
+		[10] = NOTE,
+		[11] = alarm,
+		[12] = row_completeness_style(r),
 	};
 	columns_row(p->f, columns, VIEW_COLUMNS, w, c.cell, styles, p->colour, true);
 }
@@ -279,6 +279,8 @@ static void fit(const struct view *v, unsigned width, unsigned *w)
 		if (c[i].most < c[i].least)
 			c[i].most = c[i].least;
 	}
+	if (!v->widest[COST]) /* local runtimes have no prices */
+		c[COST].least = c[COST].most = 0;
 	columns_fit(c, VIEW_COLUMNS, width, w);
 }
 

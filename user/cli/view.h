@@ -11,7 +11,7 @@
 #include "row.h"
 
 #define VIEW_ROWS 512
-#define VIEW_COLUMNS 12
+#define VIEW_COLUMNS 13
 
 enum view_agent { AGENT_ASKED /* no answer yet */, AGENT_UP, AGENT_DOWN };
 struct view {

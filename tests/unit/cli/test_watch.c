@@ -124,6 +124,42 @@ static void test_golden_80(void **state)
 	fixture_close(&f);
 }
 
+/* Costs are shown where there are any. */
+static void test_cost(void **state)
+{
+	static const struct {
+		int64_t nano;
+		bool partial;
+		const char *text;
+	} rows[] = {
+		{0, false, "$0.0000"},	       {1, false, "<$0.0001"},
+		{99999, true, "<$0.0001+"},    {78000000, false, "$0.0780"},
+		{5387500, true, "$0.0054+"},   {1234567890, false, "$1.2346"},
+		{123456789012, false, "$123"}, {-5, false, "$0.0000"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		Probity__V1__AiCall c = PROBITY__V1__AI_CALL__INIT;
+		Probity__V1__Cost cost = PROBITY__V1__COST__INIT;
+		struct sealed s = {.call = &c};
+		_cleanup_free_ char *got = NULL;
+		struct row row;
+
+		row_from(&s, &row);
+		assert_string_equal(row.cost, "");
+		c.cost = &cost;
+		cost.nano_usd = rows[i].nano;
+		cost.partial = rows[i].partial;
+		row_from(&s, &row);
+		assert_string_equal(row.cost, rows[i].text);
+		view_init(&v);
+		view_add(&v, &row);
+		got = screen(160, 8, false);
+		assert_non_null(strstr(got, rows[i].text));
+		assert_non_null(strstr(got, "COST"));
+	}
+}
+
 static size_t lines_of(const char *s)
 {
 	size_t n = 1;
@@ -328,6 +364,7 @@ int main(void)
 		cmocka_unit_test(test_golden_empty),
 		cmocka_unit_test(test_golden_wide),
 		cmocka_unit_test(test_golden_80),
+		cmocka_unit_test(test_cost),
 		cmocka_unit_test(test_every_size),
 		cmocka_unit_test(test_pause),
 		cmocka_unit_test(test_ring),
