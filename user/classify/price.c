@@ -205,14 +205,19 @@ bool price_of(const struct price_table *t, const struct price_call *c, struct pr
 
 /* --- days ------------------------------------------------------------------------------------ */
 
+/* By arithmetic: gmtime_r reads the time zone's file, which the worker's sandbox kills it for. Years
+ * are counted from March, so that the leap day is the last of its year. */
 uint32_t price_day(uint64_t unix_ns)
 {
-	time_t t = (time_t)(unix_ns / 1000000000);
-	struct tm tm;
+	uint64_t day = unix_ns / 86400000000000ull + 719468; /* since 0000-03-01 */
+	uint32_t era = day / 146097, of_era = day % 146097;
+	uint32_t year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+	uint32_t of_year = of_era - (365 * year + year / 4 - year / 100);
+	uint32_t month = (5 * of_year + 2) / 153; /* 0 = March */
+	uint32_t of_month = of_year - (153 * month + 2) / 5 + 1;
 
-	if (!gmtime_r(&t, &tm))
-		return 0;
-	return (uint32_t)((tm.tm_year + 1900) * 10000 + (tm.tm_mon + 1) * 100 + tm.tm_mday);
+	year += era * 400 + (month >= 10);
+	return year * 10000 + (month < 10 ? month + 3 : month - 9) * 100 + of_month;
 }
 
 void price_day_text(uint32_t day, char out[11])
