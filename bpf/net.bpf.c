@@ -162,13 +162,33 @@ static __always_inline bool is_http(const __u8 *b, __u32 n)
 	return false;
 }
 
-static __always_inline bool clear_unwanted(const struct net_sock *s)
+static __always_inline __u32 clear_verdict(const struct net_sock *s)
 {
 	__u64 id = CONN_ID_PLAIN | s->cookie;
 	__u32 slot = id & (VERDICT_SLOTS - 1);
 	struct verdict_slot *v = bpf_map_lookup_elem(&verdicts, &slot);
 
-	return v && v->conn == id && v->verdict == VERDICT_IGNORE;
+	return v && v->conn == id ? v->verdict : VERDICT_NONE;
+}
+
+/* How many of the bytes [off, off + n) are told. Each direction looks at how far the other is, and
+ * writes nothing of it. */
+static __always_inline __u32 clear_wanted(struct net_sock *s, __u32 dir, __u64 off, __u32 n)
+{
+	struct net_stream *st = &s->stream[dir];
+	__u64 other = s->stream[!dir].next, most;
+
+	if (st->other != other) {
+		st->other = other;
+		st->turn = off;
+	}
+	if (clear_verdict(s) != VERDICT_QUIET)
+		return n;
+	most = st->turn + QUIET_TURN;
+	most = off < most ? most - off : 0;
+	if (dir == EVENT_WRITE && most < QUIET_CALL)
+		most = QUIET_CALL;
+	return n < most ? n : most;
 }
 
 /* Cuts [*off, *end) to what was not told before. */
@@ -205,7 +225,7 @@ static __always_inline void clear_data(struct __sk_buff *skb, struct net_sock *s
 		return; /* before the first byte: a keep-alive */
 	c.offset = off;
 	c.at = p->off + (__u32)(off - at);
-	c.left = end - off;
+	c.left = clear_wanted(s, dir, off, end - off);
 	net_copy(skb, &c);
 }
 
@@ -448,7 +468,7 @@ static __always_inline int first(struct __sk_buff *skb, struct bpf_sock *sk, str
 static __always_inline void clear(struct __sk_buff *skb, struct bpf_sock *sk, struct net_sock *s,
 				  const struct packet *p, __u32 dir)
 {
-	if (!clear_unwanted(s)) {
+	if (clear_verdict(s) != VERDICT_IGNORE) {
 		clear_data(skb, s, p, dir);
 		return;
 	}

@@ -331,10 +331,46 @@ static __always_inline __u64 take_offset(struct conn *conn, __u32 dir, __u64 len
 #endif
 }
 
+/* How many of the next n bytes of a quiet connection are told, from the first one on: `before` went
+ * in this turn already. */
+static __always_inline __u64 quiet_part(__u64 before, __u32 dir, __u64 n)
+{
+	__u64 most = dir == EVENT_WRITE ? QUIET_CALL : 0;
+
+	if (before < QUIET_TURN && QUIET_TURN - before > most)
+		most = QUIET_TURN - before;
+	return n < most ? n : most;
+}
+
+/* By the verdict of now and not of the call's entry: a read may have waited for long. */
+static __noinline __u64 wanted_part(struct conn *conn, __u32 dir, __u64 n)
+{
+	struct verdict_slot *v;
+	__u64 before;
+	__u32 slot;
+
+	if (!conn)
+		return n;
+	if (conn->turn_dir != dir) {
+		conn->turn_dir = dir;
+		conn->turn = 0;
+	}
+	before = conn->turn;
+	conn->turn = before + n;
+	slot = conn->id & (VERDICT_SLOTS - 1);
+	v = bpf_map_lookup_elem(&verdicts, &slot);
+	if (!v || v->conn != conn->id || v->verdict != VERDICT_QUIET)
+		return n;
+	return quiet_part(before, dir, n);
+}
+
 static __always_inline void emit(struct conn *conn, __u32 dir, __u64 buf, __u64 len, __u32 flags)
 {
 	__u64 offset = take_offset(conn, dir, len);
 
+	len = wanted_part(conn, dir & 1, len);
+	if (!len)
+		return;
 	if (len > CALL_MAX) {
 		drop(DROP_TOO_LARGE);
 		len = CALL_MAX;

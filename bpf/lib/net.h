@@ -23,6 +23,7 @@ enum net_state {
 struct net_stream {
 	__u64 next;		  /* the first byte not yet told */
 	__u64 hole_from, hole_to; /* before it, one stretch that a segment has overtaken */
+	__u64 turn, other;	  /* where its turn began, and how far the other direction was */
 	__u32 base;		  /* TCP sequence number of offset 0 */
 	__u32 pad;
 };

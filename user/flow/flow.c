@@ -29,7 +29,10 @@ static bool must_hold(const struct flow *f)
 		return h2_must_hold(f);
 	if (s->phase != START || s->head_n)
 		return false;
-	return !x || (!x->request_over && !f->overtake && !side_is_lost(&f->side[FLOW_REQUEST]));
+	if (!x)
+		return true;
+	/* The end of a request of no interest may have been left out: its answer shows it. */
+	return x->it && !x->request_over && !f->overtake && !side_is_lost(&f->side[FLOW_REQUEST]);
 }
 
 static void gap(struct flow *f, enum flow_dir dir, uint64_t n, uint64_t ns)
@@ -178,6 +181,12 @@ static void chunk(struct flow *f, enum flow_dir dir, uint64_t offset, const uint
 	drain(f);
 }
 
+/* Only where missing bytes cannot cost the place of what comes next: frames would. */
+static bool is_quiet(const struct flow *f)
+{
+	return f->asked && !f->ai_seen && !f->h2 && !f->ws && !f->hold && !flow_busy(f);
+}
+
 enum flow_state flow_data(struct flow *f, enum flow_dir dir, uint64_t offset, const uint8_t *p,
 			  size_t n, uint64_t ns)
 {
@@ -187,7 +196,7 @@ enum flow_state flow_data(struct flow *f, enum flow_dir dir, uint64_t offset, co
 		chunk(f, dir, offset, p, n, ns);
 	if (f->ignored)
 		release(f);
-	return f->ignored ? FLOW_IGNORE : FLOW_MORE;
+	return f->ignored ? FLOW_IGNORE : is_quiet(f) ? FLOW_QUIET : FLOW_MORE;
 }
 
 struct flow *flow_new(const struct flow_ops *ops, void *ctx, bool late)
@@ -199,8 +208,14 @@ struct flow *flow_new(const struct flow_ops *ops, void *ctx, bool late)
 	f->ops = ops;
 	f->ctx = ctx;
 	f->late = f->unpaired = late;
+	f->patience = FLOW_PATIENCE;
 	f->side[FLOW_REQUEST].phase = f->side[FLOW_RESPONSE].phase = late ? LOST : START;
 	return f;
+}
+
+void flow_patience(struct flow *f, unsigned exchanges)
+{
+	f->patience = exchanges;
 }
 
 void flow_free(struct flow *f)

@@ -17,6 +17,8 @@
 #define FLOW_H2_MEM_MAX (6u << 20) /* 1 MiB, and 20 KiB per call in progress */
 #define FLOW_BODY_MAX (16u << 20)  /* decoded bytes per body before a declared truncation */
 #define FLOW_PIPELINE_MAX 16
+#define FLOW_PATIENCE 16	 /* exchanges of no interest before a flow is given up */
+#define FLOW_PATIENCE_EVER (~0u) /* never */
 
 enum flow_dir { FLOW_REQUEST = 0, FLOW_RESPONSE = 1 };
 
@@ -29,8 +31,10 @@ enum flow_interest {
 
 enum flow_state {
 	FLOW_MORE = 0, /* keep feeding */
-	FLOW_IGNORE,   /* not HTTP, or its first exchange (HTTP/2: the first eight) is not AI, or it
-			became something that is not read: stop feeding */
+	FLOW_IGNORE,   /* not HTTP, or its patience is at an end, or it became something that is not
+			read: stop feeding */
+	FLOW_QUIET,    /* HTTP/1: what goes on now is of no interest. Feed, but bytes may be left
+			out (by offset), but for the first of each run in one direction */
 };
 
 /* Which session a message of the Model Context Protocol belongs to. */
@@ -68,6 +72,9 @@ struct flow_ops {
 /* `late`: bytes before the first chunk are unknown; flow looks for the next request start.
  * NULL when out of memory. */
 struct flow *flow_new(const struct flow_ops *ops, void *ctx, bool late);
+/* After how many exchanges without one of interest the flow is given up; FLOW_PATIENCE until told
+ * otherwise. */
+void flow_patience(struct flow *f, unsigned exchanges);
 void flow_free(struct flow *f); /* NULL is fine; ends nothing, calls nothing */
 
 enum flow_state flow_data(struct flow *f, enum flow_dir dir, uint64_t offset, const uint8_t *p,

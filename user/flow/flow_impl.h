@@ -44,7 +44,9 @@ struct flow {
 	struct h2_window window[2]; /* of a late flow until it has shown what it is */
 	struct ws *ws;		    /* NULL: not a WebSocket */
 	struct hold *hold;
-	uint64_t searched; /* bytes of requests before the first was found */
+	unsigned patience;
+	unsigned strangers; /* exchanges of no interest; none of interest was seen */
+	uint64_t searched;  /* bytes of requests before the first was found */
 	bool late;
 	bool asked;    /* a request was seen */
 	bool ai_seen;  /* one was of interest */
@@ -77,7 +79,7 @@ void pair_answer(struct flow *f, const struct http1_head *h, uint64_t ns);
 void pair_message_over(struct flow *f, enum flow_dir dir, bool cut, uint64_t ns);
 /* Its place is lost. An answer stays open until something shows that it is over. */
 void pair_message_lost(struct flow *f, enum flow_dir dir, uint64_t ns);
-/* x may have been dropped: a flow that is not AI then ends here. */
+/* x may have been dropped: a flow whose patience is at an end then ends here. */
 void pair_dropped(struct flow *f, struct exchange *x);
 void pair_close(struct flow *f, uint64_t ns);
 

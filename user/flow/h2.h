@@ -12,7 +12,6 @@
 #define H2_PREFACE_LEN 24
 #define H2_BLOCK_MAX (64 * 1024) /* bytes of one header block; of a longer one this much is read */
 #define H2_STREAMS_MAX 256	 /* of interest and open at once; more are reported as truncated */
-#define H2_STRANGERS_MAX 8	 /* first requests of no interest before the flow is ignored */
 
 enum h2_type {
 	H2_DATA = 0,
@@ -85,7 +84,6 @@ struct h2 {
 	uint32_t last;	    /* highest stream of a request that was seen */
 	uint32_t waits_for; /* an answer's stream of which no request was seen yet */
 	uint32_t given_up;  /* highest stream whose answer was read before its request */
-	unsigned strangers; /* requests of no interest */
 	bool unpaired;	    /* requests may have been missed since the last one */
 };
 

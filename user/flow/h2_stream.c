@@ -51,7 +51,7 @@ static struct exchange *take(struct h2 *h, struct h2_stream *s)
 
 static void judge(struct flow *f)
 {
-	if (!f->ai_seen && !f->h2->count && f->h2->strangers >= H2_STRANGERS_MAX)
+	if (!f->ai_seen && !f->h2->count && f->strangers >= f->patience)
 		f->ignored = true;
 }
 
@@ -62,7 +62,7 @@ static void finish(struct flow *f, struct h2_stream *s)
 	if (x->interest == FLOW_YES)
 		f->ai_seen = true;
 	else
-		f->h2->strangers++;
+		f->strangers++;
 	exchange_finish(x);
 	judge(f);
 }
@@ -146,7 +146,7 @@ static void open_stream(struct flow *f, const struct h2_message *m, uint64_t ns)
 
 	if (!x || !x->it) {
 		exchange_free(x);
-		h->strangers++;
+		f->strangers++;
 		judge(f);
 		return;
 	}

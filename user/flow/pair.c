@@ -7,6 +7,10 @@
  * switch to another protocol, or, while the place in the answers is lost, by the next request,
  * which a client without pipelining sends only after the last answer.
  *
+ * One exchange of no interest says little of the next on the same connection (clients ask whether
+ * the server is there before they use it), so a flow is given up only after `patience` of them.
+ * Until then each is followed to its end, because its end is where the next one begins.
+ *
  * Full: the request after FLOW_PIPELINE_MAX open ones makes the flow deaf. It ends the open ones
  * and reports each later request without its answer, all as truncated.
  */
@@ -35,10 +39,19 @@ static void finish(struct flow *f, struct exchange *x)
 	for (unsigned dir = 0; dir < 2; dir++)
 		if (f->side[dir].x == x)
 			f->side[dir].x = NULL;
-	f->ai_seen |= x->interest == FLOW_YES;
+	if (x->interest == FLOW_YES)
+		f->ai_seen = true;
+	else
+		f->strangers++;
 	exchange_finish(x);
-	if (!f->ai_seen && !f->count)
+	if (!f->ai_seen && !f->count && f->strangers >= f->patience)
 		f->ignored = true;
+}
+
+/* The flow ends with this exchange, so how the rest of it goes does not matter. */
+static bool is_last(const struct flow *f)
+{
+	return f->count == 1 && !f->ai_seen && f->strangers + 1 >= f->patience;
 }
 
 static void abandon(struct flow *f, struct exchange *x, const char *reason, uint64_t ns)
@@ -59,7 +72,7 @@ static void abandon_all(struct flow *f, const char *reason, uint64_t ns)
 
 void pair_dropped(struct flow *f, struct exchange *x)
 {
-	if (!x->it && f->count == 1 && !f->ai_seen)
+	if (!x->it && is_last(f))
 		finish(f, x);
 }
 
@@ -173,7 +186,7 @@ void pair_request(struct flow *f, const struct http1_head *h, uint64_t offset,
 	f->answer_given_up = false;
 	f->ai_seen |= x->interest == FLOW_YES;
 	f->q[f->count++] = s->x = x;
-	if (x->interest == FLOW_NO && f->count == 1 && !f->ai_seen)
+	if (x->interest == FLOW_NO && is_last(f))
 		finish(f, x);
 	else if (flaw)
 		request_over(f, true, ns);

@@ -142,6 +142,15 @@ static void gap_between(struct flow *f, enum flow_dir dir, uint64_t ns)
 		pair_request(f, &h, s->head_offset, &flaw, ns);
 }
 
+/* Bytes of what is of no interest may be left out (FLOW_QUIET), and with them its end. The other
+ * direction tells: of the request, by its answer, of the answer, by the next request. */
+static bool is_behind(const struct flow *f, enum flow_dir dir)
+{
+	const struct exchange *x = f->side[dir].x;
+
+	return x && !x->it && (dir == FLOW_REQUEST ? x->answer_over : f->q[f->count - 1] != x);
+}
+
 static void gap_in_body(struct flow *f, enum flow_dir dir, uint64_t n, uint64_t ns)
 {
 	struct side *s = &f->side[dir];
@@ -157,6 +166,9 @@ static void gap_in_body(struct flow *f, enum flow_dir dir, uint64_t n, uint64_t 
 			f->unpaired = true;
 		else
 			mark_all(f);
+		pair_message_over(f, dir, true, ns);
+		s->phase = LOST;
+	} else if (a == HTTP1_MORE && is_behind(f, dir)) {
 		pair_message_over(f, dir, true, ns);
 		s->phase = LOST;
 	}

@@ -277,26 +277,26 @@ static const struct script {
 	 0,
 	 {{'Q', "GET /x HTTP/1.1\r\nHost: other\r\n\r\n", 0}},
 	 "H:other/x ",
-	 FLOW_IGNORE,
+	 FLOW_QUIET,
 	 NULL},
 	{"first maybe, no body",
 	 0,
 	 {{'Q', "GET /x HTTP/1.1\r\nHost: maybe\r\n\r\n", 0}},
 	 "H:maybe/x X:/x ",
-	 FLOW_IGNORE,
+	 FLOW_QUIET,
 	 NULL},
 	{"first maybe, other JSON",
 	 0,
 	 {{'Q', "POST /x HTTP/1.1\r\nHost: maybe\r\nContent-Length: 9\r\n\r\n{\"a\":", 0},
 	  {'Q', "\"b\"}", 0}},
 	 "H:maybe/x X:/x ",
-	 FLOW_IGNORE,
+	 FLOW_QUIET,
 	 NULL},
 	{"first maybe, an upload",
 	 0,
 	 {{'Q', "PUT /x HTTP/1.1\r\nHost: maybe\r\nContent-Length: 999\r\n\r\nPK", 0}},
 	 "H:maybe/x X:/x ",
-	 FLOW_IGNORE,
+	 FLOW_QUIET,
 	 NULL},
 	{"maybe later, an upload",
 	 0,
@@ -327,8 +327,83 @@ static const struct script {
 	   0},
 	  {'A', ALEN, 0}},
 	 "H:maybe/x X:/x ",
-	 FLOW_IGNORE,
+	 FLOW_QUIET,
 	 NULL},
+	/* first something else, then AI */
+	{"HEAD first",
+	 0,
+	 {{'Q', "HEAD /hello HTTP/1.1\r\nHost: maybe\r\n\r\n", 0},
+	  {'A', OK200 "Content-Length: 99\r\n\r\n", 0},
+	  {'Q', QLEN("/a"), 0},
+	  {'A', ALEN, 0}},
+	 "H:maybe/hello X:/hello H:ai/a R:m D:/a:200:complete ",
+	 FLOW_MORE,
+	 ""},
+	{"of no interest, with contents in chunks",
+	 0,
+	 {{'Q', "POST /x HTTP/1.1\r\nHost: other\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n",
+	   0},
+	  {'Q', "0\r\n\r\n", 0},
+	  {'A', SSE200 "3\r\nabc\r\n0\r\n\r\n", 0},
+	  {'Q', QLEN("/a"), 0},
+	  {'A', ALEN, 0}},
+	 "H:other/x H:ai/a R:m D:/a:200:complete ",
+	 FLOW_MORE,
+	 ""},
+	{"an upload with bytes left out",
+	 0,
+	 {{'Q', "PUT /x HTTP/1.1\r\nHost: maybe\r\nContent-Length: 99\r\n\r\nPK", 0},
+	  {'q', NULL, 90},
+	  {'Q', "1234567", 0},
+	  {'A', ALEN, 0},
+	  {'Q', QLEN("/a"), 0},
+	  {'A', ALEN, 0}},
+	 "H:maybe/x X:/x H:ai/a R:m D:/a:200:complete ",
+	 FLOW_MORE,
+	 ""},
+	{"an upload in chunks with bytes left out",
+	 0,
+	 {{'Q', "PUT /x HTTP/1.1\r\nHost: maybe\r\nTransfer-Encoding: chunked\r\n\r\n10\r\nPK", 0},
+	  {'q', NULL, 90},
+	  {'A', ALEN, 0},
+	  {'Q', QLEN("/a"), 0},
+	  {'A', ALEN, 0}},
+	 "H:maybe/x X:/x H:ai/a R:m D:/a:200:complete ",
+	 FLOW_MORE,
+	 ""},
+	{"a download with its end left out",
+	 0,
+	 {{'Q', "GET /x HTTP/1.1\r\nHost: maybe\r\n\r\n", 0},
+	  {'A', OK200 "Content-Length: 50\r\n\r\n1234", 0},
+	  {'a', NULL, 46},
+	  {'Q', QLEN("/a"), 0},
+	  {'A', ALEN, 0}},
+	 "H:maybe/x X:/x H:ai/a R:m D:/a:200:complete ",
+	 FLOW_MORE,
+	 ""},
+	{"a download in chunks with its end left out",
+	 0,
+	 {{'Q', "GET /x HTTP/1.1\r\nHost: maybe\r\n\r\n", 0},
+	  {'A', SSE200 "50\r\n1234", 0},
+	  {'a', NULL, 460},
+	  {'Q', QLEN("/a"), 0},
+	  {'A', ALEN, 0}},
+	 "H:maybe/x X:/x H:ai/a R:m D:/a:200:complete ",
+	 FLOW_MORE,
+	 ""},
+	{"the next answer's beginning left out as well",
+	 0,
+	 {{'Q', "GET /x HTTP/1.1\r\nHost: maybe\r\n\r\n", 0},
+	  {'A', OK200 "Content-Length: 50\r\n\r\n1234", 0},
+	  {'a', NULL, 46},
+	  {'Q', QLEN("/a"), 0},
+	  {'a', NULL, 10},
+	  {'A', "tent-Length: 2\r\n\r\n{}", 0},
+	  {'Q', QLEN("/b"), 0},
+	  {'A', ALEN, 0}},
+	 "H:maybe/x X:/x H:ai/a R:m D:/a:0:gap H:ai/b R:m D:/b:200:complete ",
+	 FLOW_MORE,
+	 "bytes of the answer are missing"},
 	{"websocket",
 	 0,
 	 {{'Q', "GET /ws HTTP/1.1\r\nHost: ai\r\nConnection: upgrade\r\nUpgrade: WebSocket\r\n\r\n",
@@ -639,7 +714,7 @@ static const struct script {
 	 1,
 	 {{'Q', "x GET /x HTTP/1.1\r\nHost: other\r\n\r\n", 0}},
 	 "H:other/x ",
-	 FLOW_IGNORE,
+	 FLOW_QUIET,
 	 NULL},
 	{"late HTTP/2", 1, {{'Q', "", 0}, {'Q', "HTTP2FRAME", 0}}, "", FLOW_MORE, NULL},
 };
@@ -694,6 +769,81 @@ static void test_scripts(void **state)
 			rig_free(r);
 		}
 	}
+}
+
+/* --- patience ----------------------------------------------------------------------------------- */
+
+#define DULL "GET /x HTTP/1.1\r\nHost: maybe\r\n\r\n"
+
+static void dull(struct rig *r, unsigned n)
+{
+	while (n--) {
+		rig_say(r, FLOW_REQUEST, DULL);
+		if (r->state != FLOW_IGNORE)
+			rig_say(r, FLOW_RESPONSE, ALEN);
+	}
+}
+
+static void test_patience(void **state)
+{
+	static const struct {
+		unsigned patience, dull; /* 0: as it is */
+		enum flow_state then;
+		bool seen; /* the AI call behind them */
+	} rows[] = {
+		{0, 1, FLOW_QUIET, true},
+		{0, FLOW_PATIENCE - 1, FLOW_QUIET, true},
+		{0, FLOW_PATIENCE, FLOW_IGNORE, false},
+		{1, 1, FLOW_IGNORE, false},
+		{FLOW_PATIENCE_EVER, 60, FLOW_QUIET, true},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct rig *r = rig_new(false);
+
+		if (rows[i].patience)
+			flow_patience(r->f, rows[i].patience);
+		dull(r, rows[i].dull);
+		assert_int_equal(r->state, rows[i].then);
+		assert_false(flow_busy(r->f));
+		rig_say(r, FLOW_REQUEST, QLEN("/a"));
+		assert_int_equal(r->state, rows[i].seen ? FLOW_MORE : FLOW_IGNORE);
+		rig_say(r, FLOW_RESPONSE, ALEN);
+		assert_int_equal(r->dones, rows[i].seen);
+		if (rows[i].seen) { /* one of interest is enough for ever */
+			assert_int_equal(r->done[0].completeness, COMPLETE);
+			for (unsigned k = 0; k < 3 * FLOW_PATIENCE; k++) {
+				r->log_n = 0;
+				dull(r, 1);
+				assert_int_equal(r->state, FLOW_MORE);
+			}
+		}
+		rig_free(r);
+	}
+}
+
+/* Bytes may be left out only while nothing of interest is going on. */
+static void test_quiet(void **state)
+{
+	struct rig *r = rig_new(false);
+
+	rig_say(r, FLOW_REQUEST, "GET /x HTTP/1.1\r\nHost: may");
+	assert_int_equal(r->state, FLOW_MORE);
+	rig_say(r, FLOW_REQUEST, "be\r\n\r\n");
+	assert_int_equal(r->state, FLOW_QUIET);
+	rig_say(r, FLOW_RESPONSE, OK200 "Content-Length: 4\r\n\r\nab");
+	assert_int_equal(r->state, FLOW_QUIET);
+	rig_say(r, FLOW_RESPONSE, "cd");
+	assert_int_equal(r->state, FLOW_QUIET);
+	rig_say(r, FLOW_REQUEST,
+		"POST /y HTTP/1.1\r\nHost: maybe\r\nContent-Length: 7\r\n\r\n{\"a\"");
+	assert_int_equal(r->state, FLOW_MORE);
+	rig_say(r, FLOW_REQUEST, ":1}");
+	assert_int_equal(r->state, FLOW_QUIET);
+	rig_say(r, FLOW_RESPONSE, ALEN);
+	rig_say(r, FLOW_REQUEST, "P");
+	assert_int_equal(r->state, FLOW_MORE);
+	rig_free(r);
 }
 
 /* --- one by one --------------------------------------------------------------------------------- */
@@ -956,6 +1106,8 @@ int main(void)
 		cmocka_unit_test(test_vectors_out_of_order),
 		cmocka_unit_test(test_vectors_maybe),
 		cmocka_unit_test(test_scripts),
+		cmocka_unit_test(test_patience),
+		cmocka_unit_test(test_quiet),
 		cmocka_unit_test(test_host_and_offset),
 		cmocka_unit_test(test_overlap_and_repeats),
 		cmocka_unit_test(test_pipeline_too_deep),

@@ -98,12 +98,14 @@ static void play_step(struct rig *r, const struct step *s, size_t piece)
 		'd', id, BODY, 0 \
 	}
 #define HR "H:ai" PATH " R:m "
+#define NO "H:no" PATH " "
+#define NO4 NO NO NO NO
 #define RAW(s) s, sizeof(s) - 1
 
 static const struct script {
 	const char *name;
 	int late;
-	struct step step[20];
+	struct step step[24];
 	const char *log;
 	enum flow_state state;
 	const char *reason; /* of the first that is done; NULL: none is */
@@ -236,7 +238,7 @@ static const struct script {
 	 "H:maybe" PATH " X:" PATH " ",
 	 FLOW_MORE,
 	 NULL},
-	{"eight strangers",
+	{"sixteen strangers",
 	 0,
 	 {{'P'},
 	  {'q', 1, "no"},
@@ -246,11 +248,27 @@ static const struct script {
 	  {'q', 9, "no"},
 	  {'q', 11, "no"},
 	  {'q', 13, "no"},
-	  {'q', 15, "no"}},
-	 "H:no" PATH " H:no" PATH " H:no" PATH " H:no" PATH " H:no" PATH " H:no" PATH " H:no" PATH
-	 " H:no" PATH " ",
+	  {'q', 15, "no"},
+	  {'q', 17, "no"},
+	  {'q', 19, "no"},
+	  {'q', 21, "no"},
+	  {'q', 23, "no"},
+	  {'q', 25, "no"},
+	  {'q', 27, "no"},
+	  {'q', 29, "no"},
+	  {'q', 31, "no"}},
+	 NO4 NO4 NO4 NO4,
 	 FLOW_IGNORE,
 	 NULL},
+	{"fifteen strangers, then AI",
+	 0,
+	 {{'P'},	   {'q', 1, "no"},  {'q', 3, "no"},  {'q', 5, "no"},  {'q', 7, "no"},
+	  {'q', 9, "no"},  {'q', 11, "no"}, {'q', 13, "no"}, {'q', 15, "no"}, {'q', 17, "no"},
+	  {'q', 19, "no"}, {'q', 21, "no"}, {'q', 23, "no"}, {'q', 25, "no"}, {'q', 27, "no"},
+	  {'q', 29, "no"}, {'S'},	    ASKED(31),	     {'A', 31},	      {'b', 31, EVENT}},
+	 NO4 NO4 NO4 NO NO NO HR "D:" PATH ":200:complete ",
+	 FLOW_MORE,
+	 ""},
 	{"reused handle",
 	 0,
 	 {{'P'}, {'S'}, ASKED(1), {'P'}, {'S'}, ASKED(1), {'A', 1}, {'b', 1, EVENT}},
@@ -420,7 +438,7 @@ static const struct script {
 
 static void play(const struct script *s, struct rig *r, size_t piece)
 {
-	for (size_t i = 0; i < 20 && s->step[i].what; i++)
+	for (size_t i = 0; i < 24 && s->step[i].what; i++)
 		play_step(r, &s->step[i], piece);
 }
 

@@ -2,7 +2,7 @@
 /*
  * The table of connections. Flows in: events of the data ring, told by connection id. Flows out:
  * chunks to follow.c, which reads them; to the kernel, by the verdict slots, "ignore this
- * connection" or "watch it".
+ * connection", "leave out its bulk" or "watch it".
  *
  * A connection lasts until its handle is freed, its process ends, or its socket was closed a while
  * ago: what a program had read from the socket it may still decrypt. A handle with its socket found
@@ -254,11 +254,30 @@ void conns_verdict(struct worker *w, uint64_t id, enum verdict verdict)
 	__atomic_store_n(&v->verdict, verdict, __ATOMIC_SEQ_CST);
 }
 
-bool conns_is_ignored(const struct worker *w, uint64_t id)
+static bool has_verdict(const struct worker *w, uint64_t id, enum verdict verdict)
 {
 	const struct verdict_slot *v = &w->verdicts[id & (VERDICT_SLOTS - 1)];
 
-	return v->conn == id && v->verdict == VERDICT_IGNORE;
+	return v->conn == id && v->verdict == verdict;
+}
+
+bool conns_is_ignored(const struct worker *w, uint64_t id)
+{
+	return has_verdict(w, id, VERDICT_IGNORE);
+}
+
+/* Also what another worker, or this one before the connection was evicted, has said is taken back.
+ * Keys of one direction do not know when the other's turn was: they are never left out. */
+void conns_quiet(struct conn *c, bool quiet)
+{
+	quiet = quiet && !c->halves && !c->ai && !c->refused;
+	c->quiet = quiet;
+	if (quiet) {
+		c->skips[EVENT_WRITE] = c->skips[EVENT_READ] = true;
+		conns_verdict(c->worker, c->id, VERDICT_QUIET);
+	} else if (has_verdict(c->worker, c->id, VERDICT_QUIET)) {
+		conns_verdict(c->worker, c->id, VERDICT_NONE);
+	}
 }
 
 void conns_ignore(struct conns *cs, struct conn *c)

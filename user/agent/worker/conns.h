@@ -34,6 +34,9 @@ struct conn {
 	bool refused, closing; /* refused: a write was killed in the kernel */
 	bool judged;	       /* refused, and its record was made */
 	bool ai;	       /* it spoke to AI, or its host is of the catalog */
+	bool tools;	       /* it spoke to a tool server */
+	bool quiet, skips[2];  /* the kernel may leave bytes out, by enum event_dir: or may have */
+	unsigned strangers;    /* exchanges that are not AI */
 	uint64_t kill_rules, kill_policy;
 
 	/* The socket, and what its first packets said. */
@@ -101,6 +104,8 @@ void conns_ignore(struct conns *cs, struct conn *c);
 /* Tells the kernel what becomes of one id. */
 void conns_verdict(struct worker *w, uint64_t id, enum verdict v);
 bool conns_is_ignored(const struct worker *w, uint64_t id);
+/* Whether what goes on there now is of no interest: VERDICT_QUIET, or not any more. */
+void conns_quiet(struct conn *c, bool quiet);
 
 /* follow.c: false: nothing more is to be read here (it may be ignored). */
 bool follow_chunk(struct conn *c, const struct chunk *k);

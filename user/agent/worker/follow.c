@@ -5,7 +5,13 @@
  *
  * A connection is followed while it may speak to AI. It is left alone, and told so to the kernel,
  * when it is ours to serve (the request comes in by a read), when flow cannot read its bytes, or
- * when its first exchange turned out not to be AI. That is evidence for the keeper as well.
+ * when so many exchanges were not AI that flow's patience is at an end. That is evidence for the
+ * keeper as well, and so is one that ends with nothing but such exchanges. There is no end of
+ * patience with an AI tool, and with an AI service: a client may ask many things before it calls.
+ *
+ * While an exchange of no interest goes on, the kernel may leave out what is not the beginning of
+ * somebody's turn. A turn is long enough for the verdict to be taken back, by the head of the next
+ * request, before anything of that exchange is left out; if it was not, there is a declared gap.
  *
  * Limit: per connection what flow.h says, and one watch per open exchange.
  */
@@ -144,6 +150,7 @@ static void on_dropped(void *ctx, const struct interaction *it)
 	struct conn *c = ctx;
 
 	c->worker->count.exchanges_not_ai++;
+	c->strangers++;
 	watch_free(c, it->request_offset);
 }
 
@@ -152,6 +159,7 @@ static void on_mcp(void *ctx, const struct interaction *it, const struct mcp_whe
 {
 	struct conn *c = ctx;
 
+	c->tools = true;
 	mcps_http(c->worker->mcps, c, it, w, dir, m, ns);
 }
 
@@ -231,19 +239,34 @@ static void saw(struct conn *c, const struct chunk *k)
 		c->end[k->dir] = k->offset + k->n;
 }
 
+static unsigned patience(const struct conn *c)
+{
+	const struct proc *p = procs_find(c->worker->procs, c->pid, c->start_ns);
+	struct catalog_service service;
+
+	if ((p && p->tls.tool) ||
+	    (c->sni[0] && catalog_host(c->worker->catalog, c->sni, &service) && service.ai))
+		return FLOW_PATIENCE_EVER;
+	return FLOW_PATIENCE;
+}
+
 static bool feed(struct conn *c, const struct chunk *k)
 {
 	bool request = k->dir == EVENT_WRITE;
 	enum flow_state st;
 
-	if (request && c->slot < 0 && !flow_busy(c->flow))
+	if (request && c->slot < 0 && !flow_busy(c->flow)) {
 		c->slot = open_slot(c, k->offset);
+		flow_patience(c->flow, patience(c));
+	}
 	st = flow_data(c->flow, request ? FLOW_REQUEST : FLOW_RESPONSE, k->offset, k->p, k->n,
 		       k->ns);
 	if (c->slot >= 0 && !flow_busy(c->flow)) {
 		inflight_drop(c->worker->inflight, c->slot);
 		c->slot = -1;
 	}
+	if (st != FLOW_IGNORE)
+		conns_quiet(c, st == FLOW_QUIET);
 	return st != FLOW_IGNORE;
 }
 
@@ -255,13 +278,12 @@ static bool lone_answer(const struct conn *c, const struct chunk *k)
 }
 
 /* What was joined in its middle and could not be read is no evidence. */
-static void not_ai(const struct conn *c)
+static bool not_ai(const struct conn *c)
 {
-	if (c->ai || c->refused || (c->flags & EVENT_F_LATE && !c->headed))
-		return;
-	if (c->sock)
-		c->sock->judged = true;
+	if (c->ai || c->refused || c->tools || (c->flags & EVENT_F_LATE && !c->headed))
+		return false;
 	evidence_not_ai(c->worker, c);
+	return true;
 }
 
 bool follow_chunk(struct conn *c, const struct chunk *k)
@@ -279,12 +301,15 @@ bool follow_chunk(struct conn *c, const struct chunk *k)
 		c->flow = flow_new(&ops, c, late || lone_answer(c, k));
 	if (!c->flow || feed(c, k))
 		return true;
-	not_ai(c);
+	if (not_ai(c) && c->sock)
+		c->sock->judged = true;
 	return false;
 }
 
 void follow_end(struct conn *c, uint64_t ns)
 {
+	if (c->strangers && !flow_busy(c->flow))
+		not_ai(c);
 	if (c->flow)
 		flow_close(c->flow, ns);
 	if (!c->headed && (c->wrote || c->stray)) {

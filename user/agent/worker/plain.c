@@ -72,7 +72,12 @@ bool plain_chunk(struct conn *c, const struct chunk *k)
 {
 	bool more = true;
 
-	/* The very first one of a connection begins it, wherever that is. */
+	/* The very first one of a connection begins it, wherever that is. What the kernel may have
+	 * left out does not come. */
+	if (c->skips[k->dir]) {
+		c->skips[k->dir] = c->quiet;
+		return follow_chunk(c, k);
+	}
 	if (k->offset > c->end[k->dir] && c->flow && hold(c, k)) {
 		while (more && c->waits > PLAIN_WAIT_MAX)
 			more = skip(c, c->waiting[k->dir] ? k->dir : (enum event_dir) !k->dir);

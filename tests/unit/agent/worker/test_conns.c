@@ -29,7 +29,6 @@ static void test_not_ai_is_ignored(void **state)
 		enum event_dir dir;
 		bool served;
 	} rows[] = {
-		{"another site", NOT_AI, EVENT_WRITE, false},
 		{"no HTTP", "EHLO mail.example.org\r\n", EVENT_WRITE, false},
 		{"a request that is read", NOT_AI, EVENT_READ, true},
 		{"HTTP/2 that is read", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", EVENT_READ, true},
@@ -39,12 +38,59 @@ static void test_not_ai_is_ignored(void **state)
 		data(50 + i, 0, rows[i].dir, 0, rows[i].first);
 		if (verdict_on(50 + i) != VERDICT_IGNORE)
 			fail_msg("%s: not ignored", rows[i].name);
-		assert_int_equal(w.count.served, i < 2 ? 0 : i - 1);
+		assert_int_equal(w.count.served, i < 1 ? 0 : i);
 		/* A chunk that was on its way. */
 		data(50 + i, 0, EVENT_WRITE, 60, request_to(AI_HOST));
 		assert_int_equal(conns_count(w.conns), 0);
 	}
 	assert_int_equal(calls_n, 0);
+}
+
+/* What is not AI comes before what is: the kernel leaves out its bulk, and no more. */
+static void test_ai_after_something_else(void **state)
+{
+	size_t q = strlen(NOT_AI), a = strlen(NOT_AI_ANSWER);
+
+	for (unsigned n = 1; n < FLOW_PATIENCE; n++) {
+		uint64_t id = 100 + n;
+
+		not_ai_times(id, id, 0, n);
+		assert_int_equal(verdict_on(id), VERDICT_QUIET);
+		data_of(PID, id, 0, EVENT_WRITE, n * q, (const void *)request_to("llm.example"), 9);
+		assert_int_equal(verdict_on(id), VERDICT_NONE);
+		data(id, 0, EVENT_WRITE, n * q + 9, request_to("llm.example") + 9);
+		assert_int_equal(verdict_on(id), VERDICT_WATCH);
+		data(id, 0, EVENT_READ, n * a, answer());
+		assert_int_equal(calls_n, n);
+		assert_whole(calls[n - 1]);
+		assert_int_equal(verdict_on(id), VERDICT_WATCH);
+	}
+	not_ai_times(99, 99, 0, FLOW_PATIENCE);
+	assert_int_equal(verdict_on(99), VERDICT_IGNORE);
+}
+
+static void test_no_end_of_patience(void **state)
+{
+	bound(5, 0, 10);
+	hello(10, AI_HOST);
+	not_ai_times(5, 5, 0, 5 * FLOW_PATIENCE);
+	assert_int_equal(verdict_on(5), VERDICT_QUIET);
+	tell_of(77, "/usr/bin/claude", "claude", 7);
+	for (unsigned i = 0; i < 3 * FLOW_PATIENCE; i++)
+		data_of(77, 6, 0, EVENT_WRITE, i * strlen(NOT_AI), (const void *)NOT_AI,
+			strlen(NOT_AI));
+	assert_int_not_equal(verdict_on(6), VERDICT_IGNORE);
+}
+
+/* A verdict of before is not this connection's state: it was evicted, or another worker's. */
+static void test_quiet_is_taken_back(void **state)
+{
+	conns_verdict(&w, 5, VERDICT_QUIET);
+	data(5, EVENT_F_LATE, EVENT_WRITE, 7000, "tail of something");
+	assert_int_equal(verdict_on(5), VERDICT_NONE);
+	conns_verdict(&w, 6 + VERDICT_SLOTS, VERDICT_QUIET); /* of another one in the same slot */
+	data(6, 0, EVENT_WRITE, 0, "GET /x");
+	assert_int_equal(verdict_on(6 + VERDICT_SLOTS), VERDICT_QUIET);
 }
 
 /* A server's SETTINGS may be read before the client has written: that is no request. */
@@ -146,10 +192,28 @@ static void test_local_runtime(void **state)
 static void test_clear_not_ai(void **state)
 {
 	clear_begins(10, 80);
-	data(PLAIN(10), EVENT_F_PLAIN, EVENT_WRITE, 0, NOT_AI);
+	not_ai_times(PLAIN(10), PLAIN(10), EVENT_F_PLAIN, FLOW_PATIENCE);
 	assert_int_equal(verdict_on(PLAIN(10)), VERDICT_IGNORE);
 	assert_int_equal(conns_count(w.conns), 0);
 	assert_int_equal(watched_n, 0); /* says nothing of the process's TLS */
+}
+
+/* What the kernel left out is no hole that may be filled: nothing waits for it. */
+static void test_clear_left_out(void **state)
+{
+	const char *head = "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n";
+	uint64_t end = strlen(head) + 100000;
+
+	clear_begins(10, 80);
+	data(PLAIN(10), EVENT_F_PLAIN, EVENT_WRITE, 0, NOT_AI);
+	data(PLAIN(10), EVENT_F_PLAIN, EVENT_READ, 0, head);
+	assert_int_equal(verdict_on(PLAIN(10)), VERDICT_QUIET);
+	data(PLAIN(10), EVENT_F_PLAIN, EVENT_READ, 50000, "in the middle");
+	data(PLAIN(10), EVENT_F_PLAIN, EVENT_WRITE, strlen(NOT_AI), request_to(AI_HOST));
+	data(PLAIN(10), EVENT_F_PLAIN, EVENT_READ, end, answer());
+	assert_int_equal(calls_n, 1);
+	assert_whole(calls[0]);
+	assert_int_equal(w.count.holes, 0);
 }
 
 /* TCP may deliver a hole's bytes late; they are read in their place. */
@@ -323,6 +387,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_call),
 		T(test_not_ai_is_ignored),
+		T(test_ai_after_something_else),
+		T(test_no_end_of_patience),
+		T(test_quiet_is_taken_back),
+		T(test_clear_left_out),
 		T(test_settings_first),
 		T(test_name_given_by_the_program),
 		T(test_hello_after_the_socket),

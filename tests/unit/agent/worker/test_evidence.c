@@ -20,7 +20,7 @@ static void not_ai(uint64_t conn, uint64_t cookie, const char *sni)
 	hello(cookie, sni);
 	answered(cookie, true);
 	bound(conn, 0, cookie);
-	data(conn, 0, EVENT_WRITE, 0, NOT_AI);
+	not_ai_times(conn, conn, 0, FLOW_PATIENCE);
 	assert_int_equal(verdict_on(conn), VERDICT_IGNORE);
 }
 
@@ -196,6 +196,41 @@ static void test_open_handle_keeps_probes(void **state)
 	assert_int_equal(word_on(PID), WATCH_NOT_AI);
 }
 
+/* One exchange of no interest says nothing yet, but when nothing comes after it. */
+static void test_closed_after_one(void **state)
+{
+	hello(10, UNKNOWN_HOST);
+	answered(10, true);
+	bound(5, 0, 10);
+	data(5, 0, EVENT_WRITE, 0, NOT_AI);
+	data(5, 0, EVENT_READ, 0, NOT_AI_ANSWER);
+	pass(2 * SECOND);
+	pass(2 * SECOND);
+	assert_int_equal(word_on(PID), WATCH_CLIENT);
+	plain_event(EVENT_CLOSE, 5);
+	sock_closed(10, -1);
+	pass(2 * SECOND);
+	pass(2 * SECOND);
+	assert_int_equal(word_on(PID), WATCH_NOT_AI);
+}
+
+static void test_ai_after_one(void **state)
+{
+	hello(10, UNKNOWN_HOST);
+	answered(10, true);
+	bound(5, 0, 10);
+	data(5, 0, EVENT_WRITE, 0, NOT_AI);
+	data(5, 0, EVENT_READ, 0, NOT_AI_ANSWER);
+	data(5, 0, EVENT_WRITE, strlen(NOT_AI), request_to(UNKNOWN_HOST));
+	data(5, 0, EVENT_READ, strlen(NOT_AI_ANSWER), answer());
+	assert_int_equal(calls_n, 1);
+	assert_whole(calls[0]);
+	assert_int_equal(word_on(PID), WATCH_AI);
+	plain_event(EVENT_CLOSE, 5);
+	pass(2 * SECOND);
+	assert_int_equal(word_on(PID), WATCH_AI);
+}
+
 static void test_ai_is_never_taken_back(void **state)
 {
 	bound(5, 0, 10);
@@ -288,13 +323,17 @@ static void test_rate(void **state)
 		char name[64];
 
 		snprintf(name, sizeof(name), "h%u.example.org", i);
-		not_ai(100 + i, 1000 + i, name);
+		hello(1000 + i, name);
+		bound(100 + i, 0, 1000 + i);
+		not_ai_times(100 + i, 100 + i, 0, 1);
+		plain_event(EVENT_CLOSE, 100 + i);
 		sock_closed(1000 + i, -1);
 	}
 	first = watched_n;
 	assert_true(first <= 4);
 	assert_int_equal(word_on(PID), WATCH_CLIENT);
-	pass(SECOND);
+	pass(2 * SECOND);
+	pass(2 * SECOND);
 	assert_int_equal(watched_n, first + 1);
 	assert_int_equal(word_on(PID), WATCH_NOT_AI);
 }
@@ -340,6 +379,8 @@ int main(void)
 		T(test_no_hello),
 		T(test_not_ai_when_all_is),
 		T(test_open_handle_keeps_probes),
+		T(test_closed_after_one),
+		T(test_ai_after_one),
 		T(test_ai_is_never_taken_back),
 		T(test_known_names),
 		T(test_name_of_both),

@@ -25,6 +25,7 @@
 #include "agent/worker/outcome.h"
 #include "agent/worker/socks.h"
 #include "base/cleanup.h"
+#include "flow/flow.h"
 #include "proto/record.pb-c.h"
 #include "record/record.h"
 
@@ -364,6 +365,15 @@ static inline enum verdict verdict_on(uint64_t conn)
 	const struct verdict_slot *v = &w.verdicts[conn & (VERDICT_SLOTS - 1)];
 
 	return v->conn == conn ? v->verdict : VERDICT_NONE;
+}
+
+/* Exchanges that are not AI, one after the other; r: the id reads come with. */
+static inline void not_ai_times(uint64_t q, uint64_t r, uint32_t flags, unsigned times)
+{
+	for (unsigned i = 0; i < times; i++) {
+		data(q, flags, EVENT_WRITE, i * strlen(NOT_AI), NOT_AI);
+		data(r, flags, EVENT_READ, i * strlen(NOT_AI_ANSWER), NOT_AI_ANSWER);
+	}
 }
 
 /* A whole call to AI, seen from its beginning to its end. */
