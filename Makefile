@@ -77,6 +77,7 @@ clients: ## run real AI clients (npm, Debian) under the agent and compare every 
 	$(Q)packaging/deps.sh clients
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)tests/clients/run --build $(B) --warm --json $(B)/clients.json
+	$(Q)tests/clients/run --build $(B) --mcp --json $(B)/clients-mcp.json
 
 vmtest: deps ## boot the supported kernels in QEMU and run capture and kill in each
 	$(Q)$(MAKE) --no-print-directory all vm-progs sys-built

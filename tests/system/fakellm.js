@@ -18,6 +18,7 @@
 //   FAKE_WS          deflate, plain or refuse: answer WebSocket upgrades (needs the package ws)
 //   FAKE_TOOLS       none, or a regular expression: call the first tool offered that matches; default
 //                    the first. FAKE_ARGUMENTS: JSON of its arguments
+//   FAKE_PLAN        JSON, [{"tool":expression,"arguments":{}}]: call these one after the other instead
 //   FAKE_CIPHERS, FAKE_TLS_MAX   as node's options ciphers and maxVersion
 // A request may set encode, delay-ms and split for itself with x-fake-encode and so on.
 // Models that ask for trouble: "error-429" (400, 401, 429, 500, 503) is answered with that status;
@@ -40,7 +41,8 @@ const { understand, answer, error, spoken } = require(path.join(__dirname, 'fake
 
 const env = process.env;
 const TEXT = env.FAKE_TEXT || 'FAKE-REPLY-MARKER-4242: it is 18 degrees in Bern, said the fake service.';
-const TOOLS = { pick: env.FAKE_TOOLS || '', arguments: env.FAKE_ARGUMENTS ? JSON.parse(env.FAKE_ARGUMENTS) : null };
+const TOOLS = { pick: env.FAKE_TOOLS || '', arguments: env.FAKE_ARGUMENTS ? JSON.parse(env.FAKE_ARGUMENTS) : null,
+	plan: env.FAKE_PLAN ? JSON.parse(env.FAKE_PLAN) : null };
 const settings = { encode: env.FAKE_ENCODE || '', 'delay-ms': env.FAKE_DELAY_MS || '2', split: env.FAKE_SPLIT || '0' };
 const logFd = env.FAKE_LOG ? fs.openSync(env.FAKE_LOG, 'a') : 2;
 const log = (line) => fs.writeSync(logFd, JSON.stringify({ at: new Date().toISOString(), ...line }) + '\n');

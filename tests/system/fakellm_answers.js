@@ -12,7 +12,8 @@
 // `said` holds only what was really on the wire; a number the dialect has no field for is null.
 //
 // With tools in the request the first one is called, unless the last message is already a tool's
-// result; its arguments are streamed in pieces where the dialect does that.
+// result; its arguments are streamed in pieces where the dialect does that. With a plan, its steps
+// are called one after the other, as far as the conversation in the request has not got there.
 'use strict';
 
 const INPUT = 120, CACHED = 64, CACHE_WRITE = 32, OUTPUT = 48, REASONING = 16;
@@ -29,7 +30,7 @@ const usage = (over) => ({ input: INPUT, output: OUTPUT, cached: null, cache_wri
 
 function chat(req, ctx) {
 	const id = `chatcmpl-fake${ctx.n}`;
-	const tool = last(req.messages).role !== 'tool' && ctx.tools[0];
+	const tool = (ctx.plan || last(req.messages).role !== 'tool') && ctx.tools[0];
 	const call = tool && { id: `call_fake${ctx.n}`, name: tool };
 	const wire = {
 		prompt_tokens: INPUT, completion_tokens: OUTPUT, total_tokens: INPUT + OUTPUT,
@@ -74,11 +75,12 @@ function chat(req, ctx) {
 
 function responses(req, ctx) {
 	const id = `resp_fake${ctx.n}`;
-	const tool = last(req.input).type !== 'function_call_output' && ctx.tools[0];
+	const tool = (ctx.plan || last(req.input).type !== 'function_call_output') && ctx.tools[0];
 	const call = tool && { id: `call_fake${ctx.n}`, name: tool };
 	const text = (t) => ({ type: 'output_text', text: t, annotations: [] });
 	const item = (status, content) => call
-		? { id: `fc_fake${ctx.n}`, type: 'function_call', status, call_id: call.id, name: call.name, arguments: content }
+		? { id: `fc_fake${ctx.n}`, type: 'function_call', status, call_id: call.id, name: call.name,
+			...(ctx.group ? { namespace: ctx.group } : {}), arguments: content }
 		: { id: `msg_fake${ctx.n}`, type: 'message', status, role: 'assistant', content };
 	const whole = call ? JSON.stringify(ctx.arguments) : [text(ctx.text)];
 	const object = (status) => ({
@@ -122,7 +124,7 @@ function responses(req, ctx) {
 function messages(req, ctx) {
 	const id = `msg_fake${ctx.n}`;
 	const answered = list(last(req.messages).content).some((c) => c.type === 'tool_result');
-	const tool = !answered && ctx.tools[0];
+	const tool = (ctx.plan || !answered) && ctx.tools[0];
 	const call = tool && { id: `toolu_fake${ctx.n}`, name: tool };
 	const stop = call ? 'tool_use' : 'end_turn';
 	const wire = {
@@ -159,7 +161,7 @@ function messages(req, ctx) {
 function gemini(req, ctx) {
 	const id = `gemini-fake${ctx.n}`;
 	const answered = list(last(req.contents).parts).some((p) => p.functionResponse);
-	const tool = !answered && ctx.tools[0];
+	const tool = (ctx.plan || !answered) && ctx.tools[0];
 	const wire = {
 		promptTokenCount: INPUT, cachedContentTokenCount: CACHED, candidatesTokenCount: OUTPUT - REASONING,
 		thoughtsTokenCount: REASONING, totalTokenCount: INPUT + OUTPUT,
@@ -183,7 +185,7 @@ function gemini(req, ctx) {
 // ---- Ollama: streams unless told not to; no ids; a tool call comes whole
 
 function ollama(req, ctx) {
-	const tool = !ctx.generate && last(req.messages).role !== 'tool' && ctx.tools[0];
+	const tool = !ctx.generate && (ctx.plan || last(req.messages).role !== 'tool') && ctx.tools[0];
 	const object = (text, calls, done) => ({
 		model: ctx.model, created_at: new Date().toISOString(),
 		...(ctx.generate ? { response: text } : { message: { role: 'assistant', content: text, ...calls } }),
@@ -214,8 +216,26 @@ const ROUTES = [
 function toolNames(dialect, req) {
 	const flat = dialect === 'gemini'
 		? list(req.tools).flatMap((t) => list(t.functionDeclarations || t.function_declarations))
-		: list(req.tools).map((t) => t.function || t);
+		: list(req.tools).flatMap((t) => (t.type === 'namespace' ? list(t.tools) : [t.function || t]));
 	return flat.map((t) => t.name).filter(Boolean);
+}
+
+// The same with the names of the groups some clients put tools in: [{ name, group, full }].
+function offered(dialect, req) {
+	const groups = list(req.tools).filter((t) => t.type === 'namespace');
+	const inner = groups.flatMap((g) => list(g.tools).map((t) => ({ name: t.name, group: g.name, full: `${g.name}.${t.name}` })));
+	const alone = toolNames(dialect, { tools: list(req.tools).filter((t) => t.type !== 'namespace') });
+	return [...inner, ...alone.map((name) => ({ name, full: name }))];
+}
+
+// The names of the tools that were called in a conversation, in order; each dialect's own form.
+function called(x, found = []) {
+	if (!x || typeof x !== 'object') return found;
+	const call = x.functionCall || x.function_call || (x.type === 'tool_use' || x.type === 'function_call' ? x : null) ||
+		(x.type === 'function' && x.id ? x.function : null);
+	if (call && call.name) found.push(call.namespace ? `${call.namespace}.${call.name}` : call.name);
+	else for (const inner of Object.values(x)) called(inner, found);
+	return found;
 }
 
 // Which of the offered tools may be called, and with what; wish: { pick, arguments }.
@@ -224,6 +244,30 @@ function pick(tools, wish) {
 	return wish.pick === 'none' ? [] : tools.filter((t) => new RegExp(wish.pick).test(t));
 }
 const args = (wish) => (wish && wish.arguments) || ARGUMENTS;
+
+const strings = (x) => (typeof x === 'string' ? [x] : x && typeof x === 'object' ? Object.values(x).flatMap(strings) : []);
+
+// A tool that is only spoken of: clients with many tools offer a search for them in their place. It is
+// asked for the tool once; after that the tool may be called.
+function search(s, tools, turns) {
+	const by = tools.find((t) => /^(ToolSearch|tool_search)/.test(t.name));
+	const said = by ? strings(turns) : [];
+	const name = (said.join('\n').match(/[\w.:-]{1,128}/g) || []).find((word) => /__/.test(word) && new RegExp(s.tool).test(word));
+	if (!name) return null;
+	const query = `select:${name}`;
+	return said.includes(query) ? { name } : { name: by.name, arguments: { query, max_results: 5 } };
+}
+
+// The next step of a plan, [{ tool, arguments }] with tool an expression on a tool's name: the first
+// one that the conversation has not called and that can be.
+function step(plan, tools, turns) {
+	const before = called(turns);
+	for (const s of plan.filter((p) => !before.some((name) => new RegExp(p.tool).test(name)))) {
+		const tool = tools.find((t) => new RegExp(s.tool).test(t.full)) || search(s, tools, turns);
+		if (tool) return { tools: [tool.name], group: tool.group, arguments: tool.arguments || s.arguments };
+	}
+	return { tools: [] };
+}
 
 // path without query; body: the parsed JSON. null when it is none of the dialects.
 function understand(path, query, body) {
@@ -236,7 +280,7 @@ function understand(path, query, body) {
 	const turns = body.messages || body.contents || body.input;
 	return {
 		dialect, stream, speak: route[2], model: named || null, tools: toolNames(dialect, body),
-		messages: Array.isArray(turns) ? turns.length : null,
+		messages: Array.isArray(turns) ? turns.length : null, turns,
 		sse: /(^|&)alt=sse(&|$)/.test(query), generate: path === '/api/generate',
 	};
 }
@@ -244,8 +288,12 @@ function understand(path, query, body) {
 function answer(asked, body, n, text, wish) {
 	// Services answer with a dated name of the model that was asked for; so does this one.
 	const model = asked.dialect === 'ollama' ? asked.model : `${asked.model}-2026-01-01`;
-	const ctx = { n, text, model, tools: pick(asked.tools, wish), arguments: args(wish), sse: asked.sse, generate: asked.generate };
-	return asked.speak({ ...body, stream: asked.stream }, ctx);
+	const next = wish && wish.plan ? step(wish.plan, offered(asked.dialect, body), asked.turns)
+		: { tools: pick(asked.tools, wish), arguments: args(wish) };
+	const ctx = { n, text, model, ...next, plan: !!(wish && wish.plan), sse: asked.sse, generate: asked.generate };
+	const given = asked.speak({ ...body, stream: asked.stream }, ctx);
+	if (ctx.plan) given.said.tool_calls = given.said.tool_calls.map((t) => ({ ...t, arguments: ctx.arguments }));
+	return given;
 }
 
 // ---- Errors, each in the shape of its service

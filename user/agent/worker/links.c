@@ -128,12 +128,20 @@ static bool has_name(const char *s, size_t n, const char *name)
 	return false;
 }
 
+/* Where services allow fewer characters than servers use, clients put a _ in place of the others. */
+static bool same_name(const char *a, const char *b)
+{
+	while (*a && (*a == *b || (!is_plain(*a) && !is_plain(*b) && *b)))
+		a++, b++;
+	return !*a && !*b;
+}
+
 /* How well a tool_use's name fits the request's; 0 = not at all. */
 static unsigned fit(const char *use, const char *tool, const char *server)
 {
 	size_t n = strlen(use), m = strlen(tool);
 
-	if (!m || n < m || strcmp(use + n - m, tool))
+	if (!m || n < m || !same_name(use + n - m, tool))
 		return 0;
 	if (n == m)
 		return 2;
