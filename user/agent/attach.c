@@ -203,7 +203,9 @@ static void mapped(struct attach *a, pid_t pid, int fd, const char *path)
 		return;
 	im = images_get(a->images, &st, path);
 	if (!im) {
-		log_warn("%s is not looked at: %d files are in use already", path, IMAGES_MAX);
+		if (!a->full++) /* once between two sweeps */
+			log_warn("%s is not looked at: %d files are in use already", path,
+				 IMAGES_MAX);
 		return;
 	}
 	im->used = images_now(a->images);
@@ -402,6 +404,7 @@ static void sweep_target(void *ctx, struct target *t)
 
 void attach_sweep(struct attach *a)
 {
+	a->full = 0;
 	targets_each(a->targets, sweep_target, a);
 	attach_scan(a);
 	images_each(a->images, false, sweep_image, a);

@@ -8,6 +8,9 @@
  * with the same one, of the same owner or of root, is only moved to this file's offsets. The owner
  * matters: anybody can write a file with somebody else's build-id.
  *
+ * Owners take turns: somebody who maps file after file, each made to take long, delays others by one
+ * of them at a time.
+ *
  * Invariant: an image is IMAGE_PENDING exactly while a job for it is in a list or in hand. A file
  * that changed while it was looked at is refused; its next mapping has another stat and is another
  * image. Lists are bounded by the table of images.
@@ -50,6 +53,7 @@ struct ask {
 	int socket;
 	struct list waited_for, idle;
 	struct job *hand;
+	uid_t owner; /* of the file that was last in hand */
 	uint64_t id, sent_ms;
 	struct ask_counts counts;
 };
@@ -169,6 +173,18 @@ static int send_job(struct ask *a)
 			    known ? sizeof(*known) : 0, j->fd);
 }
 
+/* The first of another owner than had the last turn, else the first. */
+static struct job *take_turn(struct ask *a, struct list *l)
+{
+	struct job **at = &l->first;
+
+	while (*at && (*at)->im->uid == a->owner)
+		at = &(*at)->next;
+	at = *at ? at : &l->first;
+	a->owner = (*at)->im->uid;
+	return take(l, at);
+}
+
 static void next(struct ask *a)
 {
 	while (!a->hand && a->socket >= 0) {
@@ -178,7 +194,7 @@ static void next(struct ask *a)
 
 		if (!l->first)
 			return;
-		a->hand = j = take(l, &l->first);
+		a->hand = j = take_turn(a, l);
 		if (j->fd < 0)
 			j->fd = open(j->im->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 		if (j->fd < 0 || !same_file(j->im, j->fd)) {

@@ -22,7 +22,8 @@ struct attach {
 	uint64_t links_made, put_off, saved_ms, begun_ms;
 	double attach_ms;			   /* longest */
 	uint64_t placed, wait_us, longest_wait_us; /* from a mapping to its probes */
-	bool save_failed;			   /* said, and not to be said again */
+	uint64_t full;	  /* mappings since the last sweep for whose file the table had no room */
+	bool save_failed; /* said, and not to be said again */
 	bool scanning, dirty; /* dirty: what is remembered differs from the file */
 };
 

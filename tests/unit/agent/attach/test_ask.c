@@ -109,6 +109,26 @@ static void test_order(void **state)
 	assert_null(asked());
 }
 
+/* Whose files are asked for one after the other; the first of them is in hand at once. */
+static void test_turns(void **state)
+{
+	static const uid_t owners[] = {1000, 1000, 1000, 1000, 0, 1001, 0},
+			   turns[] = {1000, 0, 1000, 1001, 1000, 0, 1000};
+	char name[] = "a";
+
+	for (size_t i = 0; i < ARRAY_SIZE(owners); i++, name[0]++) {
+		struct image *im = file(name, 4096, "\177ELF");
+
+		im->uid = owners[i];
+		ask_image(ask, im, -1, true);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(turns); i++) {
+		assert_true(say(asked(), 0, ""));
+		assert_int_equal(last_done->uid, turns[i]);
+	}
+	assert_null(asked());
+}
+
 static void test_no_elf(void **state)
 {
 	struct image *a = file("text", 4096, "text");
@@ -189,6 +209,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_order, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_turns, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_elf, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_twin, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_lies, setup, teardown),
