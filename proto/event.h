@@ -56,6 +56,9 @@ enum event_dir { EVENT_WRITE = 0, EVENT_READ = 1 };
 #define EVENT_F_HELD 0x100  /* EVENT_HELLO: the packet was held back until probes are in place */
 #define EVENT_F_TLS12 0x200 /* the record layer itself said which version */
 #define EVENT_F_TLS13 0x400
+/* Of a TLS handle or key: TLS_COOKIE_STACK of the functions that moved its bytes. */
+#define EVENT_F_STACK_SHIFT 12
+#define EVENT_F_STACK(flags) ((flags) >> EVENT_F_STACK_SHIFT & 0xf)
 
 /* Connection ids: TLS handles count from 1; other sources have a bit of their own. */
 #define CONN_ID_PLAIN (1ull << 62) /* | socket cookie */
@@ -252,7 +255,9 @@ enum tls_loc {
  * stack pointer is above the entry's: 1 behind the call of a function that leaves by a pointer. */
 #define TLS_COOKIE_SKIP(c) ((c) >> 38 & 0x1f)
 #define TLS_COOKIE_FLAGS(c) ((c) >> 43 & 0x1f)
-#define TLS_COOKIE_IMAGE(c) ((c) >> 48 & 0xffff) /* index into `hits`, given by the keeper */
+/* The two that the keeper gives: index into `hits`, and whose function it is. */
+#define TLS_COOKIE_IMAGE(c) ((c) >> 48 & 0xfff)
+#define TLS_COOKIE_STACK(c) ((c) >> 60 & 0xf) /* enum tls_stack; 0 = not said */
 #define TLS_COOKIE(site, handle, buf, len, out, aad, aadlen, skip, flags)                 \
 	((__event_u64)(site) | (__event_u64)(handle) << 8 | (__event_u64)(buf) << 13 |    \
 	 (__event_u64)(len) << 18 | (__event_u64)(out) << 23 | (__event_u64)(aad) << 28 | \
@@ -283,7 +288,7 @@ enum tls_loc {
  */
 
 /* Per image: how often its sites fired. Index of `hits` is TLS_COOKIE_IMAGE. */
-#define IMAGES_COUNTED 4096
+#define IMAGES_COUNTED 4096 /* as many as TLS_COOKIE_IMAGE can say */
 struct image_hits {
 	__event_u64 entries, returns; /* of reads and writes */
 	__event_u64 bytes;

@@ -160,6 +160,7 @@ static __always_inline int seal(struct pt_regs *ctx, __u64 cookie)
 		return 0;
 	wait_for_send(c, &k, sp_of(ctx));
 	counted_return(cookie, len);
+	of_stack(conn, cookie);
 	emit(conn, EVENT_WRITE, buf, len, 0);
 	return 0;
 }
@@ -222,6 +223,7 @@ static __always_inline int open_done(struct call *c, const struct frame *f, __u6
 	if (!conn || conn->ignored || !r.len)
 		return 0;
 	counted_return(cookie, r.len);
+	of_stack(conn, cookie);
 	emit(conn, EVENT_READ, f->buf, r.len, 0);
 	return 0;
 }

@@ -23,6 +23,11 @@ static __always_inline void counted_entry(__u64 cookie)
 		__sync_fetch_and_add(&h->entries, 1);
 }
 
+static __always_inline void of_stack(struct conn *conn, __u64 cookie)
+{
+	conn->flags |= (__u32)TLS_COOKIE_STACK(cookie) << EVENT_F_STACK_SHIFT;
+}
+
 static __always_inline void counted_return(__u64 cookie, __u64 bytes)
 {
 	__u32 image = TLS_COOKIE_IMAGE(cookie);
@@ -199,6 +204,7 @@ static __always_inline int done(const struct frame *f, __u64 cookie, __u64 resul
 		return 0;
 	}
 	counted_return(cookie, n);
+	of_stack(conn, cookie);
 	if (n >> 63 == 0)
 		emit(conn, f->dir, f->buf, n, 0);
 	return 0;

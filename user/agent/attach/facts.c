@@ -52,7 +52,8 @@ static const char *sites_fault(const struct tls_found *t, uint64_t file_size)
 		offset[i] = t->sites[i].offset;
 		if (offset[i] >= file_size)
 			return "a site outside of the file";
-		if (!site || site >= TLS_SITE__MAX || TLS_COOKIE_IMAGE(cookie))
+		if (!site || site >= TLS_SITE__MAX || TLS_COOKIE_IMAGE(cookie) ||
+		    TLS_COOKIE_STACK(cookie))
 			return "a site of no known kind";
 	}
 	qsort(offset, t->sites_n, sizeof(offset[0]), by_offset);

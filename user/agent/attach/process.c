@@ -180,11 +180,19 @@ static struct use *use_of(struct target *t, struct image *im)
 	return &t->uses[t->n++];
 }
 
+_Static_assert(TLS_STACK__MAX <= 16, "a cookie has four bits for it");
+
 static const uint64_t *cookies_of(struct attach *a, struct image *im, uint64_t *room)
 {
 	images_number(a->images, im); /* without a number it is probed and not counted */
 	for (unsigned i = 0; i < im->facts->sites_n; i++)
 		room[i] = im->facts->cookie[i] | (uint64_t)im->index << 48;
+	for (unsigned i = 0; i < im->facts->functions_n; i++) {
+		const struct tls_function *f = &im->facts->functions[i];
+
+		for (unsigned k = f->first; k < f->first + f->n; k++)
+			room[k] |= (uint64_t)f->stack << 60;
+	}
 	return room;
 }
 

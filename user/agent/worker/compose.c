@@ -15,6 +15,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "agent/discover/resolve.h"
 #include "agent/worker/mask.h"
 #include "base/cleanup.h"
 #include "classify/price.h"
@@ -243,13 +244,16 @@ static void where(const struct conn *c, const struct interaction *it)
 	m->tls_version = c->tls == 0x0304 ? "1.3" : c->tls == 0x0303 ? "1.2" : "";
 }
 
-/* By which stack's functions the bytes came, when only one was found in the process. */
+/* By which stack's functions the bytes came. The kernel says it; what does not know is told by the
+ * process, when only one was found in it. */
 static const char *capture(const struct conn *c, const struct proc *p)
 {
 	if (!c->id)
 		return "";
 	if (c->flags & EVENT_F_PLAIN)
 		return "socket";
+	if (EVENT_F_STACK(c->flags) && EVENT_F_STACK(c->flags) < TLS_STACK__MAX)
+		return tls_stack_name(EVENT_F_STACK(c->flags));
 	return p && p->tls.stacks[0] && !strchr(p->tls.stacks, ',') ? p->tls.stacks : "tls";
 }
 

@@ -3,6 +3,7 @@
  * Connections by handle and in clear text: what becomes of them, what the kernel is told, and what
  * happens when there is no room.
  */
+#include "agent/discover/resolve.h"
 #include "world.h"
 
 #define PLAIN(cookie) (CONN_ID_PLAIN | (cookie))
@@ -44,6 +45,31 @@ static void test_not_ai_is_ignored(void **state)
 		assert_int_equal(conns_count(w.conns), 0);
 	}
 	assert_int_equal(calls_n, 0);
+}
+
+/* By whose functions its bytes went, also where the process has several. */
+static void test_capture(void **state)
+{
+	static const struct {
+		unsigned stack;
+		const char *stacks, *want;
+	} rows[] = {
+		{TLS_STACK_OPENSSL, "openssl, gnutls", "openssl"},
+		{TLS_STACK_RING, "openssl, rustls-aws-lc, rustls-ring", "rustls-ring"},
+		{0, "gnutls", "gnutls"},
+		{0, "openssl, gnutls", "tls"},
+		{15, "openssl, gnutls", "tls"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		uint32_t flags = rows[i].stack << EVENT_F_STACK_SHIFT;
+
+		probes(PROBES_IN_PLACE, START, rows[i].stacks, "");
+		data(5 + i, flags, EVENT_WRITE, 0, request_to(AI_HOST));
+		data(5 + i, flags, EVENT_READ, 0, answer());
+		assert_int_equal(calls_n, i + 1);
+		assert_string_equal(calls[i]->capture, rows[i].want);
+	}
 }
 
 /* What is not AI comes before what is: the kernel leaves out its bulk, and no more. */
@@ -387,6 +413,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_call),
 		T(test_not_ai_is_ignored),
+		T(test_capture),
 		T(test_ai_after_something_else),
 		T(test_no_end_of_patience),
 		T(test_quiet_is_taken_back),
