@@ -301,11 +301,14 @@ int pipe_sys_exit(struct bpf_raw_tracepoint_args *ctx)
 	struct task_struct *t = (void *)bpf_get_current_task();
 	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
 	long ret = ctx->args[1];
-	struct moved m = {};
+	struct moved by = {};
+	struct proc_mark *m;
 	struct stdio *e;
 	__u64 start, nr;
 
-	if (ret < 0 || !bpf_map_lookup_elem(&proc_marks, &tgid))
+	/* All that most system calls of the host pay for; who it is exactly is asked after it. */
+	m = bpf_map_lookup_elem(&proc_marks, &tgid);
+	if (ret < 0 || !m || !(m->marks & MARK_AI_TREE))
 		return 0;
 	start = task_start(t);
 	if (!marked(t, tgid, start))
@@ -327,11 +330,11 @@ int pipe_sys_exit(struct bpf_raw_tracepoint_args *ctx)
 	} else if (nr == SYS_OPENAT2) {
 		on_open(PT_REGS_PARM2_CORE_SYSCALL(regs),
 			open_how(PT_REGS_PARM3_CORE_SYSCALL(regs)), start);
-	} else if (ret > 0 && moved_by(nr, &m) && !peeked(nr, regs)) {
-		m.fd = (__u32)PT_REGS_PARM1_CORE_SYSCALL(regs);
-		m.buf = PT_REGS_PARM2_CORE_SYSCALL(regs);
-		m.len = ret;
-		on_moved(e, t, &m);
+	} else if (ret > 0 && moved_by(nr, &by) && !peeked(nr, regs)) {
+		by.fd = (__u32)PT_REGS_PARM1_CORE_SYSCALL(regs);
+		by.buf = PT_REGS_PARM2_CORE_SYSCALL(regs);
+		by.len = ret;
+		on_moved(e, t, &by);
 	}
 	return 0;
 }
