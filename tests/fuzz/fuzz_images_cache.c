@@ -27,7 +27,8 @@ static size_t good_n, entries_at;
 
 static void check(void *ctx, struct image *im)
 {
-	assert(im->state >= IMAGE_NONE && im->state <= IMAGE_REFUSED);
+	/* The entry that was refused stays as a file nobody has looked at. */
+	assert(im->state == IMAGE_NEW || (im->state >= IMAGE_NONE && im->state <= IMAGE_REFUSED));
 	assert((im->state == IMAGE_SITES) == (im->facts != NULL));
 	assert(strlen(im->path) < sizeof(im->path) && strlen(im->reason) < sizeof(im->reason));
 	for (unsigned i = 0; im->facts && i < im->facts->sites_n; i++)
