@@ -48,7 +48,8 @@ struct conn {
 	__u64 name;	       /* where the server's name is, while it cannot be read; or 0 */
 	__u64 sk;	       /* its socket, 0 = not known */
 	__u64 seq; /* AEAD of TLS 1.2: of the last record. GnuTLS: the buffer of a write to repeat */
-	__u64 turn; /* bytes that went in turn_dir since any went in the other direction */
+	__u64 turn;  /* bytes that went in turn_dir since any went in the other direction */
+	__u64 asked; /* where the ring was behind the beginning of the last turn that wrote */
 	__u32 turn_dir;
 	__u32 ignored;
 	__u32 flags; /* EVENT_F_*, CONN_* */

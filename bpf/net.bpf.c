@@ -182,7 +182,7 @@ static __always_inline __u32 clear_wanted(struct net_sock *s, __u32 dir, __u64 o
 		st->other = other;
 		st->turn = off;
 	}
-	if (clear_verdict(s) != VERDICT_QUIET)
+	if (!was_read(s->asked) || clear_verdict(s) != VERDICT_QUIET)
 		return n;
 	most = st->turn + QUIET_TURN;
 	most = off < most ? most - off : 0;
@@ -227,6 +227,8 @@ static __always_inline void clear_data(struct __sk_buff *skb, struct net_sock *s
 	c.at = p->off + (__u32)(off - at);
 	c.left = clear_wanted(s, dir, off, end - off);
 	net_copy(skb, &c);
+	if (dir == EVENT_WRITE && off - st->turn < QUIET_TURN)
+		s->asked = bpf_ringbuf_query(&events, BPF_RB_PROD_POS);
 }
 
 static __always_inline void clear_begin(struct __sk_buff *skb, struct net_sock *s)

@@ -334,12 +334,12 @@ enum verdict {
 };
 /*
  * A turn is what goes in one direction until something goes in the other. Of a quiet connection the
- * first QUIET_TURN bytes of each are told, so that the worker has the time of that many bytes to
- * take the verdict back when a request of interest begins, and loses nothing of it nor of its
- * answer; and the first QUIET_CALL of each later write, for a request that comes without an answer
- * before it.
+ * first QUIET_TURN bytes of each are told, and the first QUIET_CALL of each later write, for a
+ * request that comes without an answer before it. The rest is told as well until the worker has
+ * read what was told of the last turn that wrote: before that it cannot have taken the verdict back
+ * for a request in it.
  */
-#define QUIET_TURN (256 << 10)
+#define QUIET_TURN (64 << 10)
 #define QUIET_CALL 1024
 struct verdict_slot {
 	__event_u64 conn;

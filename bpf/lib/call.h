@@ -136,6 +136,8 @@ static __always_inline int begin(struct call *c, struct call *t, struct conn *co
 
 	if (!f)
 		return 0;
+	if (a->dir == EVENT_WRITE)
+		turn_begins(conn);
 	f->buf = a->buf;
 	f->len = a->len;
 	f->out = a->out;

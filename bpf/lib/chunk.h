@@ -331,6 +331,17 @@ static __always_inline __u64 take_offset(struct conn *conn, __u32 dir, __u64 len
 #endif
 }
 
+/* A write goes out before its bytes are told, and another thread may read the answer in between:
+ * until they are, there is nothing the worker can have read. */
+static __always_inline void turn_begins(struct conn *conn)
+{
+	if (conn->turn_dir == EVENT_WRITE)
+		return;
+	conn->turn_dir = EVENT_WRITE;
+	conn->turn = 0;
+	conn->asked = ~0ull;
+}
+
 /* How many of the next n bytes of a quiet connection are told, from the first one on: `before` went
  * in this turn already. */
 static __always_inline __u64 quiet_part(__u64 before, __u32 dir, __u64 n)
@@ -347,10 +358,13 @@ static __noinline __u64 wanted_part(struct conn *conn, __u32 dir, __u64 n)
 {
 	struct verdict_slot *v;
 	__u64 before;
+	bool told_all;
 	__u32 slot;
 
 	if (!conn)
 		return n;
+	/* Before the verdict is looked at, which the worker writes before it says what it has read. */
+	told_all = !was_read(conn->asked);
 	if (conn->turn_dir != dir) {
 		conn->turn_dir = dir;
 		conn->turn = 0;
@@ -359,14 +373,14 @@ static __noinline __u64 wanted_part(struct conn *conn, __u32 dir, __u64 n)
 	conn->turn = before + n;
 	slot = conn->id & (VERDICT_SLOTS - 1);
 	v = bpf_map_lookup_elem(&verdicts, &slot);
-	if (!v || v->conn != conn->id || v->verdict != VERDICT_QUIET)
+	if (!v || v->conn != conn->id || v->verdict != VERDICT_QUIET || told_all)
 		return n;
 	return quiet_part(before, dir, n);
 }
 
 static __always_inline void emit(struct conn *conn, __u32 dir, __u64 buf, __u64 len, __u32 flags)
 {
-	__u64 offset = take_offset(conn, dir, len);
+	__u64 offset = take_offset(conn, dir, len), whole = len;
 
 	len = wanted_part(conn, dir & 1, len);
 	if (!len)
@@ -378,6 +392,8 @@ static __always_inline void emit(struct conn *conn, __u32 dir, __u64 buf, __u64 
 	flags |= conn->flags & 0xffff;
 	emit_flight(conn->id, conn->start_ns, buf, offset,
 		    len | (__u64)(dir & 1) << 31 | (__u64)flags << 32);
+	if (dir == EVENT_WRITE && conn->turn - whole < QUIET_TURN)
+		conn->asked = bpf_ringbuf_query(&events, BPF_RB_PROD_POS);
 }
 
 #endif

@@ -75,6 +75,12 @@ static __always_inline void commit(void *record)
 	}
 }
 
+/* Whether the worker has read all that was told when the ring was there. */
+static __always_inline bool was_read(__u64 position)
+{
+	return bpf_ringbuf_query(&events, BPF_RB_CONS_POS) >= position;
+}
+
 static __always_inline void *reserve(__u64 size)
 {
 	void *p = bpf_ringbuf_reserve(&events, size, 0);

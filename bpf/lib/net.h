@@ -38,6 +38,7 @@ struct net_sock {
 	__u32 tgid, tid, uid;
 	__u32 state; /* enum net_state */
 	struct net_stream stream[2];
+	__u64 asked; /* where the ring was behind the beginning of the last turn that wrote */
 	__u64 held_ns, tried_ns; /* when it was held first, and tried last by TCP's timer */
 	__u32 held, drops;
 	__u32 packets; /* of a NET_NEW socket that were neither TLS nor HTTP */
