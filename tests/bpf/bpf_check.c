@@ -364,6 +364,51 @@ static void test_ignore(void)
 	   "the next one at its address is heard");
 }
 
+static uint64_t told(enum event_dir dir)
+{
+	uint64_t n = 0;
+
+	hear();
+	for (unsigned i = 0; i < seen_n; i++)
+		if (seen[i].kind == EVENT_DATA && seen[i].dir == dir)
+			n += seen[i].good ? seen[i].size : 1u << 30;
+	return n;
+}
+
+/* Offsets go on whatever is left out: `good` says that each byte told is that of its place. */
+static void test_quiet(void)
+{
+	const size_t big = 2 * QUIET_TURN;
+	void *h = client();
+	uint64_t at = 10;
+	struct verdict_slot *v;
+
+	move_at(0, h, 0, 10);
+	hear();
+	v = &verdicts[last_conn() & (VERDICT_SLOTS - 1)];
+	v->conn = last_conn();
+	v->verdict = VERDICT_QUIET;
+	move_at(3, h, 0, QUIET_TURN - 5);
+	move_at(3, h, QUIET_TURN - 5, 20);
+	ok(told(EVENT_READ) == QUIET_TURN, "quiet: the beginning of what is read is told");
+	move_at(4, h, QUIET_TURN + 15, big);
+	ok(told(EVENT_READ) == 0, "quiet: and no more of it");
+	move_at(1, h, at, 10);
+	move_at(4, h, QUIET_TURN + 15 + big, big);
+	move_at(3, h, QUIET_TURN + 15 + 2 * big, big);
+	ok(told(EVENT_READ) == 2 * big, "quiet: all is told until the write before it was read");
+	move_at(3, h, QUIET_TURN + 15 + 3 * big, big);
+	ok(told(EVENT_READ) == 0, "quiet: and then no more");
+	at += 10;
+	move_at(0, h, at, big);
+	ok(told(EVENT_WRITE) == big, "quiet: a turn's first write is told");
+	move_at(2, h, at + big, big);
+	ok(told(EVENT_WRITE) == QUIET_CALL, "quiet: then the beginning of each");
+	v->verdict = VERDICT_WATCH;
+	move_at(0, h, at + 2 * big, big);
+	ok(told(EVENT_WRITE) == big, "no more quiet: all is told");
+}
+
 static void test_self(void)
 {
 	void *h;
@@ -890,6 +935,7 @@ int main(int argc, char **argv)
 	test_begin_and_end();
 	test_name();
 	test_ignore();
+	test_quiet();
 	test_self();
 	test_fork();
 	test_processes();
