@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Python clients for the system tests. usage: client.py HOW PORT CA, calls as JSON on stdin:
-[{"host", "path", "body", "headers", "sleep"}]. Prints one JSON line per call: {"status", "bytes"}.
+[{"host", "path", "body", "headers", "sleep", "before"}]. Prints one JSON line per call: {"status", "bytes"}.
 
   http    http.client, one kept-alive connection for calls to the same host
   small   the same, but request line, headers and body leave in writes of a few bytes
@@ -10,7 +10,7 @@
   other   http, after the process has become user 65534 without an exec, 0.4 s after its start
 
 Every name resolves to 127.0.0.1. A body {"fill": N, ...} gets a message of N bytes. sleep: seconds
-before the call (urllib).
+before the call (urllib). before: methods of other requests on the same, new connection (http).
 """
 import http.client
 import json
@@ -47,9 +47,12 @@ def read(answer):
 def with_http(calls):
     conn, host = None, None
     for call in calls:
-        if call['host'] != host:
+        if call['host'] != host or 'before' in call:
             host = call['host']
             conn = http.client.HTTPSConnection(host, port, context=tls, timeout=30)
+        for method in call.get('before', []):
+            conn.request(method, '/api/hello')
+            read(conn.getresponse())
         conn.request('POST', call['path'], call['body'].encode(), head(call))
         answer = conn.getresponse()
         said(answer.status, read(answer))
