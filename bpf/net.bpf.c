@@ -28,7 +28,7 @@
 #define PASS 1
 #define HOLD 0 /* TCP takes it for a packet that could not be sent, and not for congestion */
 
-#define WAKE_NS 2000000ull
+#define WAKE_NS 5000000ull
 #define WAKE_LOOPS (1 << 20)
 #define PACKETS_MAX 6  /* before a ClientHello: CONNECT and a proxy's authentication, or SOCKS */
 #define ANSWER_MAX 512 /* of the server's first bytes: all of a ServerHello but rare extensions */

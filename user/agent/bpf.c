@@ -326,6 +326,10 @@ void bpf_set_hold(struct bpf *b, uint32_t ms, uint32_t drops)
 	__atomic_store_n(&b->shared->hold_ms, ms, __ATOMIC_SEQ_CST);
 }
 
+void bpf_net_keep(struct bpf *b, bool keep)
+{
+	net_keep(b->net, keep);
+}
 json_t *bpf_net_counters(const struct bpf *b)
 {
 	return net_counters(b->net);

@@ -52,6 +52,7 @@ void bpf_drops(const struct bpf *b, uint64_t ret[static DROP__MAX]);
 const char *bpf_drop_name(unsigned cause);
 
 json_t *bpf_features(const struct bpf *b);     /* [{name, state, note}] */
+void bpf_net_keep(struct bpf *b, bool keep);   /* net_keep */
 json_t *bpf_net_counters(const struct bpf *b); /* {hellos, held, …: number} */
 json_t *bpf_backends(const struct bpf *b, const char *tls_backend); /* [{for, backend, note}] */
 

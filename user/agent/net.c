@@ -16,7 +16,8 @@
  * leave its CPU on kernels without preemption. They touch nothing but the two links, under a lock.
  * Invariant: `on` is 1 only while both are attached; a connect names its socket before it reads
  * `on`, a thread looks for sockets after it has cleared it, so no socket is left without them. What
- * never says a word, or is to be ignored, is taken off the list, a few a second.
+ * never says a word, or is to be ignored, is taken off the list, a few a second. While an AI tool
+ * runs they stay, so that none of its connects depends on how soon a thread gets a CPU.
  *
  * The push: TCP_CORK = 0 on a socket that is not corked changes nothing and sends what waits. The
  * socket is reached by pidfd_getfd, so it works in every network namespace, and only sockets with
@@ -84,6 +85,7 @@ struct net {
 	} watch[WATCHES];
 	pthread_mutex_t lock;
 	bool attached, whole, always;
+	bool keep;     /* written by the keeper's loop: attached also while nobody waits */
 	char why[160]; /* not attached */
 };
 
@@ -207,10 +209,14 @@ static void on_wake(void *ctx, const void *record, size_t size) {}
 
 static void tick(struct net *n)
 {
+	bool keep = __atomic_load_n(&n->keep, __ATOMIC_SEQ_CST);
+
+	if (keep && !n->out)
+		packets_on(n);
 	if (!n->out)
 		return;
 	tidy(n);
-	if (anyone(n))
+	if (keep || anyone(n))
 		return;
 	set_on(n, false);
 	if (anyone(n)) /* one that came before it could see that */
@@ -477,6 +483,12 @@ void net_backends(const struct net *n, json_t *rows)
 	row(rows, "hold of a first TLS packet", skb, note);
 	row(rows, "owner of a connection", n && n->attached ? "cgroup/connect4, connect6" : "none",
 	    when);
+}
+
+void net_keep(struct net *n, bool keep)
+{
+	if (n)
+		__atomic_store_n(&n->keep, keep, __ATOMIC_SEQ_CST);
 }
 
 json_t *net_counters(const struct net *n)

@@ -4,6 +4,7 @@
 #define PROBITY_AGENT_NET_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 struct net;
@@ -15,6 +16,8 @@ void net_prepare(struct probity_bpf *skel);
 int net_open(struct probity_bpf *skel, struct net **ret);
 void net_close(struct net *n);
 
+/* Whether the packet programs stay attached while no socket waits for them. */
+void net_keep(struct net *n, bool keep);
 /* Sends what is held of a process whose mark has just changed: without it TCP's own timer does,
  * 200 ms later at best. Returns how many sockets were pushed, or -errno. */
 int net_release(uint32_t pid);

@@ -28,7 +28,7 @@ struct pipe_hooks {
 	struct bpf_link *on_exec, *on_sys_exit;
 	int marks;
 	unsigned idle;
-	bool refused;
+	bool refused, marked; /* marked: an AI tool runs */
 };
 
 struct pipe_hooks *pipe_hooks_new(const struct bpf *b)
@@ -59,6 +59,7 @@ void pipe_hooks_free(struct pipe_hooks *p)
 void pipe_hooks_want(struct pipe_hooks *p)
 {
 	p->idle = 0;
+	p->marked = true;
 	if (p->on_sys_exit || p->refused)
 		return;
 	/* exec first: an end that is seen without its exec is taken for an old one. */
@@ -90,10 +91,17 @@ static bool any_marked(const struct pipe_hooks *p)
 
 void pipe_hooks_tick(struct pipe_hooks *p)
 {
-	if (any_marked(p))
+	if (any_marked(p)) {
 		pipe_hooks_want(p);
-	else if (p->on_sys_exit && ++p->idle > IDLE_S)
+	} else if (p->marked && ++p->idle > IDLE_S) {
+		p->marked = false;
 		detach(p);
+	}
+}
+
+bool pipe_hooks_wanted(const struct pipe_hooks *p)
+{
+	return p->marked;
 }
 
 const char *pipe_hooks_state(const struct pipe_hooks *p)

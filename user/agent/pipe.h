@@ -16,6 +16,8 @@ void pipe_hooks_want(struct pipe_hooks *p);
 /* Once a second: attaches when the marks name an AI tool's tree, detaches when that is over. */
 void pipe_hooks_tick(struct pipe_hooks *p);
 /* "off", the hooks' name, or why not: for `probity status`. */
+/* An AI tool runs, or did a moment ago. */
+bool pipe_hooks_wanted(const struct pipe_hooks *p);
 const char *pipe_hooks_state(const struct pipe_hooks *p);
 
 #endif
