@@ -20,7 +20,8 @@ struct watch {
 	uint64_t request_offset;
 	struct dataclass_scan request, response;
 	struct catalog_service service;
-	int slot; /* of inflight, -1 */
+	int slot;	     /* of inflight, -1 */
+	uint32_t tools_told; /* tool calls of the model that links.c knows */
 	bool kill_asked;
 	bool unseen; /* no byte of the call was seen: its sizes are unknown */
 };

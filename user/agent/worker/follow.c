@@ -106,15 +106,25 @@ static enum flow_interest on_head(void *ctx, const struct interaction *it)
 	return FLOW_YES;
 }
 
+/* As soon as they are read: clients start a tool while the answer still goes on. */
+static void tell_tools(struct conn *c, struct watch *w, const struct interaction *it, uint64_t ns)
+{
+	if (w->tools_told >= it->tool_calls_count)
+		return;
+	mcps_model_call(c->worker->mcps, c, it, w->tools_told, ns);
+	w->tools_told = it->tool_calls_count;
+}
+
 static void on_text(void *ctx, const struct interaction *it, enum flow_dir dir, const uint8_t *p,
 		    size_t n)
 {
 	struct conn *c = ctx;
 	struct watch *w = watch_of(c, it);
 
-	if (w)
-		dataclass_feed(c->worker->classes, dir == FLOW_REQUEST ? &w->request : &w->response,
-			       p, n);
+	if (!w)
+		return;
+	dataclass_feed(c->worker->classes, dir == FLOW_REQUEST ? &w->request : &w->response, p, n);
+	tell_tools(c, w, it, boot_now());
 }
 
 static void on_request(void *ctx, const struct interaction *it)
@@ -139,7 +149,7 @@ static void on_done(void *ctx, const struct interaction *it)
 	is_ai(c, it);
 	dataclass_end(c->worker->classes, &w->request);
 	dataclass_end(c->worker->classes, &w->response);
-	mcps_model_call(c->worker->mcps, c, it);
+	tell_tools(c, w, it, it->end_ns);
 	judge_done(c->worker, c, w, it);
 	c->judged = true;
 	watch_free(c, it->request_offset);

@@ -81,11 +81,11 @@ static bool related(const struct links *l, const struct who *a, const struct who
 /* --- tool_uses --------------------------------------------------------------------------------- */
 
 void links_model_call(struct links *l, const struct who *client, uint64_t conn,
-		      const struct interaction *it, uint64_t ns)
+		      const struct interaction *it, uint32_t from, uint64_t ns)
 {
 	const char *model = it->response_model[0] ? it->response_model : it->request_model;
 
-	for (uint32_t i = 0; i < it->tool_calls_count && i < TOOL_CALLS_MAX; i++) {
+	for (uint32_t i = from; i < it->tool_calls_count && i < TOOL_CALLS_MAX; i++) {
 		struct tool_use *u = &l->use[l->next++ % LINKS_USES_MAX];
 
 		*u = (struct tool_use){.client = *client,

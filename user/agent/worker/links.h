@@ -24,9 +24,9 @@ struct who {
 	uint64_t start_ns;
 };
 
-/* A model asked for its client's tools. */
+/* A model asked for its client's tools: the calls from number `from` on. */
 void links_model_call(struct links *l, const struct who *client, uint64_t conn,
-		      const struct interaction *it, uint64_t ns);
+		      const struct interaction *it, uint32_t from, uint64_t ns);
 
 struct tool_use {
 	struct who client;

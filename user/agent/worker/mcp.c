@@ -435,10 +435,11 @@ void mcps_http(struct mcps *m, const struct conn *c, const struct interaction *i
 	}
 }
 
-void mcps_model_call(struct mcps *m, const struct conn *c, const struct interaction *it)
+void mcps_model_call(struct mcps *m, const struct conn *c, const struct interaction *it,
+		     uint32_t from, uint64_t ns)
 {
 	struct who client = {c->pid, c->start_ns};
 
 	if (m)
-		links_model_call(m->links, &client, c->id, it, it->end_ns);
+		links_model_call(m->links, &client, c->id, it, from, ns);
 }

@@ -32,7 +32,8 @@ void mcps_http(struct mcps *m, const struct conn *c, const struct interaction *i
 	       const struct mcp_where *w, enum flow_dir dir, const struct mcp_msg *msg,
 	       uint64_t ns);
 /* A model's call is over: its tool_uses. */
-void mcps_model_call(struct mcps *m, const struct conn *c, const struct interaction *it);
+void mcps_model_call(struct mcps *m, const struct conn *c, const struct interaction *it,
+		     uint32_t from, uint64_t ns);
 
 struct mcp_counts {
 	uint64_t calls;	   /* recorded */

@@ -126,7 +126,7 @@ static void say(const struct said *s, uint64_t ns)
 	for (unsigned i = 0; i < 4 && s->uses[i]; i++)
 		sscanf(s->uses[i], "%127[^=]=%63s", it->tool_calls[it->tool_calls_count++].name,
 		       it->tool_calls[i].id);
-	links_model_call(l, &who, 77, it, ns);
+	links_model_call(l, &who, 77, it, 0, ns);
 	free(it);
 }
 
