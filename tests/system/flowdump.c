@@ -2,7 +2,8 @@
 /*
  * Recorded connections (converse.js) in, interactions out, one JSON line each. Every recording is
  * read in three ways: as it was recorded, cut into pieces of random size, and so again with pieces
- * left out, as a kernel without room would. The order between the directions is kept.
+ * left out, as a kernel without room would. The order between the directions is kept. A last line
+ * of each reading, with "over", says how many pieces were left out.
  *
  * usage: flowdump SEED DROPS-PER-MILLE FILE.conn…
  */
@@ -39,9 +40,7 @@ static void on_text(void *ctx, const struct interaction *it, enum flow_dir d, co
 {
 }
 
-static void on_request(void *ctx, const struct interaction *it)
-{
-}
+static void on_request(void *ctx, const struct interaction *it) {}
 
 static json_t *hex(const uint8_t *p)
 {
@@ -64,14 +63,15 @@ static void on_done(void *ctx, const struct interaction *it)
 
 	for (uint32_t i = 0; i < it->tool_calls_count && i < TOOL_CALLS_MAX; i++)
 		json_array_append_new(calls, json_string(it->tool_calls[i].name));
-	j = json_pack("{ss ss si ss ss ss ss ss ss si si so so so sI sI sI sI sI ss ss}", "file", r->file,
-		      "way", r->way, "drops", (int)r->drops, "dialect", dialect_name(it->dialect),
-		      "request_model", it->request_model, "response_model", it->response_model,
-		      "response_id", it->response_id, "finish_reason", it->finish_reason,
-		      "http_version", it->http_version, "status", (int)it->status, "turn",
-		      (int)it->turn, "tool_calls", calls, "request_sha256", hex(it->request_sha256),
-		      "response_sha256", hex(it->response_sha256), "input", (json_int_t)it->tokens.input,
-		      "output", (json_int_t)it->tokens.output, "cached", (json_int_t)it->tokens.cached,
+	j = json_pack("{ss ss si ss ss ss ss ss ss si si so so so sI sI sI sI sI ss ss}", "file",
+		      r->file, "way", r->way, "drops", (int)r->drops, "dialect",
+		      dialect_name(it->dialect), "request_model", it->request_model,
+		      "response_model", it->response_model, "response_id", it->response_id,
+		      "finish_reason", it->finish_reason, "http_version", it->http_version,
+		      "status", (int)it->status, "turn", (int)it->turn, "tool_calls", calls,
+		      "request_sha256", hex(it->request_sha256), "response_sha256",
+		      hex(it->response_sha256), "input", (json_int_t)it->tokens.input, "output",
+		      (json_int_t)it->tokens.output, "cached", (json_int_t)it->tokens.cached,
 		      "cache_write", (json_int_t)it->tokens.cache_write, "reasoning",
 		      (json_int_t)it->tokens.reasoning, "completeness",
 		      completeness_name(it->completeness), "reason", it->incomplete_reason);
@@ -83,9 +83,7 @@ static void on_done(void *ctx, const struct interaction *it)
 	json_decref(j);
 }
 
-static void on_dropped(void *ctx, const struct interaction *it)
-{
-}
+static void on_dropped(void *ctx, const struct interaction *it) {}
 
 static const struct flow_ops ops = {
 	.head = on_head,
@@ -121,6 +119,8 @@ static void read_one(struct reading *r, const uint8_t *p, size_t n, bool cut, un
 	}
 	flow_close(f, ns);
 	flow_free(f);
+	printf("{\"file\":\"%s\",\"way\":\"%s\",\"drops\":%u,\"over\":true}\n", r->file, r->way,
+	       r->drops);
 }
 
 int main(int argc, char **argv)
@@ -137,8 +137,9 @@ int main(int argc, char **argv)
 		struct reading r = {.file = name ? name + 1 : argv[i]};
 		long n;
 
-		if (!file || fseek(file, 0, SEEK_END) || (n = ftell(file)) < 0 || !(p = malloc(n + 1)) ||
-		    fseek(file, 0, SEEK_SET) || fread(p, 1, n, file) != (size_t)n) {
+		if (!file || fseek(file, 0, SEEK_END) || (n = ftell(file)) < 0 ||
+		    !(p = malloc(n + 1)) || fseek(file, 0, SEEK_SET) ||
+		    fread(p, 1, n, file) != (size_t)n) {
 			fprintf(stderr, "flowdump: cannot read %s\n", argv[i]);
 			return 2;
 		}
