@@ -7,7 +7,7 @@
 set -eu
 packages="
  build-essential pkg-config git
- clang llvm libclang-rt-14-dev bpftool libbpf-dev libelf-dev linux-libc-dev
+ clang llvm libclang-rt-dev bpftool libbpf-dev libelf-dev linux-libc-dev
  libssl-dev openssl libprotobuf-c-dev protobuf-c-compiler protobuf-compiler
  libevent-dev libcurl4-openssl-dev zlib1g-dev libbrotli-dev libzstd-dev
  libvectorscan-dev libzydis-dev libyaml-dev libjansson-dev libsqlite3-dev sqlite3
