@@ -9,6 +9,7 @@
 // service's log and what is read out of the bytes find each other. Prints how many were held.
 'use strict';
 const fs = require('fs'), http = require('http'), http2 = require('http2'), net = require('net'), path = require('path'), zlib = require('zlib');
+const { spawnSync } = require('child_process');
 
 const [wire, port, count, seed, dir] = [process.argv[2], +process.argv[3], +process.argv[4], +process.argv[5], process.argv[6]];
 
@@ -46,15 +47,17 @@ function ask(model) {
 	}
 }
 
-const CODE = { gzip: zlib.gzipSync, br: zlib.brotliCompressSync, deflate: zlib.deflateSync };
+// Node before 22.15 has no zstd of its own.
+const zstd = (plain) => spawnSync('zstd', ['-q', '-c'], { input: plain, maxBuffer: 1 << 28 }).stdout;
+const CODE = { gzip: zlib.gzipSync, br: zlib.brotliCompressSync, deflate: zlib.deflateSync, zstd };
 function body(json) {
-	const coding = pick(['', '', '', 'gzip', 'br', 'deflate']);
+	const coding = pick(['', '', '', 'gzip', 'br', 'deflate', 'zstd']);
 	const plain = Buffer.from(JSON.stringify(json));
 	return coding ? [CODE[coding](plain), { 'content-encoding': coding }] : [plain, {}];
 }
 
 function headers() {
-	const coding = pick(['', '', 'gzip', 'br', 'deflate']);
+	const coding = pick(['', '', '', 'gzip', 'gzip', 'br', 'br', 'deflate', 'deflate', 'zstd']);
 	return { 'content-type': 'application/json', 'user-agent': 'converse/1', 'x-fake-delay-ms': '0',
 		...(random() < 0.3 ? { 'x-fake-split': String(1 + below(700)) } : {}),
 		...(coding ? { 'accept-encoding': coding, 'x-fake-encode': coding } : {}) };
