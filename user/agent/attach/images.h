@@ -39,6 +39,7 @@ struct image {
 	unsigned refs;	     /* processes that map it */
 	unsigned users;	     /* processes with probes on it */
 	unsigned hellos;     /* ClientHellos of processes that map it */
+	bool beside;	     /* one of them speaks TLS by this file or another */
 	uint32_t took_ms;    /* the resolver's time */
 	struct facts *facts; /* IMAGE_SITES */
 	struct links *links; /* probes for everybody */

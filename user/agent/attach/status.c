@@ -2,7 +2,7 @@
 /*
  * What `probity status` shows of probes. Flows in: the tables, and the kernel's counters by image.
  * Liveness: a file whose functions are probed and never fire while a process that maps it opens TLS
- * connections is `silent`: it exports the functions and does not call them (or we found the wrong
+ * connections, or speaks TLS by another of its files, is `silent`: it exports the functions and does not call them (or we found the wrong
  * ones). Lists are cut at LIST_MAX, and how many there are is told.
  */
 #include <bpf/bpf.h>
@@ -111,7 +111,7 @@ static json_t *file(const struct attach *a, const struct image *im)
 		(json_int_t)im->users, "hellos", (json_int_t)im->hellos, "entries",
 		(json_int_t)h.entries, "returns", (json_int_t)h.returns, "bytes",
 		(json_int_t)h.bytes, "last_fired_ms_ago", (json_int_t)ago, "silent",
-		im->hellos && !h.entries && im->users, "late", im->late, "for_all",
+		(im->hellos || im->beside) && !h.entries && im->users, "late", im->late, "for_all",
 		im->links != NULL, "known", where(im), "resolve_ms", (json_int_t)im->took_ms);
 }
 
@@ -130,13 +130,23 @@ static void add_file(void *ctx, struct image *im)
 static void forget_hellos(void *ctx, struct image *im)
 {
 	im->hellos = 0;
+	im->beside = false;
 }
 
+/* TLS of a process: flights that were told here, or functions of any of its files that fired. */
 static void add_hellos(void *ctx, struct target *t)
 {
+	const struct attach *a = ctx;
+	bool fired = false;
+
 	for (unsigned i = 0; i < t->n; i++)
-		if (t->uses[i].on)
-			t->uses[i].im->hellos += t->hellos;
+		fired |= t->uses[i].on && hits_of(a, t->uses[i].im->index).entries;
+	for (unsigned i = 0; i < t->n; i++) {
+		if (!t->uses[i].on)
+			continue;
+		t->uses[i].im->hellos += t->hellos;
+		t->uses[i].im->beside |= fired;
+	}
 }
 
 static struct files files_of(const struct attach *a)
@@ -144,7 +154,7 @@ static struct files files_of(const struct attach *a)
 	struct files f = {a, json_array(), json_array(), 0};
 
 	images_each(a->images, false, forget_hellos, NULL);
-	targets_each(a->targets, add_hellos, NULL);
+	targets_each(a->targets, add_hellos, (void *)a);
 	images_each(a->images, false, add_file, &f);
 	return f;
 }
