@@ -5,6 +5,8 @@
  * are real ones over loopback. Every byte moved is a function of its stream offset.
  *
  * usage: layout_check STUB.so
+ *
+ * Long because it is mostly rows: cases that share one rig stay in one file.
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>

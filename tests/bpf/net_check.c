@@ -4,6 +4,8 @@
  * is compared with what its server saw, byte by byte; what a hold does is seen from both ends.
  *
  * usage: net_check. TAP. As root; needs cgroup BPF, and openssl, curl and python3 as clients.
+ *
+ * Long because it is mostly rows: cases that share one rig stay in one file.
  */
 #include "net_rig.h"
 

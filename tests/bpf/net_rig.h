@@ -2,6 +2,8 @@
 /*
  * For net_check.c: servers that know every byte that passed, clients in processes of their own, and
  * a reader of the ring that keeps what was told of one of them.
+ *
+ * Long because peers, clients and the reader of the ring share its state.
  */
 #ifndef PROBITY_TESTS_NET_RIG_H
 #define PROBITY_TESTS_NET_RIG_H
@@ -32,32 +34,10 @@
 #include "agent/bpf.h"
 #include "agent/ring.h"
 #include "base/cleanup.h"
+#include "tap.h"
 
 #define STREAM_MAX (12u << 20)
 #define CONNS_MAX 16
-
-static unsigned cases, failed;
-
-static bool __attribute__((format(printf, 2, 3))) ok(bool holds, const char *fmt, ...)
-{
-	va_list ap;
-
-	printf("%sok %u - ", holds ? "" : "not ", ++cases);
-	va_start(ap, fmt);
-	vprintf(fmt, ap);
-	va_end(ap);
-	printf("\n");
-	fflush(stdout);
-	failed += !holds;
-	return holds;
-}
-
-static void die(const char *what, int r)
-{
-	ok(false, "goes on: %s: %s", what, strerror(r < 0 ? -r : r));
-	printf("1..%u\n", cases);
-	exit(1);
-}
 
 static double now_ms(void)
 {

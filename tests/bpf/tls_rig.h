@@ -27,35 +27,11 @@
 #include "agent/bpf.h"
 #include "agent/ring.h"
 #include "proto/event.h"
+#include "tap.h"
 
 #define CHUNK (64u << 10)
 #define SEEN_MAX 4096
 #define SITES_MAX 512
-
-/* --- TAP ---------------------------------------------------------------------------------------- */
-
-static unsigned cases, failed;
-
-static bool __attribute__((format(printf, 2, 3))) ok(bool holds, const char *fmt, ...)
-{
-	va_list ap;
-
-	printf("%sok %u - ", holds ? "" : "not ", ++cases);
-	va_start(ap, fmt);
-	vprintf(fmt, ap);
-	va_end(ap);
-	printf("\n");
-	fflush(stdout);
-	failed += !holds;
-	return holds;
-}
-
-static void die(const char *what, int r)
-{
-	ok(false, "goes on: %s: %s", what, strerror(r < 0 ? -r : r));
-	printf("1..%u\n", cases);
-	exit(1);
-}
 
 /* --- what the kernel told ------------------------------------------------------------------------- */
 

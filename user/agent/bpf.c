@@ -10,6 +10,8 @@
  * Kernel rules change in this order: all = 0 (none in force), maps, then generation and all. A
  * connection whose name was looked up under another generation matches nothing in the kernel and
  * is left to the agent's own decision.
+ *
+ * Long because it is the one place that knows the skeleton; half of it are one-line answers.
  */
 #include "bpf.h"
 

@@ -22,6 +22,8 @@
  * The push: TCP_CORK = 0 on a socket that is not corked changes nothing and sends what waits. The
  * socket is reached by pidfd_getfd, so it works in every network namespace, and only sockets with
  * bytes that were never sent are touched. Bounded by the descriptors looked at.
+ *
+ * Long because links, threads and counters share one lock and one life.
  */
 #include "net.h"
 

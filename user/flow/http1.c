@@ -7,6 +7,9 @@
  * folded lines, empty lines before the message); what would let client and server disagree on
  * where the body ends is not BAD but named in bad_framing, so that the call is still reported.
  * Over HTTP1_HEAD_MAX is BAD.
+ *
+ * Long because one head is one grammar: lines, fields and what they say of the body use each
+ * other's places in it.
  */
 #include "http1.h"
 

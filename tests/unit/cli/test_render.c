@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A sealed record as JSON, line, page and certificate; and that nothing in it reaches a terminal raw. */
+/*
+ * A sealed record as JSON, line, page and certificate; and that nothing in it reaches a terminal raw.
+ *
+ * Long because it is mostly rows: cases that share one rig stay in one file.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

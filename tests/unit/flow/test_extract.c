@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What is common to all dialects: by path, by shape, documents of two sides, ends, bounds. Long
- * because it is tables. */
+ * because it is tables.
+ *
+ * Long because it is mostly rows: cases that share one rig stay in one file.
+ */
 /* Rows leave out what is false. */
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
 

@@ -2,6 +2,8 @@
 /*
  * Calls of gRPC, gRPC-Web and Connect over both versions of HTTP, whole and in pieces: their
  * messages, their end, and the facts of those whose schema is known.
+ *
+ * Long because it is mostly rows: cases that share one rig stay in one file.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* How streams end, and what hostile or unusual frames do: frame by frame. */
+/*
+ * How streams end, and what hostile or unusual frames do: frame by frame.
+ *
+ * Long because it is mostly rows: cases that share one rig stay in one file.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* A WebSocket through a flow: turns of every dialect, in every framing, cut in every way; what is
- * missing, what is not known, what began before it could be seen. */
+ * missing, what is not known, what began before it could be seen.
+ *
+ * Long because it is mostly rows: cases that share one rig stay in one file.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
