@@ -97,8 +97,8 @@ struct event_addr {
 
 struct event_conn { /* EVENT_CONN, EVENT_CONNECT, EVENT_ACCEPT, EVENT_SOCK_CLOSE */
 	struct event h;
-	struct event_addr local, peer;
-	__event_u64 cookie; /* the socket: its kernel cookie; never 0 */
+	struct event_addr local, peer; /* family 0: as EVENT_CONNECT told */
+	__event_u64 cookie;	       /* the socket: its kernel cookie; never 0 */
 };
 
 /* EVENT_SOCK_CLOSE of a kernel side that counts; without the counts it is an event_conn. */

@@ -113,7 +113,7 @@ static __always_inline void wait_for_send(struct call *c, const struct conn_key 
 }
 
 /* The rules of the name in the hello of its socket; the program's own word for it, if it was seen,
- * goes before. */
+ * goes before. Returns whether it has any. */
 static __noinline int name_by_sock(struct conn *conn, __u64 cookie)
 {
 	struct shared *sh = shared_of();
@@ -126,19 +126,35 @@ static __noinline int name_by_sock(struct conn *conn, __u64 cookie)
 		return 0;
 	conn->host_rules = r->rules;
 	conn->host_generation = r->generation;
-	return 0;
+	return 1;
 }
 
 /*
  * A handle that was in its handshake when its probes came has no socket before its first write. That
- * of the thread's last send, the end of the handshake, is taken for it, if a rule has its name.
+ * of the thread's last send, the end of the handshake, is taken for it, if a rule has its name; the
+ * worker is told, because a refused write shows no other.
  */
+static __noinline void tell_named(struct conn *conn, __u64 cookie)
+{
+	struct event_conn *e = conn ? reserve(sizeof(*e)) : NULL;
+
+	if (!e)
+		return;
+	__builtin_memset(e, 0, sizeof(*e));
+	head(&e->h, EVENT_CONN, sizeof(*e));
+	e->h.conn = conn->id;
+	e->h.start_ns = conn->start_ns;
+	e->h.flags = (conn->flags & 0xffff) | EVENT_F_ADJACENT;
+	e->cookie = cookie;
+	commit(e);
+}
+
 static __always_inline void name_by_thread(struct conn *conn)
 {
 	struct call *c = conn->flags & CONN_BOUND ? NULL : call_of(false);
 
-	if (c && c->named)
-		name_by_sock(conn, c->named);
+	if (c && c->named && name_by_sock(conn, c->named))
+		tell_named(conn, c->named);
 }
 
 #endif

@@ -345,7 +345,7 @@ void conns_bind(struct conn *c, struct sock *s, const struct event_conn *e)
 		c->next_of_sock = s->conns;
 		s->conns = c;
 	}
-	c->peer = e ? e->peer : s->peer;
+	c->peer = e && e->peer.family ? e->peer : s->peer;
 	c->peer_adjacent = e && e->h.flags & EVENT_F_ADJACENT;
 	s->bound = true;
 	conns_learn(c, s);
@@ -362,7 +362,8 @@ void conns_bound(struct conns *cs, const struct event_conn *e)
 	c = conns_get(cs, &e->h);
 	if (!c || !s)
 		return;
-	s->peer = e->peer;
+	if (e->peer.family)
+		s->peer = e->peer;
 	if (!(c->flags & EVENT_F_PLAIN))
 		s->handle = true;
 	/* Keys of the same bytes, seen below this handle. */
