@@ -40,6 +40,11 @@ enum event_kind {
 	EVENT_HELLO,	  /* first TLS flight of a client socket, or the server's answer to it */
 	EVENT_PIPE,	  /* the standard input of a marked process is a pipe or Unix socket */
 	EVENT_FILE,	  /* a marked process opened a file */
+	/* of the gate, in gate.h */
+	EVENT_DENY,	/* a kernel program refused something, or would have */
+	EVENT_GATE,	/* a write waits for its verdict; its bytes were told just before */
+	EVENT_GATE_END, /* it waits no more */
+	EVENT_QUIC,	/* a client's Initial packet */
 };
 
 enum event_dir { EVENT_WRITE = 0, EVENT_READ = 1 };
@@ -56,6 +61,7 @@ enum event_dir { EVENT_WRITE = 0, EVENT_READ = 1 };
 #define EVENT_F_HELD 0x100  /* EVENT_HELLO: the packet was held back until probes are in place */
 #define EVENT_F_TLS12 0x200 /* the record layer itself said which version */
 #define EVENT_F_TLS13 0x400
+#define EVENT_F_GATED 0x800 /* EVENT_DATA: of a write that has not begun (gate.h) */
 /* Of a TLS handle or key: TLS_COOKIE_STACK of the functions that moved its bytes. */
 #define EVENT_F_STACK_SHIFT 12
 #define EVENT_F_STACK(flags) ((flags) >> EVENT_F_STACK_SHIFT & 0xf)

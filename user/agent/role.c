@@ -14,6 +14,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "role_gate.h"
 #include "discover/resolve.h"
 #include "record/record.h"
 
@@ -148,6 +149,23 @@ static const struct bound {
 	[ROLE_RESOLVE] = {sizeof(struct role_resolve), ROLE_BODY_MAX, resolve_ok},
 	[ROLE_RESOLVED] = {sizeof(struct role_resolved), ROLE_BODY_MAX, resolved_ok},
 	[ROLE_STOP] = {0, 0, NULL},
+	[ROLE_GATE] = {sizeof(struct role_gate), sizeof(struct role_gate), NULL},
+	[ROLE_REFUSE] = {sizeof(struct role_refuse), sizeof(struct role_refuse), role_refuse_ok},
+	[ROLE_MASK] = {sizeof(struct role_mask), ROLE_BODY_MAX, role_mask_ok},
+	[ROLE_SOCK] = {sizeof(struct role_sock), sizeof(struct role_sock), role_sock_ok},
+	[ROLE_PENDING] = {sizeof(struct role_pending), sizeof(struct role_pending),
+			  role_pending_ok},
+	[ROLE_FILE_RULES] = {sizeof(struct role_file_rules), sizeof(struct role_file_rules),
+			     role_file_rules_ok},
+	[ROLE_EXEC_RULES] = {sizeof(struct role_exec_rules), ROLE_BODY_MAX, role_exec_rules_ok},
+	[ROLE_TREE] = {sizeof(struct role_tree), sizeof(struct role_tree), NULL},
+	[ROLE_REFUSED] = {sizeof(struct role_done), sizeof(struct role_done), NULL},
+	[ROLE_MASKED] = {sizeof(struct role_done), sizeof(struct role_done), NULL},
+	[ROLE_GRANTS] = {sizeof(struct role_grants), ROLE_BODY_MAX, role_grants_ok},
+	[ROLE_SEAL] = {sizeof(struct role_seal), ROLE_BODY_MAX, role_seal_ok},
+	[ROLE_FILE] = {sizeof(struct role_file), sizeof(struct role_file), role_file_ok},
+	[ROLE_JUDGE] = {sizeof(struct role_judge), sizeof(struct role_judge), NULL},
+	[ROLE_JUDGED] = {sizeof(struct role_judged), ROLE_BODY_MAX, role_judged_ok},
 };
 
 static const struct bound *bound_of(unsigned kind)

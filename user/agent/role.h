@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "proto/gate.h"
+
 #define ROLE_VERSION 1
 #define ROLE_BODY_MAX (256 * 1024)
 
@@ -44,6 +46,26 @@ enum role_kind {
 	/* keeper → resolver, with the open file; and back */
 	ROLE_RESOLVE,  /* struct role_resolve, for RESOLVE_RELOCATE + struct tls_found */
 	ROLE_RESOLVED, /* struct role_resolved, with result 1 + struct tls_found */
+
+	/* --- the gate (proto/gate.h) --- */
+	/* worker → keeper */
+	ROLE_GATE,    /* struct role_gate: content rules of the pack in force, and how to wait */
+	ROLE_REFUSE,  /* struct role_refuse: make this socket dead before a waiting write goes on */
+	ROLE_MASK,    /* struct role_mask + role_span[]: mask these bytes of a waiting write */
+	ROLE_SOCK,    /* struct role_sock: verdict on a socket whose name the kernel cannot read */
+	ROLE_PENDING, /* struct role_pending: a call was refused and may be approved */
+	ROLE_FILE_RULES, /* struct role_file_rules: which exec rules concern a file */
+	ROLE_EXEC_RULES, /* struct role_exec_rules + role_exec_user[]: of the pack in force */
+	ROLE_TREE,	 /* struct role_tree: what is forbidden below a process */
+	/* keeper → worker */
+	ROLE_REFUSED, /* struct role_done: answer to ROLE_REFUSE */
+	ROLE_MASKED,  /* struct role_done: answer to ROLE_MASK */
+	ROLE_GRANTS,  /* struct role_grants + role_grant[]: all that are in force; replaces */
+	ROLE_SEAL,    /* struct role_seal + packed probity.v1.Control: to be sealed as a record */
+	ROLE_FILE,    /* struct role_file: which exec rules concern this file? */
+	ROLE_JUDGE,   /* struct role_judge: explain what the pack says of a process */
+	/* worker → keeper */
+	ROLE_JUDGED, /* struct role_judged + JSON text: answer to ROLE_JUDGE */
 	ROLE__MAX
 };
 
@@ -180,6 +202,132 @@ struct role_krule_host {
 struct role_krule_user {
 	uint64_t rules;
 	char pattern[64]; /* glob on the login name, or a number: the keeper knows the users */
+};
+
+/* --- the gate ---------------------------------------------------------------------------------- */
+
+struct role_gate {
+	uint64_t generation;
+	uint32_t on;	  /* the pack has rules that need the content of a request */
+	uint32_t hold_us; /* as the pack says; 0 = the default */
+	uint32_t full;	  /* enum gate_full */
+	uint32_t pad;
+	struct krule_do todo; /* what the bits of ROLE_KRULES do */
+};
+
+/* How a refusal may be done, mildest first; the pack's `refuse:`. */
+#define REFUSE_ERROR 1	  /* the call fails: register override, send-deny */
+#define REFUSE_SHUTDOWN 2 /* the connection ends */
+#define REFUSE_KILL 4
+struct role_refuse {
+	uint64_t seq;	 /* of the waiting write; 0 = none waits */
+	uint64_t cookie; /* of the socket; 0 = not known */
+	uint64_t conn, start_ns;
+	uint32_t pid;
+	uint32_t may; /* REFUSE_*; without REFUSE_KILL it fails rather than kill */
+	char rule[64];
+};
+struct role_done {
+	uint64_t seq, cookie;
+	int32_t result;	    /* 0 or -errno */
+	uint32_t mechanism; /* enum gate_mechanism */
+};
+
+/* Same length, so lengths told before stay true. The keeper takes only what lies in the buffer of a
+ * write that waits (the kernel's own note of it), and writes nothing but the mask. */
+struct role_mask {
+	uint64_t seq;
+	uint64_t start_ns;
+	uint32_t pid;
+	uint32_t spans;
+};
+struct role_span {
+	uint32_t at, n; /* in the write's buffer */
+};
+#define MASK_CHAR 'X'
+#define MASK_SPANS_MAX 1024
+
+struct role_sock {
+	uint64_t cookie, start_ns;
+	uint32_t pid;
+	uint32_t verdict; /* enum sock_verdict: SOCK_PASS, SOCK_DENY */
+	uint64_t rules;	  /* of a name: the kernel rules it has */
+	uint32_t flags;	  /* SOCK_END: destroy it, so that the client fails at once */
+	uint32_t pad;
+};
+#define SOCK_END 1
+
+/* A call that was parked. The keeper keeps it (state-dir), shows it, and takes the answer. */
+struct role_pending {
+	uint64_t unix_ns;
+	uint64_t start_ns;
+	uint32_t pid, uid;
+	uint8_t key[32]; /* SHA-256 of rule, user, tool, service, host: a retry is the same one */
+	char id[16];	 /* short, for people: base32 of the key's head */
+	char rule[64], user[64], tool[64], service[64], host[128], model[128];
+	char exe[256], why[256];
+	char pack[64], pack_version[64];
+};
+enum grant_scope { GRANT_CALL, GRANT_TOOL, GRANT_SERVICE, GRANT_SESSION };
+struct role_grant {
+	uint8_t key[32];
+	char id[16];
+	char rule[64], user[64], tool[64], service[64], host[128];
+	uint64_t until_unix_ns;	   /* 0 = used up by one call (GRANT_CALL) */
+	uint64_t session_start_ns; /* GRANT_SESSION: of the process at the root of the tree */
+	uint32_t session_pid;
+	uint32_t scope;	 /* enum grant_scope */
+	uint32_t denied; /* the operator said no: refuse without asking again until then */
+	uint32_t pad;
+};
+struct role_grants {
+	uint32_t n, pad;
+};
+struct role_seal {
+	uint32_t len, pad;
+};
+
+/* A file that can be executed, or a script of an interpreter. */
+struct role_file {
+	uint64_t id; /* not to be guessed */
+	uint64_t dev, ino, size, ctime_ns;
+	uint32_t uid, mode;
+	uint32_t script; /* a script: the interpreter's name is in `package` only if it is known */
+	uint32_t pad;
+	char path[512];
+	char sha256[65];
+	char package[127]; /* npm or Debian package it belongs to, "@openai/codex"; "" */
+};
+struct role_file_rules {
+	uint64_t id, generation;
+	uint64_t rules; /* exec rules that name this file */
+	uint32_t flags; /* EXEC_* */
+	uint32_t pad;
+	char tool[64]; /* catalog id, "" */
+};
+struct role_exec_rules {
+	uint64_t generation;
+	uint64_t all, any_user, any_tree, deny, kill, watch, allowlist;
+	uint32_t users, wait_us;
+};
+struct role_exec_user {
+	uint64_t rules;
+	char pattern[64];
+};
+struct role_tree {
+	uint64_t start_ns;
+	uint64_t exec_rules, connect_rules, generation;
+	uint64_t until_ns; /* CLOCK_BOOTTIME, 0 = while it lives */
+	uint32_t pid, pad;
+};
+
+struct role_judge {
+	uint64_t id;
+	uint32_t pid, pad;
+};
+struct role_judged {
+	uint64_t id;
+	uint32_t len, pad;
 };
 
 /*

@@ -20,7 +20,8 @@
 
 DEFINE_CLEANUP(struct pack, pack_free)
 
-static const char *const dispositions[] = {"allow", "alert", "kill", NULL};
+static const char *const dispositions[] = {"allow", "alert", "hold", "redact",
+					   "deny",  "kill",  NULL};
 static const char *const severities[] = {"info", "low", "medium", "high", "critical", NULL};
 static const char *const modes[] = {"monitor", "enforce", NULL};
 

@@ -34,7 +34,15 @@
 #define PACK_RULES_MAX 256
 #define PACK_FILE_MAX (192 * 1024)
 
-enum disposition { DISPOSITION_ALLOW = 0, DISPOSITION_ALERT, DISPOSITION_KILL };
+/* By precedence. `hold`: refused until an operator approves. `redact`: masked, then let go. */
+enum disposition {
+	DISPOSITION_ALLOW = 0,
+	DISPOSITION_ALERT,
+	DISPOSITION_HOLD,
+	DISPOSITION_REDACT,
+	DISPOSITION_DENY,
+	DISPOSITION_KILL
+};
 const char *disposition_name(enum disposition d);
 
 struct pack;
@@ -53,6 +61,40 @@ const char *pack_rule_id(const struct pack *p, size_t i);
 const char *pack_rule_severity(const struct pack *p, size_t i);
 double pack_rule_risk(const struct pack *p, size_t i);
 enum disposition pack_rule_disposition(const struct pack *p, size_t i);
+
+/* --- what a rule says beyond its match --- */
+enum pack_fail { PACK_FAIL_OPEN = 0, PACK_FAIL_CLOSED };
+struct pack_action {
+	enum facts_subject on;
+	enum pack_fail fail; /* no answer in time, or no way to wait: fail: open | closed */
+	enum disposition
+		unknown; /* facts that never come: unknown: allow (default) | alert | deny */
+	enum disposition
+		otherwise; /* redact that cannot be done: else: allow | alert | hold | deny |
+				     * kill; default deny */
+	unsigned refuse;   /* REFUSE_* of role.h: refuse: [error, shutdown, kill]; default the
+				 * first two */
+	bool drop_quic;	   /* quic: drop */
+	struct facts_list redact;   /* class ids or globs; of a redact rule, never empty */
+	unsigned hold_s;	    /* hold: a grant's life unless the operator says otherwise */
+	unsigned block_ms;	    /* hold: wait that long before refusing; 0 = refuse now */
+	struct facts_list controls; /* "A.9.2": of ISO/IEC 42001 Annex A */
+	/* then: what is forbidden below the agent whose model asked for this tool */
+	struct facts_list tree_exec, tree_connect; /* ids of rules with on: exec, on: connect */
+};
+const struct pack_action *pack_rule_action(const struct pack *p, size_t i);
+/* pack: gate: {hold_ms: 20, full: pass | refuse}; 0 = default */
+struct pack_gate {
+	unsigned hold_ms;
+	bool refuse_when_full;
+};
+struct pack_gate pack_gate(const struct pack *p);
+uint64_t pack_revision(const struct pack *p); /* revision: monotonic per pack set; 0 = not given */
+
+/* Whether rule i, at stage FACTS_REQUEST, needs what only the request shows: such rules make writes
+ * wait. */
+bool pack_rule_content(const struct pack *p, size_t i);
+
 /* Every pattern of every rule, lower case, with its line and its word ("service"). */
 void pack_values(const struct pack *p,
 		 void (*each)(void *ctx, size_t rule, unsigned line, const char *key,
@@ -66,19 +108,25 @@ struct decision {
 	size_t rules;
 	uint8_t result[PACK_RULES_MAX]; /* enum rule_result, by rule index */
 	int deciding; /* index of the first fired rule of that disposition, or -1 */
+	bool monitored
+		[PACK_RULES_MAX]; /* the rule alone is in monitor mode, or not rolled out here */
 };
 void pack_decide(const struct pack *p, const struct facts *f, struct decision *ret);
 
 /*
- * In-kernel rules: the kill rules that ask only for host, service, tool and user, at most 64,
- * bit i = i-th such rule. `index[bit]` is the rule's index in the pack.
+ * In-kernel rules: the deny and kill rules on calls and connections that ask only for host,
+ * service, tool, user and address, at most 64, bit i = i-th such rule. `index` is the rule's index
+ * in the pack. Content rules with a deny, kill, redact or hold are among them (content: true), by
+ * what they ask for besides, so that the kernel knows whose writes wait.
  */
 struct pack_krule {
 	size_t index;
 	bool any_host; /* neither hosts nor services: every AI host, never every host */
 	bool any_tool, any_user;
-	struct facts_list hosts;	/* patterns with at most a leading "*." */
-	struct facts_list services;	/* ids or globs; the caller expands them into hosts */
+	bool content;		    /* the worker decides, by the request; the write waits for it */
+	struct facts_list nets;	    /* CIDR of `address` */
+	struct facts_list hosts;    /* patterns with at most a leading "*." */
+	struct facts_list services; /* ids or globs; the caller expands them into hosts */
 	struct facts_list tools, users; /* globs */
 };
 size_t pack_krules(const struct pack *p, struct pack_krule ret[static 64]);
@@ -86,6 +134,19 @@ size_t pack_krules(const struct pack *p, struct pack_krule ret[static 64]);
 const char *pack_krule_reason(const struct pack *p, size_t i);
 /* The tool bits for one tool id ("" = no tool): rules whose tools match it, any_tool included. */
 uint64_t pack_krules_tool(const struct pack_krule *r, size_t n, const char *tool);
+
+/* Exec rules: those with on: exec, at most 64, in the order of the pack. The worker says of each
+ * file which of them name it (pack_exec_file), the kernel does the rest by user and tree. */
+struct pack_exec_rule {
+	size_t index;
+	bool any_user, in_tree; /* in_tree: only below an AI tool */
+	bool allowlist;		/* it denies what is NOT named: match: {not: {…}} only */
+	struct facts_list users;
+};
+size_t pack_exec_rules(const struct pack *p, struct pack_exec_rule ret[static 64]);
+/* Bit i: exec rule i fires on this file for some user; f->subject is FACTS_EXEC. */
+uint64_t pack_exec_file(const struct pack *p, const struct facts *f);
+
 bool glob_match(const char *pattern, const char *s); /* * and ?, case-insensitive */
 
 /* Runs the pack's own tests; each(ctx, name, ok, detail) for every case. Returns failures. */

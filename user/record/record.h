@@ -26,6 +26,7 @@ enum record_schema {
 	RECORD_AI_CALL = 1,  /* probity.v1.AiCall */
 	RECORD_CONTROL = 2,  /* probity.v1.Control */
 	RECORD_MCP_CALL = 3, /* probity.v1.McpCall */
+	RECORD_DENIAL = 4,   /* probity.v1.Denial */
 };
 enum record_alg { RECORD_ED25519 = 1 /* 2 is kept for ML-DSA-44 */ };
 

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/*
+ * The gate's layouts, shared by bpf/ and user/: what the kernel asks, what it is answered, and which
+ * rules it decides by itself. Events of the gate go through the same ring as all others (event.h
+ * lists their kinds). A verdict never depends on room in the ring: what cannot be told is counted
+ * and denied or let through all the same.
+ */
+#ifndef PROBITY_GATE_H
+#define PROBITY_GATE_H
+
+#include "proto/event.h"
+
+/* --- rules in the kernel ----------------------------------------------------------------------- */
+
+/*
+ * Kernel rules are bits, as in event.h: host(name) & tool(process) & user(uid). krule_do says what a
+ * bit does, and from which stage on. A rule that is in none of the sets kills (as without a gate).
+ */
+struct krule_do {
+	__event_u64 deny;      /* refuse; connect, ClientHello and write alike */
+	__event_u64 kill;      /* end the process */
+	__event_u64 no_kill;   /* of deny: never kill, also when nothing milder works here */
+	__event_u64 watch;     /* monitor mode: tell what would have been, let it go */
+	__event_u64 content;   /* decided by content: the write waits for the worker */
+	__event_u64 fail_open; /* of content: without an answer in time the write goes */
+	__event_u64 no_quic; /* Initial packets to this name are dropped: the client turns to TCP */
+};
+
+/* How a refusal was done; enum in `mechanism` of event_deny, names by gate_mechanism_name(). */
+enum gate_mechanism {
+	GATE_NONE,
+	GATE_OVERRIDE,	     /* the TLS function returned an error without running */
+	GATE_LSM_SENDMSG,    /* lsm/socket_sendmsg: -EPERM for a marked socket */
+	GATE_EGRESS,	     /* cgroup_skb/egress: packets of a marked socket are dropped */
+	GATE_SHUTDOWN,	     /* the socket was shut by the keeper while the write waited */
+	GATE_SIGNAL,	     /* bpf_send_signal(SIGKILL) at the call */
+	GATE_PIDFD,	     /* SIGKILL by the keeper */
+	GATE_LSM_EXEC,	     /* lsm/bprm_check_security */
+	GATE_FMOD_EXEC,	     /* fmod_ret/security_bprm_check */
+	GATE_SIGNAL_EXEC,    /* SIGKILL at sched_process_exec, before the first user instruction */
+	GATE_LSM_OPEN,	     /* lsm/file_open: an interpreter may not open that script */
+	GATE_LSM_MMAP,	     /* lsm/mmap_file, lsm/file_mprotect */
+	GATE_LSM_CONNECT,    /* lsm/socket_connect */
+	GATE_CGROUP_CONNECT, /* cgroup/connect4|6, cgroup/sendmsg4|6 */
+	GATE_CLIENTHELLO,    /* the ClientHello never left and the socket was destroyed */
+	GATE_QUIC,	     /* Initial packets dropped */
+	GATE_PROCESS_VM,     /* process_vm_writev: masked in the held buffer */
+	GATE_LSM_GUARD,	     /* guard.bpf.c */
+	GATE_MECHANISM__MAX
+};
+
+/* Where a kernel program decided. */
+enum gate_hook {
+	GATE_AT_EXEC = 1,
+	GATE_AT_SCRIPT,
+	GATE_AT_MAP,
+	GATE_AT_CONNECT,
+	GATE_AT_SENDTO,
+	GATE_AT_HELLO,
+	GATE_AT_QUIC,
+	GATE_AT_WRITE,
+	GATE_AT_GUARD,
+};
+
+/* Why, when it was no name in a hello. */
+enum gate_evidence {
+	GATE_BY_SNI = 1,
+	GATE_BY_DNS,  /* an answer this process asked for, not older than its TTL and 10 s */
+	GATE_BY_IP,   /* a range that belongs to one service */
+	GATE_BY_HOST, /* of a clear HTTP request */
+	GATE_BY_FILE,
+	GATE_BY_TREE, /* what a tool call of a model had forbidden to its agent's tree */
+	GATE_BY_CONTENT,
+};
+
+#define EVENT_WHAT_MAX 256
+/* EVENT_DENY: one per verdict, from the program that decided. Floods are folded: `count` verdicts
+ * of the same kind on the same subject since the last one told, this one included. */
+struct event_deny {
+	struct event h;
+	__event_u64 rules;  /* bits of krule or exec rules, by `hook` */
+	__event_u64 policy; /* generation of the rules */
+	__event_u64 cookie; /* of the socket, or 0 */
+	__event_u64 count;
+	__event_u64 dev, ino;
+	struct event_addr peer;
+	__event_u16 hook, mechanism, evidence; /* enum gate_* */
+	__event_u8 watched;		       /* monitor mode: nothing was done */
+	__event_u8 pad;
+	char what[EVENT_WHAT_MAX]; /* name or path; NUL-terminated */
+};
+
+/* --- the write that waits ------------------------------------------------------------------------ */
+
+/*
+ * A gated write is told at its entry and not at its return: EVENT_DATA with EVENT_F_GATED for its
+ * bytes (offset = where the connection is; what a partial write did not move comes again at the
+ * same offset, and is skipped as seen), then one EVENT_GATE, then the program waits for
+ * gate_slots[conn & mask] to hold {conn, seq, verdict}. At return only the offset moves.
+ */
+struct event_gate {
+	struct event h;
+	__event_u64 seq;    /* of this wait; unique while the agent runs */
+	__event_u64 offset; /* of the first byte */
+	__event_u64 size;   /* bytes of the write */
+	__event_u64 cookie; /* of the socket if bound, or 0 */
+	__event_u64 rules;  /* content rules that concern this host, tool and user */
+	__event_u32 how;    /* enum gate_wait */
+	__event_u32
+		told; /* bytes that were told: all, or the call is too large or a page is gone */
+};
+enum gate_wait {
+	GATE_REEXEC, /* the call is made again until the verdict is there; any number waits */
+	GATE_HELD,   /* a bounded wait inside of the probe */
+	GATE_FULL,   /* no wait was possible (CPUs, 5.10): already let through or refused */
+};
+/* EVENT_GATE_END: the wait is over. */
+struct event_gate_end {
+	struct event h;
+	__event_u64 seq, waited_ns;
+	__event_u32 verdict;   /* enum gate_verdict in force; GATE_TIMEOUT: nobody answered */
+	__event_u32 mechanism; /* what the kernel did by itself: GATE_OVERRIDE, _SIGNAL, _NONE … */
+};
+
+enum gate_verdict {
+	GATE_ASKED = 0,
+	GATE_PASS,
+	GATE_REFUSE, /* as the worker chose: the mildest mechanism that the keeper made ready */
+	GATE_KILL,
+	GATE_TIMEOUT,
+};
+#define GATE_SLOTS 65536
+struct gate_slot { /* mmapable array, written by the worker alone */
+	__event_u64 conn, seq;
+	__event_u32 verdict;
+	__event_u32 pad;
+};
+
+/* Who waits, for the keeper: key = seq. The only memory the worker may ask to have masked. */
+struct gate_wait_key {
+	__event_u64 seq;
+};
+struct gate_waiter {
+	__event_u64 conn, start_ns, cookie;
+	__event_u64 buf, len; /* of the write, in the process's memory */
+	__event_u32 tgid, tid;
+	__event_u64 since_ns;
+};
+
+/* Settings, in the map `gate`: one entry, written by the keeper. */
+struct gate_settings {
+	__event_u32 on;	     /* 0: no content rules in force; writes are told at return */
+	__event_u32 hold_us; /* a write waits no longer */
+	__event_u32 waiters; /* at once, of GATE_HELD */
+	__event_u32 full;    /* enum gate_full: what when no wait is possible */
+	__event_u64 generation;
+	__event_u64 alive_ns; /* CLOCK_BOOTTIME, renewed every second: older than 3 s = no agent */
+};
+enum gate_full { GATE_FULL_PASS, GATE_FULL_REFUSE };
+
+/* --- sockets ------------------------------------------------------------------------------------- */
+
+/* sock_rules (maps.h) of a socket, besides its name's rules: may its packets go? */
+enum sock_verdict {
+	SOCK_NONE, /* nothing said */
+	SOCK_ASK,  /* its name is not known to the kernel yet (hello in pieces, clear HTTP, QUIC):
+		    * packets wait for the worker */
+	SOCK_PASS,
+	SOCK_DENY, /* none may leave; lsm/socket_sendmsg gives -EPERM */
+};
+
+/* What a process was told by DNS. Key of `dns_names`. */
+struct dns_key {
+	__event_u32 tgid;
+	__event_u32 family;
+	__event_u8 addr[16];
+};
+struct dns_value {
+	__event_u64 rules, generation, until_ns;
+	__event_u8 name[64]; /* the head of it, for the record */
+};
+/* Ranges that belong to one service: LPM trie `deny_nets`. */
+struct net_key {
+	__event_u32 prefix; /* bits, of family and address */
+	__event_u32 family; /* network order */
+	__event_u8 addr[16];
+};
+
+#define EVENT_QUIC_MAX 1500
+struct event_quic { /* EVENT_QUIC: an Initial packet of a client, as it stands in the datagram */
+	struct event h;
+	struct event_addr local, peer;
+	__event_u64 cookie;
+	__event_u32 size, pad;
+	__event_u8 bytes[];
+};
+
+/* --- exec ---------------------------------------------------------------------------------------- */
+
+/* One generation of one file. A write to it makes another. Key of `exec_files`. */
+struct exec_key {
+	__event_u64 dev, ino; /* as stat(2): dev major << 20 | minor in kernel form */
+};
+struct exec_value {
+	__event_u64 rules;	/* exec rules that name this file: by path, digest, package, tool */
+	__event_u64 generation; /* of the rules */
+	__event_u64 ctime_ns, size; /* of the file when it was looked at: another = not known */
+	__event_u32 flags;	    /* EXEC_* */
+	__event_u32 pad;
+};
+#define EXEC_KNOWN 1	   /* looked at: no rule needs a digest that is not there yet */
+#define EXEC_INTERPRETER 2 /* node, python, bun …: the scripts it opens are looked up as well */
+#define EXEC_SCRIPT 4	   /* a script of a tool or a package */
+#define EXEC_ALWAYS 8	   /* built-in allow: agent, package manager, remote access, shutdown */
+#define EXEC_ALLOWED 16	   /* on the list of an allowlist */
+
+/* In the map `exec_settings`: one entry. */
+struct exec_settings {
+	__event_u64 all, any_user, any_tree; /* bits in use; those without that constraint */
+	__event_u64 deny, kill, watch;
+	__event_u64
+		allowlist; /* rules that deny what is not EXEC_ALLOWED, for their users and trees */
+	__event_u64 generation;
+	__event_u32 wait_us; /* an exec of a file not looked at waits so long for the keeper */
+	__event_u32 pad;
+};
+
+/* What a model's tool call has forbidden below one process: `trees`, key = tgid, spread at fork. */
+struct tree_value {
+	__event_u64 start_ticks; /* KRULE_TICK_NS: of this very process */
+	__event_u64 exec_rules, connect_rules;
+	__event_u64 generation, until_ns; /* 0 = as long as it lives */
+};
+
+#ifndef __bpf__
+_Static_assert(sizeof(struct event_deny) % 8 == 0, "no hidden padding");
+_Static_assert(sizeof(struct gate_slot) == 24, "gate_slot has no hidden padding");
+_Static_assert(sizeof(struct gate_waiter) == 56, "gate_waiter has no hidden padding");
+#endif
+
+#endif
