@@ -95,9 +95,8 @@ static json_t *parse(const char *text)
 	return j ?: json_object();
 }
 
-static json_t *status(void *ctx)
+static json_t *status(struct keeper *k)
 {
-	struct keeper *k = ctx;
 	uint64_t count[DROP__MAX];
 	json_t *j, *drops = json_object(), *worker = parse(k->worker.status), *policy;
 	struct utsname u;
@@ -130,6 +129,16 @@ static json_t *status(void *ctx)
 			    json_integer(k->recorder.restarts));
 	return j;
 }
+
+static void on_status(void *ctx, struct control_call *call)
+{
+	control_reply(call, status(ctx));
+}
+
+static const struct control_verb verbs[] = {
+	{"status", false, on_status},
+	{},
+};
 
 /* --- beginning and end ------------------------------------------------------------------------ */
 
@@ -217,7 +226,7 @@ int keeper_main(const struct config *cfg)
 	if (!k.base || open_all(&k))
 		return 1;
 	listen_all(&k);
-	if (control_open(k.base, cfg->run_dir, status, &k, &k.socket))
+	if (control_open(k.base, cfg->run_dir, verbs, &k, &k.socket))
 		return 1;
 	start_recorder(&k);
 	start_worker(&k);

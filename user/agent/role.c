@@ -165,6 +165,7 @@ static const struct bound {
 	[ROLE_SEAL] = {sizeof(struct role_seal), ROLE_BODY_MAX, role_seal_ok},
 	[ROLE_FILE] = {sizeof(struct role_file), sizeof(struct role_file), role_file_ok},
 	[ROLE_JUDGE] = {sizeof(struct role_judge), sizeof(struct role_judge), NULL},
+	[ROLE_FOLDED] = {sizeof(struct event_deny), sizeof(struct event_deny), NULL},
 	[ROLE_JUDGED] = {sizeof(struct role_judged), ROLE_BODY_MAX, role_judged_ok},
 };
 

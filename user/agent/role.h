@@ -64,6 +64,7 @@ enum role_kind {
 	ROLE_SEAL,    /* struct role_seal + packed probity.v1.Control: to be sealed as a record */
 	ROLE_FILE,    /* struct role_file: which exec rules concern this file? */
 	ROLE_JUDGE,   /* struct role_judge: explain what the pack says of a process */
+	ROLE_FOLDED, /* struct event_deny: refusals that the kernel counted and did not tell */
 	/* worker → keeper */
 	ROLE_JUDGED, /* struct role_judged + JSON text: answer to ROLE_JUDGE */
 	ROLE__MAX
