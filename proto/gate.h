@@ -49,6 +49,11 @@ enum gate_mechanism {
 	GATE_MECHANISM__MAX
 };
 
+/* How a refusal may be done, mildest first; the pack's `refuse:`. */
+#define REFUSE_ERROR 1	  /* the call fails: register override, send-deny */
+#define REFUSE_SHUTDOWN 2 /* the connection ends */
+#define REFUSE_KILL 4
+
 /* Where a kernel program decided. */
 enum gate_hook {
 	GATE_AT_EXEC = 1,

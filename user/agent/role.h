@@ -216,10 +216,6 @@ struct role_gate {
 	struct krule_do todo; /* what the bits of ROLE_KRULES do */
 };
 
-/* How a refusal may be done, mildest first; the pack's `refuse:`. */
-#define REFUSE_ERROR 1	  /* the call fails: register override, send-deny */
-#define REFUSE_SHUTDOWN 2 /* the connection ends */
-#define REFUSE_KILL 4
 struct role_refuse {
 	uint64_t seq;	 /* of the waiting write; 0 = none waits */
 	uint64_t cookie; /* of the socket; 0 = not known */

@@ -72,7 +72,7 @@ struct pack_action {
 	enum disposition
 		otherwise; /* redact that cannot be done: else: allow | alert | hold | deny |
 				     * kill; default deny */
-	unsigned refuse;   /* REFUSE_* of role.h: refuse: [error, shutdown, kill]; default the
+	unsigned refuse;   /* REFUSE_* of gate.h: refuse: [error, shutdown, kill]; default the
 				 * first two */
 	bool drop_quic;	   /* quic: drop */
 	struct facts_list redact;   /* class ids or globs; of a redact rule, never empty */
