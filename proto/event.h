@@ -45,6 +45,7 @@ enum event_kind {
 	EVENT_GATE,	/* a write waits for its verdict; its bytes were told just before */
 	EVENT_GATE_END, /* it waits no more */
 	EVENT_QUIC,	/* a client's Initial packet */
+	EVENT_EXEC_ASK, /* a file nobody has looked at is about to run */
 };
 
 enum event_dir { EVENT_WRITE = 0, EVENT_READ = 1 };
@@ -62,6 +63,7 @@ enum event_dir { EVENT_WRITE = 0, EVENT_READ = 1 };
 #define EVENT_F_TLS12 0x200 /* the record layer itself said which version */
 #define EVENT_F_TLS13 0x400
 #define EVENT_F_GATED 0x800 /* EVENT_DATA: of a write that has not begun (gate.h) */
+#define EVENT_F_ASKED 0x10000 /* EVENT_HELLO, clear EVENT_DATA: packets wait for ROLE_SOCK (SOCK_ASK) */
 /* Of a TLS handle or key: TLS_COOKIE_STACK of the functions that moved its bytes. */
 #define EVENT_F_STACK_SHIFT 12
 #define EVENT_F_STACK(flags) ((flags) >> EVENT_F_STACK_SHIFT & 0xf)

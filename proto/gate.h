@@ -102,6 +102,7 @@ struct event_deny {
  * bytes (offset = where the connection is; what a partial write did not move comes again at the
  * same offset, and is skipped as seen), then one EVENT_GATE, then the program waits for
  * gate_slots[conn & mask] to hold {conn, seq, verdict}. At return only the offset moves.
+ * EVENT_GATE always wakes the worker (BPF_RB_FORCE_WAKEUP).
  */
 struct event_gate {
 	struct event h;
@@ -213,18 +214,35 @@ struct exec_value {
 	__event_u32 flags;	    /* EXEC_* */
 	__event_u32 pad;
 };
-#define EXEC_KNOWN 1	   /* looked at: no rule needs a digest that is not there yet */
+#define EXEC_KNOWN 1	   /* looked at, and judged: with a digest, if a rule asks for one */
 #define EXEC_INTERPRETER 2 /* node, python, bun …: the scripts it opens are looked up as well */
 #define EXEC_SCRIPT 4	   /* a script of a tool or a package */
 #define EXEC_ALWAYS 8	   /* built-in allow: agent, package manager, remote access, shutdown */
-#define EXEC_ALLOWED 16	   /* on the list of an allowlist */
+#define EXEC_ALLOWED 16	   /* no allowlist refuses it */
+#define EXEC_LIBRARY 32	   /* no program: mapping it is judged, running it cannot be */
+
+/* Scripts where no hook sees them opened: the path as the caller gives it, in argv or to exec. Key
+ * of `exec_paths`; the value is that of the file it leads to. */
+#define EXEC_PATH_MAX 192
+struct exec_path {
+	char path[EXEC_PATH_MAX]; /* the rest 0 */
+};
+
+/* EVENT_EXEC_ASK, control ring only: a file that is not in exec_files is about to run. */
+struct event_exec_ask {
+	struct event h;
+	__event_u64 dev, ino, ctime_ns, size;
+	char path[EVENT_WHAT_MAX]; /* as given; NUL-terminated */
+};
 
 /* In the map `exec_settings`: one entry. */
 struct exec_settings {
 	__event_u64 all, any_user, any_tree; /* bits in use; those without that constraint */
+	__event_u64 in_tree; /* hold below every AI tool; in neither: only where `trees` says so */
 	__event_u64 deny, kill, watch;
-	__event_u64
-		allowlist; /* rules that deny what is not EXEC_ALLOWED, for their users and trees */
+	__event_u64 allowlist; /* rules that deny what they do not name: exec_value.rules has them
+				* for each file that is not on the list */
+	__event_u64 closed;    /* hold for files that nobody has looked at yet (fail: closed) */
 	__event_u64 generation;
 	__event_u32 wait_us; /* an exec of a file not looked at waits so long for the keeper */
 	__event_u32 pad;

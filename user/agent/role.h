@@ -64,7 +64,7 @@ enum role_kind {
 	ROLE_SEAL,    /* struct role_seal + packed probity.v1.Control: to be sealed as a record */
 	ROLE_FILE,    /* struct role_file: which exec rules concern this file? */
 	ROLE_JUDGE,   /* struct role_judge: explain what the pack says of a process */
-	ROLE_FOLDED, /* struct event_deny: refusals that the kernel counted and did not tell */
+	ROLE_FOLDED,  /* struct event_deny: refusals that the kernel counted and did not tell */
 	/* worker → keeper */
 	ROLE_JUDGED, /* struct role_judged + JSON text: answer to ROLE_JUDGE */
 	ROLE__MAX
@@ -264,12 +264,16 @@ struct role_pending {
 	char rule[64], user[64], tool[64], service[64], host[128], model[128];
 	char exe[256], why[256];
 	char pack[64], pack_version[64];
+	uint64_t root_start_ns; /* the tool it is, or is below; else pid itself: GRANT_SESSION */
+	uint32_t root_pid;
+	uint32_t grant_s; /* the rule's hold: for how long, unless the operator says otherwise */
 };
 enum grant_scope { GRANT_CALL, GRANT_TOOL, GRANT_SERVICE, GRANT_SESSION };
 struct role_grant {
 	uint8_t key[32];
 	char id[16];
 	char rule[64], user[64], tool[64], service[64], host[128];
+	char by[64];		   /* operator: login name */
 	uint64_t until_unix_ns;	   /* 0 = used up by one call (GRANT_CALL) */
 	uint64_t session_start_ns; /* GRANT_SESSION: of the process at the root of the tree */
 	uint32_t session_pid;
@@ -289,12 +293,14 @@ struct role_file {
 	uint64_t id; /* not to be guessed */
 	uint64_t dev, ino, size, ctime_ns;
 	uint32_t uid, mode;
-	uint32_t script; /* a script: the interpreter's name is in `package` only if it is known */
-	uint32_t pad;
+	uint32_t script; /* a script */
+	uint32_t flags;	 /* EXEC_LIBRARY; FILE_NAME: no file, only the package a launcher names */
 	char path[512];
+	char interpreter[64]; /* of a script: "node", "python3"; "" */
 	char sha256[65];
 	char package[127]; /* npm or Debian package it belongs to, "@openai/codex"; "" */
 };
+#define FILE_NAME 0x10000
 struct role_file_rules {
 	uint64_t id, generation;
 	uint64_t rules; /* exec rules that name this file */
@@ -304,9 +310,13 @@ struct role_file_rules {
 };
 struct role_exec_rules {
 	uint64_t generation;
-	uint64_t all, any_user, any_tree, deny, kill, watch, allowlist;
+	uint64_t all, any_user, any_tree, in_tree, deny, kill, watch, allowlist, closed;
 	uint32_t users, wait_us;
+	uint32_t wants; /* EXEC_WANTS_* */
+	uint32_t pad;
 };
+#define EXEC_WANTS_DIGEST 1  /* a rule asks for SHA-256 */
+#define EXEC_WANTS_PACKAGE 2 /* ... for a package */
 struct role_exec_user {
 	uint64_t rules;
 	char pattern[64];

@@ -46,10 +46,12 @@ static enum rule_result eval_cond(const struct cond *c, const struct facts *f)
 {
 	if (f->stage < c->key->first)
 		return RULE_UNKNOWN;
-	if (c->key->of_service && f->stage < FACTS_REQUEST && !f->service_known)
+	if (c->key->of_service && (f->stage < FACTS_REQUEST || f->partial) && !f->service_known)
 		return RULE_UNKNOWN;
 	if (holds(c, f))
 		return RULE_FIRED;
+	if (f->partial && c->key->first >= FACTS_REQUEST)
+		return RULE_UNKNOWN;
 	return f->stage < c->key->settled ? RULE_UNKNOWN : RULE_NO;
 }
 

@@ -33,6 +33,7 @@ enum facts_subject {
 struct facts {
 	enum facts_subject subject;
 	enum facts_stage stage;
+	bool partial; /* FACTS_REQUEST of a request that still comes: a hit counts, a miss is unknown */
 	uint32_t uid;
 	const char *user, *exe, *tool, *cgroup, *container;
 	struct facts_list groups;
