@@ -76,6 +76,14 @@ struct {
 	__type(value, struct exec_value);
 } exec_files SEC(".maps") __weak;
 
+/* Scripts by path ↓ keeper, for kernels without LSM. Of files that a rule names, so few. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 2048);
+	__type(key, struct exec_path);
+	__type(value, struct exec_value);
+} exec_paths SEC(".maps") __weak;
+
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -99,7 +107,9 @@ struct {
 	__type(value, struct tree_value);
 } trees SEC(".maps") __weak;
 
-/* Verdicts not told one by one ↑ keeper, which tells the rest once a second. */
+/* Verdicts not told one by one ↑ keeper, which tells what was added once a second, and takes out what
+ * has been still for a while (user/agent/folds.c). 450 KiB, taken at the start: any program may use
+ * it. */
 struct fold_key {
 	__u64 subject; /* inode, cookie or a hash of the address */
 	__u64 rules;
@@ -107,16 +117,23 @@ struct fold_key {
 	__u16 hook, mechanism;
 };
 struct fold {
-	__u64 told_ns; /* CLOCK_BOOTTIME */
-	__u64 count;   /* since then */
-	struct event_deny last;
+	__u64 count;   /* since the first, which was told when it fitted; never goes down */
+	__u64 seen_ns; /* the latest, CLOCK_BOOTTIME */
+	struct event_deny last; /* the first one; version 0 while it is being written */
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1024);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, struct fold_key);
 	__type(value, struct fold);
 } folds SEC(".maps") __weak;
+
+/* How many of a fold's count were told: the keeper's alone, here because it outlives the keeper. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, struct fold_key);
+	__type(value, __u64);
+} folds_told SEC(".maps") __weak;
 
 #endif

@@ -24,6 +24,7 @@ struct krule_do {
 	__event_u64 content;   /* decided by content: the write waits for the worker */
 	__event_u64 fail_open; /* of content: without an answer in time the write goes */
 	__event_u64 no_quic; /* Initial packets to this name are dropped: the client turns to TCP */
+	__event_u64 unknown; /* of deny: also what shows no name at all (pack: unknown: deny) */
 };
 
 /* How a refusal was done; enum in `mechanism` of event_deny, names by gate_mechanism_name(). */

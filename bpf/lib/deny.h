@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
  * Saying that something was refused. The verdict was given before and does not depend on any of this.
- * The first of a kind is told at once. More of the same process on the same subject within FOLD_NS
- * are counted; the count goes with the next one told, or the keeper tells it. Where the table of
- * counts is full, each is told.
+ *
+ * The first of a kind (process, hook, mechanism, rules, subject) is told at once, by who puts its
+ * entry into `folds`: exactly one can. All others are counted in that entry, and the keeper tells
+ * what was added, once a second (user/agent/folds.c): no count is ever reset, so none is lost and
+ * none is told twice. What found no room in the ring is counted there as well. Where `folds` has no
+ * room, each is told.
+ *
+ * Any program can call it: the maps take their memory at the start, and nothing is compared and
+ * exchanged, which 5.10 cannot.
  */
 #ifndef PROBITY_BPF_DENY_H
 #define PROBITY_BPF_DENY_H
@@ -11,49 +17,103 @@
 #include "../maps_gate.h"
 #include "emit.h"
 
-#define FOLD_NS 1000000000ull
+/* In the caller's frame; what is not set is 0. */
+struct deny {
+	__u64 subject; /* inode, cookie or a hash of an address: what floods are folded by */
+	__u64 rules, policy;
+	__u64 conn, cookie;
+	__u64 dev, ino;
+	__u64 start_ns, cgroup; /* whose it is; deny_me() fills them in */
+	__u32 tgid, tid, uid;
+	__u16 hook, mechanism;
+	__u16 evidence;
+	__u8 watched, pad[5];
+	struct event_addr peer;
+};
 
-/* d lies in the caller's frame or map: everything but h and count is filled in. Programs that may
- * sleep cannot use a map that allocates on kernels before 6.1: they tell each (fold = false). */
-static __noinline int deny_send(const struct event_deny *d, __u64 count)
+/* Programs in the context of who is refused. */
+static __always_inline void deny_me(struct deny *d)
 {
-	struct event_deny *e = d ? reserve(sizeof(*e)) : NULL;
-	__u64 start_ns;
+	__u64 id = bpf_get_current_pid_tgid();
 
-	if (!e)
-		return 0; /* counted by reserve() */
-	__builtin_memcpy(e, d, sizeof(*e));
-	start_ns = d->h.start_ns;
-	head(&e->h, EVENT_DENY, sizeof(*e));
-	e->h.conn = d->h.conn;
-	e->h.start_ns = start_ns ?: task_start((void *)bpf_get_current_task());
-	e->count = count;
-	commit(e);
-	return 0;
+	d->start_ns = task_start((void *)bpf_get_current_task());
+	d->cgroup = bpf_get_current_cgroup_id();
+	d->tgid = id >> 32;
+	d->tid = (__u32)id;
+	d->uid = (__u32)bpf_get_current_uid_gid();
 }
 
-static __noinline int deny_tell(struct event_deny *d, __u64 subject)
+/* what: a text in memory the kernel can read, or NULL. */
+static __always_inline void deny_fill(struct event_deny *e, const struct deny *d, const void *what)
+{
+	e->h.version = EVENT_VERSION;
+	e->h.kind = EVENT_DENY;
+	e->h.len = sizeof(*e);
+	e->h.boot_ns = bpf_ktime_get_boot_ns();
+	e->h.conn = d->conn;
+	e->h.start_ns = d->start_ns;
+	e->h.cgroup = d->cgroup;
+	e->h.pid = d->tgid;
+	e->h.tid = d->tid;
+	e->h.uid = d->uid;
+	e->h.flags = 0;
+	e->rules = d->rules;
+	e->policy = d->policy;
+	e->cookie = d->cookie;
+	e->count = 1;
+	e->dev = d->dev;
+	e->ino = d->ino;
+	e->peer = d->peer;
+	e->hook = d->hook;
+	e->mechanism = d->mechanism;
+	e->evidence = d->evidence;
+	e->watched = d->watched;
+	e->pad = 0;
+	__builtin_memset(e->what, 0, sizeof(e->what));
+	if (what)
+		bpf_probe_read_kernel_str(e->what, sizeof(e->what), what);
+}
+
+/* False: there was no room in the ring. */
+static __noinline bool deny_now(const struct deny *d, const void *what)
+{
+	struct event_deny *e = d ? bpf_ringbuf_reserve(&events, sizeof(*e), 0) : NULL;
+
+	if (!e)
+		return false;
+	deny_fill(e, d, what);
+	commit(e);
+	return true;
+}
+
+static const struct fold no_fold;
+
+static __noinline int deny_tell(const struct deny *d, const void *what)
 {
 	struct fold_key k = {};
 	struct fold *f;
-	__u64 now = bpf_ktime_get_boot_ns(), count;
+	long r;
 
 	if (!d)
 		return 0;
-	k.subject = subject;
+	k.subject = d->subject;
 	k.rules = d->rules;
-	k.tgid = bpf_get_current_pid_tgid() >> 32;
+	k.tgid = d->tgid;
 	k.hook = d->hook;
 	k.mechanism = d->mechanism;
+	r = bpf_map_update_elem(&folds, &k, &no_fold, BPF_NOEXIST);
 	f = bpf_map_lookup_elem(&folds, &k);
-	if (f && now - f->told_ns < FOLD_NS) {
-		__sync_fetch_and_add(&f->count, 1);
+	if (!f) {
+		if (!deny_now(d, what))
+			drop(DROP_RING_FULL);
 		return 0;
 	}
-	count = f ? __sync_lock_test_and_set(&f->count, 0) : 0;
-	if (f)
-		f->told_ns = now;
-	return deny_send(d, count + 1);
+	if (!r)
+		deny_fill(&f->last, d, what);
+	if (r || !deny_now(d, what))
+		__sync_fetch_and_add(&f->count, 1);
+	f->seen_ns = bpf_ktime_get_boot_ns();
+	return 0;
 }
 
 #endif
