@@ -50,10 +50,12 @@ struct conn {
 	__u64 seq; /* AEAD of TLS 1.2: of the last record. GnuTLS: the buffer of a write to repeat */
 	__u64 turn;  /* bytes that went in turn_dir since any went in the other direction */
 	__u64 asked; /* where the ring was behind the beginning of the last turn that wrote */
+	__u64 cookie; /* of its socket, 0 = not bound */
+	__u64 passed, passed_buf; /* the last write that the gate let go: offset, buffer */
+	__u32 passed_len;
 	__u32 turn_dir;
 	__u32 ignored;
 	__u32 flags; /* EVENT_F_*, CONN_* */
-	__u32 pad;
 };
 #define CONN_BOUND 0x10000
 #define CONN_SHAKEN 0x20000 /* a handshake site of its stack fired: its end will be told as well */
@@ -86,7 +88,15 @@ struct frame {
 	__u32 how; /* TLS_L_* of its site, FRAME_OPEN, EVENT_F_TLS* << 8 */
 };
 #define FRAME_OPEN 0x80
+/* A write of this thread that waits by being made again (lib/gate.h). */
+struct hold {
+	__u64 seq; /* 0 = none */
+	__u64 conn, ssl, sp;
+	__u64 since_ns, until_ns; /* CLOCK_MONOTONIC */
+	__u64 rules;
+};
 struct call {
+	struct hold hold;
 	struct conn_key key; /* of pending */
 	__u64 sp;	     /* of pending: a send from deeper in the stack is inside the call */
 	__u64 received;	     /* the socket this thread received from last */
@@ -185,6 +195,8 @@ struct shared {
 	__u32 hold_drops;  /* and not through more retransmissions than this */
 	__u32 wait_us;	   /* a call waits for room in the ring so long; 0 = never */
 	__u32 waiters_max; /* at the same time: one CPU less than there are */
+	__u32 mark;	   /* what SOCK_DENY does here: GATE_LSM_SENDMSG, GATE_EGRESS; 0 = nothing */
+	__u32 pad;
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -200,6 +212,7 @@ struct tally {
 	__u64 stuck;	 /* where the reader stood when somebody waited in vain */
 	__u64 waited;	 /* calls that waited for room */
 	__u64 waiters;
+	__u64 next_gate; /* last number of a gated write given out */
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

@@ -260,7 +260,9 @@ enum tls_loc {
 #define TLS_COOKIE_AAD(c) ((c) >> 28 & 0x1f)
 #define TLS_COOKIE_AADLEN(c) ((c) >> 33 & 0x1f)
 /* TLS_OPEN: bytes before the ciphertext in buf. TLS_RETURN: no location but a number, the words the
- * stack pointer is above the entry's: 1 behind the call of a function that leaves by a pointer. */
+ * stack pointer is above the entry's: 1 behind the call of a function that leaves by a pointer.
+ * Writes and TLS_SEAL: a number that the keeper gives, the bytes in front of the probe that do
+ * nothing (agent/attach/reentry.h): from there the call can be made again. 0 = it cannot. */
 #define TLS_COOKIE_SKIP(c) ((c) >> 38 & 0x1f)
 #define TLS_COOKIE_FLAGS(c) ((c) >> 43 & 0x1f)
 /* The two that the keeper gives: index into `hits`, and whose function it is. */

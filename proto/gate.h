@@ -104,6 +104,14 @@ struct event_deny {
  * same offset, and is skipped as seen), then one EVENT_GATE, then the program waits for
  * gate_slots[conn & mask] to hold {conn, seq, verdict}. At return only the offset moves.
  * EVENT_GATE always wakes the worker (BPF_RB_FORCE_WAKEUP).
+ *
+ * A write that is refused keeps its place in the stream: the offset moves over all of it, so what the
+ * client tries next is new. A write of the same buffer and length at the same offset as the last one
+ * that passed is that one, tried again: it is neither told nor held.
+ *
+ * Where no wait is possible (GATE_FULL) and the write goes, it is told at its return as without a
+ * gate, and EVENT_GATE says told = 0. Where it is refused its bytes come before, as they do with a
+ * deny rule: EVENT_F_REFUSED without EVENT_F_GATED.
  */
 struct event_gate {
 	struct event h;
@@ -127,6 +135,9 @@ struct event_gate_end {
 	__event_u64 seq, waited_ns;
 	__event_u32 verdict;   /* enum gate_verdict in force; GATE_TIMEOUT: nobody answered */
 	__event_u32 mechanism; /* what the kernel did by itself: GATE_OVERRIDE, _SIGNAL, _NONE … */
+	__event_u32 refused;   /* 1: it was not to go (by the verdict, or because there was none and
+				* the rules fail closed); with GATE_NONE nothing here stopped it */
+	__event_u32 pad;
 };
 
 enum gate_verdict {

@@ -39,10 +39,11 @@ struct shared {
 	struct krule_any krule;
 	uint32_t hold_ms, hold_drops;
 	uint32_t wait_us, waiters_max;
+	uint32_t mark, pad; /* enum gate_mechanism */
 };
 /* Of the map value `tally`. */
 struct tally {
-	uint64_t next_conn, stuck, waited, waiters;
+	uint64_t next_conn, stuck, waited, waiters, next_gate;
 };
 
 #define ATTACH_UPROBE_MULTI 48
@@ -263,7 +264,11 @@ void bpf_set_wait(struct bpf *b, uint32_t us)
 }
 bool bpf_waits(const struct bpf *b)
 {
-	return b->variant == BPF_VARIANT_SLEEPS;
+	return b->variant >= BPF_VARIANT_SLEEPS;
+}
+void bpf_set_mark(struct bpf *b, enum gate_mechanism does)
+{
+	__atomic_store_n(&b->shared->mark, does, __ATOMIC_SEQ_CST);
 }
 uint64_t bpf_waited(const struct bpf *b)
 {

@@ -9,6 +9,7 @@
 
 #include "agent/role.h"
 #include "proto/event.h"
+#include "proto/gate.h"
 
 struct bpf;
 struct bpf_program;
@@ -26,6 +27,9 @@ size_t bpf_call_max(const struct bpf *b); /* of a larger call only so much is to
 void bpf_set_wait(struct bpf *b, uint32_t us);
 bool bpf_waits(const struct bpf *b);	  /* whether this kernel can */
 uint64_t bpf_waited(const struct bpf *b); /* calls that did */
+/* What a socket's SOCK_DENY does on this host: GATE_LSM_SENDMSG or GATE_EGRESS while the programs that
+ * heed it are attached for all sockets; GATE_NONE: nothing, so a write without a milder way is killed. */
+void bpf_set_mark(struct bpf *b, enum gate_mechanism does);
 int bpf_events_fd(const struct bpf *b);
 size_t bpf_events_size(const struct bpf *b);
 int bpf_control_fd(const struct bpf *b);
