@@ -21,6 +21,8 @@ struct known;
 struct mcps;
 struct outcomes;
 struct socks;
+struct exec_rules;
+struct trees;
 struct worker;
 
 struct worker_counts {
@@ -53,6 +55,8 @@ struct worker {
 	struct known *known;
 	struct mcps *mcps;	   /* requests to tool servers; NULL: not read */
 	struct outcomes *outcomes; /* of kills by the keeper */
+	struct exec_rules *exec_rules;
+	struct trees *trees;
 
 	/* the pack in force */
 	struct pack *pack; /* NULL: none */
