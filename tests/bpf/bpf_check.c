@@ -655,7 +655,7 @@ static void put_rules(uint64_t generation, uint64_t any_tool, uint64_t any_user)
 	m.k.any_tool = any_tool;
 	m.k.any_user = any_user;
 	m.k.all = 7;
-	r = bpf_set_krules(b, &m.k, m.host, m.user);
+	r = bpf_set_krules(b, &m.k, &(struct krule_do){}, m.host, m.user);
 	if (r)
 		die("bpf_set_krules", r);
 }
@@ -741,7 +741,7 @@ static void test_rules_change(void)
 	put_rules(4, 3, 1);
 	stub.ctrl(h, 55, 0, "a.example.com");
 	none.generation = 5;
-	if (bpf_set_krules(b, &none, NULL, NULL))
+	if (bpf_set_krules(b, &none, &(struct krule_do){}, NULL, NULL))
 		die("bpf_set_krules", EINVAL);
 	move_at(0, h, 0, 10);
 	hear();

@@ -83,6 +83,16 @@ bool backend_can(enum policy_need need, const char **ret_backend, const char **r
 	return o;
 }
 
+bool backend_has(enum policy_need need, enum gate_mechanism m)
+{
+	const struct met *t = &table[need];
+
+	for (size_t i = 0; i < t->n; i++)
+		if (t->offers[i].m == m)
+			return true;
+	return false;
+}
+
 static void add_lacks(json_t *list, const struct policy_needs *v)
 {
 	for (unsigned n = 0; n < NEED__MAX; n++) {

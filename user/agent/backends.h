@@ -31,6 +31,9 @@ void backend_lack(enum policy_need need, const char *backend, const char *why);
 /* True: *ret_backend does it. False: *ret_backend would, *ret_why says why not. Never NULL. */
 bool backend_can(enum policy_need need, const char **ret_backend, const char **ret_why);
 
+/* Whether that very mechanism is offered. */
+bool backend_has(enum policy_need need, enum gate_mechanism m);
+
 /* Rules of a pack that cannot be enforced here: [{rule, why, needs}]. */
 json_t *backends_unenforceable(const struct policy_needs *v, size_t n);
 /* [{need, can, backend, why}] of all needs, for the status. */

@@ -321,6 +321,13 @@ int bpf_hits_fd(const struct bpf *b)
 	return bpf_map__fd(b->skel->maps.hits);
 }
 
+int bpf_map_named(const struct bpf *b, const char *name)
+{
+	const struct bpf_map *m = bpf_object__find_map_by_name(b->skel->obj, name);
+
+	return m ? bpf_map__fd(m) : -ENOENT;
+}
+
 void bpf_set_self(struct bpf *b, unsigned slot, uint32_t pid)
 {
 	if (slot < ARRAY_SIZE(b->shared->self))
@@ -399,14 +406,15 @@ static void put_users(int fd, const struct role_krule_user *u, size_t n)
 	}
 }
 
-int bpf_set_krules(struct bpf *b, const struct role_krules *k, const struct role_krule_host *h,
-		   const struct role_krule_user *u)
+int bpf_set_krules(struct bpf *b, const struct role_krules *k, const struct krule_do *todo,
+		   const struct role_krule_host *h, const struct role_krule_user *u)
 {
+	int does = bpf_map_named(b, "krule_todo");
 	int hosts = bpf_map__fd(b->skel->maps.krule_hosts);
 	int users = bpf_map__fd(b->skel->maps.krule_users);
 	int procs = bpf_map__fd(b->skel->maps.krule_procs);
 	struct krule_host_key host_key;
-	uint32_t key;
+	uint32_t key, zero = 0;
 	int r = 0;
 
 	__atomic_store_n(&b->shared->krule.all, 0, __ATOMIC_SEQ_CST);
@@ -415,6 +423,8 @@ int bpf_set_krules(struct bpf *b, const struct role_krules *k, const struct role
 	empty(procs, &key, sizeof(key));
 	for (uint32_t i = 0; i < k->hosts && !r; i++)
 		r = put_host(hosts, &h[i]);
+	if (!r && does >= 0)
+		r = bpf_map_update_elem(does, &zero, todo, BPF_ANY);
 	if (r) {
 		log_err("kernel rules cannot be put in force (%s): kill rules are decided by the agent, "
 			"after the request was seen",

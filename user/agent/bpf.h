@@ -43,14 +43,17 @@ int bpf_marks_fd(const struct bpf *b); /* proc_marks: pid → struct proc_mark *
 int bpf_execs_fd(const struct bpf *b); /* proc_execs: pid → when its image began */
 int bpf_hits_fd(const struct bpf *b);  /* hits: image index → struct image_hits, per CPU */
 
+/* Any map of the object: its descriptor, which stays bpf's, or -ENOENT. */
+int bpf_map_named(const struct bpf *b, const char *name);
+
 /* Processes whose TLS is never captured: the agent's own. slot 0..7. */
 void bpf_set_self(struct bpf *b, unsigned slot, uint32_t pid);
 /* A ClientHello of a process whose probes are not in place is held so long at most, and through so
  * many tries of TCP. ms = 0, as it begins: never. After a mark that ends it, net_release(). */
 void bpf_set_hold(struct bpf *b, uint32_t ms, uint32_t drops);
-/* Puts the rules of a pack in force; replaces all. 0 or -errno (nothing changed). */
-int bpf_set_krules(struct bpf *b, const struct role_krules *k, const struct role_krule_host *h,
-		   const struct role_krule_user *u);
+/* Puts the rules of a pack in force, and what their bits do; replaces all. 0 or -errno. */
+int bpf_set_krules(struct bpf *b, const struct role_krules *k, const struct krule_do *todo,
+		   const struct role_krule_host *h, const struct role_krule_user *u);
 void bpf_set_tool(struct bpf *b, const struct role_tool *t);
 void bpf_drops(const struct bpf *b, uint64_t ret[static DROP__MAX]);
 const char *bpf_drop_name(unsigned cause);

@@ -6,7 +6,6 @@
 #ifndef PROBITY_AGENT_GATE_H
 #define PROBITY_AGENT_GATE_H
 
-#include <event2/event.h>
 #include <jansson.h>
 #include <stdbool.h>
 
@@ -15,24 +14,46 @@
 struct bpf;
 struct keeper_gate;
 
-/* tell: sends to the worker. monitor: never refuses, masks or kills. 0 or -errno. */
-int kgate_open(struct bpf *b, bool monitor,
-	       void (*tell)(void *ctx, enum role_kind kind, const void *p, size_t n), void *ctx,
+struct kgate_ops {
+	void (*tell)(void *ctx, enum role_kind kind, const void *p, size_t n); /* the worker */
+	/* Never touched whatever a pack says: what the built-in list allows. */
+	bool (*spared)(void *ctx, uint32_t pid);
+};
+/* monitor: never refuses, masks or kills. 0 or -errno. */
+int kgate_open(struct bpf *b, bool monitor, const struct kgate_ops *ops, void *ctx,
 	       struct keeper_gate **ret);
 void kgate_close(struct keeper_gate *g);
 void kgate_tick(struct keeper_gate *g); /* once a second: alive */
+bool kgate_on(const struct keeper_gate *g);
 
-/* Messages of the worker. 0, or -EPERM / -EINVAL: it asked for what it may not. */
+/*
+ * Messages of the worker. 0, also when it could not be done (the answer says so); -EPERM, -EINVAL:
+ * it asked for what it may not.
+ *
+ * The worker sends ROLE_GATE before the ROLE_KRULES of the same generation. kgate_rules keeps it;
+ * kgate_todo gives what the bits do to bpf_set_krules, which puts both in force at once, and
+ * kgate_swapped ends that. Without one of its generation all bits kill.
+ */
 int kgate_rules(struct keeper_gate *g, const struct role_gate *r);
+const struct krule_do *kgate_todo(struct keeper_gate *g, uint64_t generation);
+void kgate_swapped(struct keeper_gate *g, uint64_t generation);
+
 int kgate_refuse(struct keeper_gate *g, const struct role_refuse *r);
 int kgate_mask(struct keeper_gate *g, const struct role_mask *r, const struct role_span *spans);
 int kgate_sock(struct keeper_gate *g, const struct role_sock *r);
 
 json_t *kgate_status(const struct keeper_gate *g);
-void kgate_backends(const struct keeper_gate *g, json_t *rows); /* {for, backend, note} */
+
+/* gate_mask.c: 0, -ESRCH (no such wait), -EPERM (another's, or outside of its buffer). */
+int gate_mask_check(const struct gate_waiter *w, const struct role_mask *r,
+		    const struct role_span *spans);
+/* Writes the mask; w was looked up just before. 0 or -errno. */
+int gate_mask_write(const struct gate_waiter *w, const struct role_span *spans, size_t n);
 
 /* sockdie.c: ends a TCP connection of a process so that its owner fails at once. cookie: which. By
- * SOCK_DESTROY, else by pidfd_getfd and shutdown. GATE_SHUTDOWN …, or -errno. */
+ * SOCK_DESTROY, else by shutdown of our own descriptor of it. enum sock_died, or -errno. */
+enum sock_died { SOCK_DIED_DESTROYED = 1, SOCK_DIED_SHUT };
 int sock_die(uint32_t pid, uint64_t cookie);
+int sock_end(int sock, uint64_t cookie); /* the same, by a descriptor of ours */
 
 #endif

@@ -72,7 +72,7 @@ static void set_krules(struct keeper *k, size_t n)
 	    r->users > (room - r->hosts * sizeof(*h)) / sizeof(struct role_krule_user))
 		return;
 	policy_accepted(k, r->generation);
-	bpf_set_krules(k->bpf, r, h, (const void *)(h + r->hosts));
+	bpf_set_krules(k->bpf, r, &(struct krule_do){}, h, (const void *)(h + r->hosts));
 }
 
 static void on_message(struct keeper *k, struct child *c, const struct role_msg *m, size_t n)

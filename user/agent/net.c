@@ -29,7 +29,6 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sockios.h>
@@ -53,13 +52,13 @@
 #include <unistd.h>
 
 #include "agent/ring.h"
+#include "agent/sockwalk.h"
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "probity.skel.h"
 #include "proto/event.h"
 
-#define ROOT_INODE 1	 /* of the whole hierarchy, not of a namespace's part of it */
-#define RELEASE_FDS 8192 /* descriptors looked at for one process */
+#define ROOT_INODE 1 /* of the whole hierarchy, not of a namespace's part of it */
 #define TICK_MS 1000
 #define TIDY_MAX 256 /* sockets looked at in a tick */
 #define SILENT_S 60  /* a socket that has neither TLS nor HTTP after this has none */
@@ -427,40 +426,14 @@ static bool push(int sock)
 	return !setsockopt(sock, IPPROTO_TCP, TCP_CORK, &v, sizeof(v));
 }
 
-static int push_fd(int pidfd, int dir, const char *name)
+static int push_it(void *ctx, int sock)
 {
-	_cleanup_close_ int sock = -1;
-	char to[16] = "";
-
-	if (name[0] == '.' || readlinkat(dir, name, to, sizeof(to) - 1) < 0 ||
-	    strncmp(to, "socket:", 7))
-		return 0;
-	sock = syscall(SYS_pidfd_getfd, pidfd, atoi(name), 0);
-	if (sock < 0)
-		return errno == EBADF ? 0 : -errno; /* closed meanwhile */
 	return push(sock);
 }
 
 int net_release(uint32_t pid)
 {
-	_cleanup_close_ int pidfd = syscall(SYS_pidfd_open, pid, 0);
-	char path[32];
-	struct dirent *e;
-	int r = 0, pushed = 0;
-	DIR *d;
-
-	if (pidfd < 0)
-		return -errno;
-	snprintf(path, sizeof(path), "/proc/%u/fd", pid);
-	d = opendir(path);
-	if (!d)
-		return -errno;
-	for (unsigned i = 0; i < RELEASE_FDS && r >= 0 && (e = readdir(d)); i++) {
-		r = push_fd(pidfd, dirfd(d), e->d_name);
-		pushed += r > 0;
-	}
-	closedir(d);
-	return r < 0 ? r : pushed;
+	return sockwalk(pid, push_it, NULL);
 }
 
 /* --- status ------------------------------------------------------------------------------------ */

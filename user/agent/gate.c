@@ -1,0 +1,395 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Flows in: what the worker asks for (ROLE_GATE, ROLE_REFUSE, ROLE_MASK, ROLE_SOCK) and what the
+ * kernel noted of writes that wait (map gate_waits). Flows out: settings and marks in maps, ended
+ * sockets, masked bytes, answers to the worker.
+ *
+ * Invariant: nothing is done to a process that is not the one the kernel named, or to a socket that
+ * is not that process's; nothing at all in monitor mode. What is nonsense is -EPERM or -EINVAL, and
+ * the keeper ends the worker; what merely came too late is answered with -ESRCH.
+ *
+ * Rules: what bits do changes together with the bits (bpf_set_krules), `on` is set before that and
+ * taken away after, so a content rule is never in force while writes are told at return.
+ *
+ * A refusal, mildest first: the mark alone, where lsm/socket_sendmsg turns it into -EPERM; else the
+ * mark (no packet leaves) and the end of the connection; else SIGKILL. Marks are never taken back,
+ * and cookies are never used again. Where sock_verdicts is full, the least recently used goes.
+ */
+#include "gate.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/pidfd.h>
+#include <sys/sysinfo.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "agent/backends.h"
+#include "agent/bpf.h"
+#include "agent/net.h"
+#include "agent/procinfo.h"
+#include "agent/sockwalk.h"
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "policy/mechanism.h"
+
+#define HOLD_US 20000	    /* unless the pack says otherwise */
+#define HOLD_MAX_US 1000000 /* a second is what a person notices, and a client's patience */
+
+struct keeper_gate {
+	int todo, waits, marks, names;
+	struct gate_settings *set; /* mapped */
+	struct role_gate next;	   /* told, its kernel rules still to come */
+	uint64_t in_force;	   /* generation of the kernel rules */
+	bool monitor;
+	struct kgate_ops ops;
+	void *ctx;
+	struct {
+		uint64_t masks, masked_bytes, mask_failed, late, nonsense;
+		uint64_t refused[GATE_MECHANISM__MAX], refuse_failed;
+		uint64_t destroyed, shut, end_failed;
+	} n;
+};
+
+static uint64_t boot_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_BOOTTIME, &t);
+	return t.tv_sec * 1000000000ull + t.tv_nsec;
+}
+
+static void offer(void)
+{
+	backend_offer(NEED_MASK, 10, GATE_PROCESS_VM, NULL);
+	backend_offer(NEED_REFUSE, 10, GATE_SHUTDOWN, NULL);
+	backend_offer(NEED_KILL_AFTER, 10, GATE_PIDFD, NULL);
+}
+
+int kgate_open(struct bpf *b, bool monitor, const struct kgate_ops *ops, void *ctx,
+	       struct keeper_gate **ret)
+{
+	struct keeper_gate *g = calloc(1, sizeof(*g));
+	int settings = bpf_map_named(b, "gate");
+
+	if (!g)
+		return -ENOMEM;
+	g->monitor = monitor;
+	g->ops = *ops;
+	g->ctx = ctx;
+	g->todo = bpf_map_named(b, "krule_todo");
+	g->waits = bpf_map_named(b, "gate_waits");
+	g->marks = bpf_map_named(b, "sock_verdicts");
+	g->names = bpf_map_named(b, "sock_rules");
+	g->set = settings < 0 ? MAP_FAILED
+			      : mmap(NULL, getpagesize(), PROT_READ | PROT_WRITE, MAP_SHARED,
+				     settings, 0);
+	if (g->todo < 0 || g->waits < 0 || g->marks < 0 || g->names < 0 || g->set == MAP_FAILED) {
+		free(g);
+		return -EOPNOTSUPP;
+	}
+	kgate_tick(g);
+	offer();
+	*ret = g;
+	return 0;
+}
+
+void kgate_close(struct keeper_gate *g)
+{
+	if (!g)
+		return;
+	munmap(g->set, getpagesize());
+	free(g);
+}
+
+void kgate_tick(struct keeper_gate *g)
+{
+	__atomic_store_n(&g->set->alive_ns, boot_ns(), __ATOMIC_RELEASE);
+}
+
+bool kgate_on(const struct keeper_gate *g)
+{
+	return g && __atomic_load_n(&g->set->on, __ATOMIC_RELAXED);
+}
+
+/* --- rules ------------------------------------------------------------------------------------------ */
+
+static int nonsense(struct keeper_gate *g, int r)
+{
+	g->n.nonsense++;
+	return r;
+}
+
+static void settings_now(struct keeper_gate *g, const struct role_gate *r)
+{
+	uint32_t hold = r->hold_us ?: HOLD_US;
+	int cpus = get_nprocs();
+
+	g->set->hold_us = hold < HOLD_MAX_US ? hold : HOLD_MAX_US;
+	g->set->waiters = cpus > 1 ? cpus - 1 : 0;
+	g->set->full = r->full == GATE_FULL_REFUSE ? GATE_FULL_REFUSE : GATE_FULL_PASS;
+	g->set->generation = r->generation;
+}
+
+static void set_on(struct keeper_gate *g, bool on)
+{
+	__atomic_store_n(&g->set->on, on, __ATOMIC_SEQ_CST);
+}
+
+int kgate_rules(struct keeper_gate *g, const struct role_gate *r)
+{
+	const struct krule_do *t = &r->todo;
+	uint32_t zero = 0;
+
+	if (g->monitor && (r->on || t->deny || t->kill || t->content || t->no_quic))
+		return nonsense(g, -EPERM);
+	if (r->full > GATE_FULL_REFUSE || r->generation < g->in_force)
+		return nonsense(g, -EINVAL);
+	g->next = *r;
+	if (r->generation == g->in_force) { /* its rules came first */
+		settings_now(g, r);
+		if (bpf_map_update_elem(g->todo, &zero, t, BPF_ANY))
+			return 0;
+		set_on(g, r->on);
+	}
+	return 0;
+}
+
+const struct krule_do *kgate_todo(struct keeper_gate *g, uint64_t generation)
+{
+	static const struct krule_do none;
+
+	if (g->next.generation != generation)
+		return &none;
+	settings_now(g, &g->next);
+	if (g->next.on)
+		set_on(g, true);
+	return &g->next.todo;
+}
+
+void kgate_swapped(struct keeper_gate *g, uint64_t generation)
+{
+	g->in_force = generation;
+	set_on(g, g->next.generation == generation && g->next.on);
+}
+
+/* --- refusing ----------------------------------------------------------------------------------------- */
+
+static int waiter(struct keeper_gate *g, uint64_t seq, struct gate_waiter *ret)
+{
+	struct gate_wait_key k = {.seq = seq};
+
+	return bpf_map_lookup_elem(g->waits, &k, ret) ? -ESRCH : 0;
+}
+
+static int mark(struct keeper_gate *g, uint64_t cookie, uint32_t verdict)
+{
+	return bpf_map_update_elem(g->marks, &cookie, &verdict, BPF_ANY) ? -errno : 0;
+}
+
+static int end_socket(struct keeper_gate *g, int sock, uint64_t cookie)
+{
+	int r = sock_end(sock, cookie);
+
+	g->n.destroyed += r == SOCK_DIED_DESTROYED;
+	g->n.shut += r == SOCK_DIED_SHUT;
+	g->n.end_failed += r < 0;
+	return r < 0 ? r : 0;
+}
+
+/* The pid's process, if it is the one that was judged. */
+static int process(uint32_t pid, uint64_t start_ns)
+{
+	int fd = pidfd_open(pid, 0);
+	struct role_proc p;
+
+	if (fd < 0)
+		return -errno;
+	if (!procinfo_read(pid, &p) && p.start_ns / KRULE_TICK_NS == start_ns / KRULE_TICK_NS)
+		return fd;
+	close(fd);
+	return -ESRCH;
+}
+
+static int by_socket(struct keeper_gate *g, const struct role_refuse *r, uint64_t cookie)
+{
+	bool lsm = backend_has(NEED_REFUSE, GATE_LSM_SENDMSG);
+	_cleanup_close_ int sock = -1;
+	int e;
+
+	if (!(r->may & REFUSE_SHUTDOWN) && !((r->may & REFUSE_ERROR) && lsm))
+		return -EOPNOTSUPP;
+	sock = sockwalk_find(r->pid, cookie); /* is it that process's at all? */
+	if (sock < 0)
+		return sock;
+	e = mark(g, cookie, SOCK_DENY);
+	if (e)
+		return e;
+	if ((r->may & REFUSE_ERROR) && lsm)
+		return GATE_LSM_SENDMSG;
+	e = end_socket(g, sock, cookie);
+	return e ?: GATE_SHUTDOWN;
+}
+
+static int by_kill(const struct role_refuse *r, int pidfd)
+{
+	if (pidfd_send_signal(pidfd, SIGKILL, NULL, 0))
+		return -errno;
+	log_info("rule %.63s: killed process %u, for nothing milder was possible", r->rule, r->pid);
+	return GATE_PIDFD;
+}
+
+static int refuse(struct keeper_gate *g, const struct role_refuse *r, uint64_t cookie)
+{
+	_cleanup_close_ int pidfd = process(r->pid, r->start_ns);
+	int e;
+
+	if (pidfd < 0)
+		return pidfd;
+	if (g->ops.spared(g->ctx, r->pid))
+		return -EACCES;
+	e = cookie ? by_socket(g, r, cookie) : -ENOTCONN;
+	return e < 0 && (r->may & REFUSE_KILL) ? by_kill(r, pidfd) : e;
+}
+
+int kgate_refuse(struct keeper_gate *g, const struct role_refuse *r)
+{
+	struct role_done d = {.seq = r->seq, .cookie = r->cookie};
+	struct gate_waiter w = {};
+	int e = 0;
+
+	if (g->monitor)
+		return nonsense(g, -EPERM);
+	if (r->seq)
+		e = waiter(g, r->seq, &w);
+	if (r->seq && !e &&
+	    (w.tgid != r->pid || w.start_ns != r->start_ns ||
+	     (w.cookie && r->cookie && w.cookie != r->cookie)))
+		return nonsense(g, -EPERM);
+	g->n.late += e != 0; /* still refused: what comes after it must not leave either */
+	d.cookie = w.cookie ?: r->cookie;
+	e = refuse(g, r, d.cookie);
+	d.result = e < 0 ? e : 0;
+	d.mechanism = e < 0 ? GATE_NONE : e;
+	if (e < 0)
+		g->n.refuse_failed++;
+	else
+		g->n.refused[e]++;
+	g->ops.tell(g->ctx, ROLE_REFUSED, &d, sizeof(d));
+	return 0;
+}
+
+/* --- masking ---------------------------------------------------------------------------------------------- */
+
+static int mask(struct keeper_gate *g, const struct gate_waiter *w, const struct role_mask *r,
+		const struct role_span *spans)
+{
+	struct gate_waiter after;
+	int e;
+
+	if (g->ops.spared(g->ctx, r->pid))
+		return -EACCES;
+	e = gate_mask_write(w, spans, r->spans);
+	if (e)
+		return e;
+	/* Still that wait, so still that program and that buffer. */
+	return waiter(g, r->seq, &after) || memcmp(w, &after, sizeof(after)) ? -ESRCH : 0;
+}
+
+int kgate_mask(struct keeper_gate *g, const struct role_mask *r, const struct role_span *spans)
+{
+	struct role_done d = {.seq = r->seq, .mechanism = GATE_PROCESS_VM};
+	struct gate_waiter w;
+	int e;
+
+	if (g->monitor)
+		return nonsense(g, -EPERM);
+	e = waiter(g, r->seq, &w);
+	if (!e && gate_mask_check(&w, r, spans))
+		return nonsense(g, -EPERM);
+	g->n.late += e != 0;
+	d.result = e ?: mask(g, &w, r, spans);
+	if (d.result)
+		g->n.mask_failed++;
+	else
+		g->n.masks++;
+	for (uint32_t i = 0; i < r->spans && !d.result; i++)
+		g->n.masked_bytes += spans[i].n;
+	g->ops.tell(g->ctx, ROLE_MASKED, &d, sizeof(d));
+	return 0;
+}
+
+/* --- sockets whose name the kernel could not read ------------------------------------------------------------ */
+
+static int sock_verdict(struct keeper_gate *g, const struct role_sock *r)
+{
+	struct {
+		uint64_t rules, generation;
+	} name = {r->rules, g->in_force}; /* struct sock_rules of bpf/maps.h */
+	_cleanup_close_ int sock = sockwalk_find(r->pid, r->cookie);
+	int e;
+
+	if (sock < 0)
+		return sock;
+	if (r->rules && bpf_map_update_elem(g->names, &r->cookie, &name, BPF_ANY))
+		return -errno;
+	e = mark(g, r->cookie, r->verdict);
+	if (e)
+		return e;
+	if (r->verdict == SOCK_PASS)
+		return net_release(r->pid) < 0 ? -errno : 0;
+	return r->flags & SOCK_END ? end_socket(g, sock, r->cookie) : 0;
+}
+
+int kgate_sock(struct keeper_gate *g, const struct role_sock *r)
+{
+	struct role_done d = {.cookie = r->cookie, .mechanism = GATE_CLIENTHELLO};
+	_cleanup_close_ int pidfd = -1;
+
+	if (g->monitor && (r->verdict != SOCK_PASS || r->rules || r->flags))
+		return nonsense(g, -EPERM);
+	if (r->flags & ~SOCK_END)
+		return nonsense(g, -EINVAL);
+	pidfd = process(r->pid, r->start_ns);
+	if (pidfd < 0)
+		d.result = pidfd;
+	else if (r->verdict == SOCK_DENY && g->ops.spared(g->ctx, r->pid))
+		d.result = -EACCES;
+	else
+		d.result = sock_verdict(g, r);
+	g->ops.tell(g->ctx, ROLE_REFUSED, &d, sizeof(d));
+	return 0;
+}
+
+/* --- status ----------------------------------------------------------------------------------------------------- */
+
+static json_t *refusals(const struct keeper_gate *g)
+{
+	json_t *j = json_object();
+
+	for (unsigned i = 1; i < GATE_MECHANISM__MAX; i++)
+		if (g->n.refused[i])
+			json_object_set_new(j, gate_mechanism_name(i),
+					    json_integer(g->n.refused[i]));
+	return j;
+}
+
+json_t *kgate_status(const struct keeper_gate *g)
+{
+	const struct gate_settings *s = g->set;
+
+	return json_pack(
+		"{s:b, s:I, s:i, s:i, s:s, s:I, s:I, s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:I}", "on",
+		s->on, "generation", (json_int_t)s->generation, "hold_us", (int)s->hold_us,
+		"waiters", (int)s->waiters, "full", s->full ? "refuse" : "pass", "masks",
+		(json_int_t)g->n.masks, "masked_bytes", (json_int_t)g->n.masked_bytes,
+		"mask_failed", (json_int_t)g->n.mask_failed, "refused", refusals(g),
+		"refuse_failed", (json_int_t)g->n.refuse_failed, "sockets_destroyed",
+		(json_int_t)g->n.destroyed, "sockets_shut", (json_int_t)g->n.shut,
+		"sockets_not_ended", (json_int_t)g->n.end_failed, "late", (json_int_t)g->n.late,
+		"nonsense", (json_int_t)g->n.nonsense);
+}
