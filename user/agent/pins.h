@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Enforcement that outlives the keeper: links and maps kept in bpffs, and taken over by the next one.
+ * Everybody who attaches a program that refuses something does it by pins_attach(), whether or not
+ * pins are in use: the rest is decided here. All functions may be called from several threads, and
+ * take NULL (nothing is pinned; a plain attach).
+ */
+#ifndef PROBITY_AGENT_PINS_H
+#define PROBITY_AGENT_PINS_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct bpf_link;
+struct bpf_object;
+struct bpf_program;
+struct pins;
+
+/* dir: in a bpffs, which is mounted there if none is; made with mode 0700, one agent at a time.
+ * -EBUSY: another agent has it; -errno. */
+int pins_open(const char *dir, struct pins **ret);
+/* Leaves what is pinned in force (leave), or unpins everything. The caller's links are its own. */
+void pins_close(struct pins *p, bool leave);
+
+/* Between open and load of the object, each time: takes the maps of a former agent, if all layouts are
+ * the same. */
+void pins_maps(struct pins *p, struct bpf_object *obj);
+/* After load: these are the maps. */
+int pins_loaded(struct pins *p, struct bpf_object *obj);
+/* Whether the maps are a former agent's, with its rules in force. */
+bool pins_adopted(const struct pins *p);
+
+/* cgroup: -1 for programs that need none. The same program of a former agent goes when this one is
+ * there. NULL and errno. */
+struct bpf_link *pins_attach(struct pins *p, struct bpf_program *prog, int cgroup);
+void pins_detach(struct pins *p, struct bpf_link *l); /* takes NULL */
+
+/* Rules that refuse are in force (on), or none: what is attached now or later is pinned, or not. */
+void pins_keep(struct pins *p, bool on);
+bool pins_kept(const struct pins *p);
+/* Our own rules are in force: what a former agent left besides goes. */
+void pins_settle(struct pins *p);
+
+/* Removes what an agent left in `dir`, without one. 0 or -errno; -ENOENT: nothing is there. */
+int pins_unload(const char *dir);
+
+json_t *pins_status(const struct pins *p);
+
+#endif
