@@ -71,7 +71,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 65536);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(map_flags, BPF_F_NO_PREALLOC); /* programs that sleep use it from 6.1 on only */
 	__type(key, struct exec_key);
 	__type(value, struct exec_value);
 } exec_files SEC(".maps") __weak;
@@ -96,7 +96,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 4096);
 	__type(key, __u32);
-	__type(value, __u64);
+	__type(value, struct exec_user);
 } exec_users SEC(".maps") __weak;
 
 /* What is forbidden below a process. tgid → value; a child gets its parent's at fork. */

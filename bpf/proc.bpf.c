@@ -10,6 +10,7 @@
  */
 #include "lib/bound.h"
 #include "lib/emit.h"
+#include "maps_gate.h"
 
 #define EEXIST 17
 
@@ -78,6 +79,18 @@ int proc_exec(struct bpf_raw_tracepoint_args *ctx)
 	return 0;
 }
 
+/* What a model's tool call has forbidden to a process holds for those it makes. */
+static __always_inline void spread_tree(struct task_struct *child, __u32 pid, __u32 parent)
+{
+	struct tree_value *above = bpf_map_lookup_elem(&trees, &parent), below;
+
+	if (!above)
+		return;
+	below = *above;
+	below.start_ticks = BPF_CORE_READ(child, start_boottime) / KRULE_TICK_NS;
+	bpf_map_update_elem(&trees, &pid, &below, BPF_ANY);
+}
+
 /* A process with probes made another: those that are by process do not cover it. */
 static __always_inline void fork_to_keeper(struct task_struct *child, __u32 pid, __u32 parent)
 {
@@ -119,6 +132,7 @@ int proc_fork(struct bpf_raw_tracepoint_args *ctx)
 		below.ticks = BPF_CORE_READ(child, start_boottime) / KRULE_TICK_NS;
 		bpf_map_update_elem(&proc_marks, &pid, &below, BPF_ANY);
 	}
+	spread_tree(child, pid, ptgid);
 	if (mark && mark->probes == PROBES_IN_PLACE)
 		fork_to_keeper(child, pid, ptgid);
 	e = reserve(sizeof(*e));
@@ -172,6 +186,7 @@ int proc_exit(struct bpf_raw_tracepoint_args *ctx)
 	bpf_map_delete_elem(&krule_procs, &tid);
 	bpf_map_delete_elem(&proc_marks, &tid);
 	bpf_map_delete_elem(&proc_execs, &tid);
+	bpf_map_delete_elem(&trees, &tid);
 	e = reserve(sizeof(*e));
 	if (e) {
 		head(e, EVENT_EXIT, sizeof(*e));

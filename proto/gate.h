@@ -223,12 +223,18 @@ struct event_quic { /* EVENT_QUIC: an Initial packet of a client, as it stands i
 struct exec_key {
 	__event_u64 dev, ino; /* as stat(2): dev major << 20 | minor in kernel form */
 };
+/* Of two generations of rules, so that the next can be written while the other is in force. */
+struct exec_rules_of {
+	__event_u64 rules, generation;
+};
 struct exec_value {
-	__event_u64 rules;	/* exec rules that name this file: by path, digest, package, tool */
-	__event_u64 generation; /* of the rules */
+	struct exec_rules_of of[2]; /* exec rules that name this file: by path, digest, package */
 	__event_u64 ctime_ns, size; /* of the file when it was looked at: another = not known */
 	__event_u32 flags;	    /* EXEC_* */
 	__event_u32 pad;
+};
+struct exec_user {
+	struct exec_rules_of of[2];
 };
 #define EXEC_KNOWN 1	   /* looked at, and judged: with a digest, if a rule asks for one */
 #define EXEC_INTERPRETER 2 /* node, python, bun …: the scripts it opens are looked up as well */
