@@ -55,6 +55,7 @@ struct scan {
 	const struct dataclass_db *db;
 	struct dataclass_scan *s;
 	struct window w;
+	uint64_t base; /* place of the window in the text */
 	size_t lo, hi; /* values that end in (lo, hi] of the window count now */
 	struct value pending[PENDING_MAX];
 	size_t pending_n;
@@ -156,6 +157,13 @@ void dataclass_db_free(struct dataclass_db *db)
 
 /* --- one window ----------------------------------------------------------------------------- */
 
+static void count(struct scan *x, const struct value *v)
+{
+	x->s->count[v->class]++;
+	if (x->s->value)
+		x->s->value(x->s->ctx, v->class, x->base + v->start, x->base + v->end);
+}
+
 static void settle(struct scan *x, size_t before)
 {
 	size_t kept = 0;
@@ -166,7 +174,7 @@ static void settle(struct scan *x, size_t before)
 		if (v->end >= before)
 			x->pending[kept++] = *v;
 		else if (!v->lost && v->end > x->lo && v->end <= x->hi)
-			x->s->count[v->class]++;
+			count(x, v);
 	}
 	x->pending_n = kept;
 }
@@ -229,11 +237,11 @@ static int on_match(unsigned id, unsigned long long from, unsigned long long to,
 	return 0;
 }
 
-/* Window of n bytes at p; lo and hi are relative to it. */
-static void scan_window(const struct dataclass_db *db, struct dataclass_scan *s, const uint8_t *p,
-			size_t n, size_t lo, size_t hi)
+/* Window of n bytes at p, which is at `base` of the text; lo and hi are relative to it. */
+static void scan_window(const struct dataclass_db *db, struct dataclass_scan *s, uint64_t base,
+			const uint8_t *p, size_t n, size_t lo, size_t hi)
 {
-	struct scan x = {.db = db, .s = s, .w = {p, n}, .lo = lo, .hi = hi};
+	struct scan x = {.db = db, .s = s, .w = {p, n}, .base = base, .lo = lo, .hi = hi};
 
 	if (hi <= lo)
 		return;
@@ -278,10 +286,11 @@ static void feed(const struct dataclass_db *db, struct dataclass_scan *s, const 
 	/* What lies over the seam, then what lies in the piece. */
 	memcpy(both, s->seam, s->seam_len);
 	memcpy(both + s->seam_len, p, head);
-	scan_window(db, s, both, s->seam_len + head, back(s->seam_len), back(s->seam_len + head));
+	scan_window(db, s, s->bytes - s->seam_len, both, s->seam_len + head, back(s->seam_len),
+		    back(s->seam_len + head));
 	explicit_bzero(both, s->seam_len + head);
 	if (n > head)
-		scan_window(db, s, p, n, back(head), back(n));
+		scan_window(db, s, s->bytes, p, n, back(head), back(n));
 	keep_seam(s, p, n);
 	s->bytes += n;
 }
@@ -297,7 +306,18 @@ void dataclass_feed(const struct dataclass_db *db, struct dataclass_scan *s, con
 
 void dataclass_end(const struct dataclass_db *db, struct dataclass_scan *s)
 {
-	scan_window(db, s, s->seam, s->seam_len, back(s->seam_len), s->seam_len);
+	scan_window(db, s, s->bytes - s->seam_len, s->seam, s->seam_len, back(s->seam_len),
+		    s->seam_len);
 	explicit_bzero(s->seam, sizeof(s->seam));
 	s->seam_len = 0;
+}
+
+void dataclass_peek(const struct dataclass_db *db, const struct dataclass_scan *s,
+		    dataclass_value_fn *value, void *ctx)
+{
+	struct dataclass_scan copy = *s;
+
+	copy.value = value;
+	copy.ctx = ctx;
+	dataclass_end(db, &copy);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Which classes of personal or secret data are in a text: found by Vectorscan, confirmed by their
- * check digits where they have some. Only class and count leave this module, never a value. PURE.
+ * check digits where they have some. Class, count and place leave this module, never a value. PURE.
  *
  * A text comes in pieces; a match may lie over a seam. The scan keeps the last DATACLASS_SEAM
  * bytes for that, and wipes them at the end.
@@ -29,7 +29,13 @@ struct dataclass_db; /* share it within one thread: it holds Vectorscan's scratc
 struct dataclass_db *dataclass_db_new(char *ret_err, size_t err_len);
 void dataclass_db_free(struct dataclass_db *db);
 
+/* A value that counts, as bytes [start, end) of the text. Of one without a fixed length (key, token)
+ * it may be the head only. */
+typedef void dataclass_value_fn(void *ctx, unsigned class, uint64_t start, uint64_t end);
+
 struct dataclass_scan {
+	dataclass_value_fn *value; /* after dataclass_begin; NULL: nobody asks */
+	void *ctx;
 	uint32_t count[DATACLASS_MAX]; /* confirmed values by class */
 	uint64_t bytes;		       /* scanned */
 	uint32_t errors;	       /* pieces Vectorscan refused, values past a bound */
@@ -41,5 +47,8 @@ void dataclass_begin(struct dataclass_scan *s);
 void dataclass_feed(const struct dataclass_db *db, struct dataclass_scan *s, const uint8_t *p,
 		    size_t n);
 void dataclass_end(const struct dataclass_db *db, struct dataclass_scan *s);
+/* The values that would count if the text ended here, beyond those that do already. */
+void dataclass_peek(const struct dataclass_db *db, const struct dataclass_scan *s,
+		    dataclass_value_fn *value, void *ctx);
 
 #endif
