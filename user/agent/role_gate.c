@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#include "policy/needs.h"
+
 static bool ends(const char *s, size_t cap)
 {
 	return memchr(s, '\0', cap);
@@ -48,7 +50,8 @@ bool role_grants_ok(const void *p, size_t n)
 		return false;
 	for (uint32_t i = 0; i < r->n; i++)
 		if (!ENDS(g[i].id) || !ENDS(g[i].rule) || !ENDS(g[i].user) || !ENDS(g[i].tool) ||
-		    !ENDS(g[i].service) || !ENDS(g[i].host) || g[i].scope > GRANT_SESSION)
+		    !ENDS(g[i].service) || !ENDS(g[i].host) || !ENDS(g[i].by) ||
+		    g[i].scope > GRANT_SESSION)
 			return false;
 	return true;
 }
@@ -64,7 +67,7 @@ bool role_file_ok(const void *p, size_t n)
 {
 	const struct role_file *r = p;
 
-	return ENDS(r->path) && ENDS(r->sha256) && ENDS(r->package);
+	return ENDS(r->path) && ENDS(r->sha256) && ENDS(r->package) && ENDS(r->interpreter);
 }
 
 bool role_file_rules_ok(const void *p, size_t n)
@@ -92,6 +95,20 @@ bool role_judged_ok(const void *p, size_t n)
 	const struct role_judged *r = p;
 
 	return r->len == n - sizeof(*r);
+}
+
+bool role_policy_ok(const void *p, size_t n)
+{
+	const struct role_policy *r = p;
+	const struct policy_needs *v = (const void *)(r + 1);
+
+	if (n != sizeof(*r) + (uint64_t)r->rules * sizeof(*v) || r->rules > PACK_RULES_MAX ||
+	    !ENDS(r->set) || !ENDS(r->version) || !ENDS(r->error))
+		return false;
+	for (uint32_t i = 0; i < r->rules; i++)
+		if (!ENDS(v[i].rule))
+			return false;
+	return true;
 }
 
 bool role_sock_ok(const void *p, size_t n)
