@@ -30,6 +30,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "bpf_variant.h"
+#include "pins.h"
 #include "policy/pack.h"
 #include "probity.skel.h"
 
@@ -59,6 +60,7 @@ struct bpf {
 	char refused[REFUSED_MAX][64]; /* programs this kernel does not take */
 	unsigned refused_n;
 	struct net *net;
+	struct pins *pins; /* the keeper's */
 };
 
 static char libbpf_last[256], libbpf_refused[64];
@@ -182,6 +184,7 @@ static int load_once(struct bpf *b, size_t ring_bytes)
 		bpf_map__set_max_entries(b->skel->maps.events, ring_bytes);
 	net_prepare(b->skel);
 	choose(b);
+	pins_maps(b->pins, b->skel->obj);
 	return probity_bpf__load(b->skel);
 }
 
@@ -199,6 +202,9 @@ static int load(struct bpf *b, size_t ring_bytes)
 			libbpf_last[0] ? libbpf_last : "no further word");
 		return r;
 	}
+	r = pins_loaded(b->pins, b->skel->obj);
+	if (r)
+		return r;
 	b->shared = mmap(NULL, getpagesize(), PROT_READ | PROT_WRITE, MAP_SHARED,
 			 bpf_map__fd(b->skel->maps.shared), 0);
 	if (b->shared == MAP_FAILED) {
@@ -213,11 +219,17 @@ static int load(struct bpf *b, size_t ring_bytes)
 
 int bpf_open(size_t ring_bytes, struct bpf **ret)
 {
+	return bpf_open_pinned(ring_bytes, NULL, ret);
+}
+
+int bpf_open_pinned(size_t ring_bytes, struct pins *pins, struct bpf **ret)
+{
 	struct bpf *b = calloc(1, sizeof(*b));
 	int r;
 
 	if (!b)
 		return -ENOMEM;
+	b->pins = pins;
 	libbpf_set_print(libbpf_log);
 	r = load(b, ring_bytes);
 	if (!r)
@@ -250,6 +262,14 @@ void bpf_close(struct bpf *b)
 	free(b);
 }
 
+struct pins *bpf_pins(const struct bpf *b)
+{
+	return b->pins;
+}
+struct bpf_object *bpf_object_of(const struct bpf *b)
+{
+	return b->skel->obj;
+}
 struct bpf_program *bpf_tls_program(const struct bpf *b)
 {
 	return bpf_object__find_program_by_name(b->skel->obj, bpf_variant_program(b->variant));

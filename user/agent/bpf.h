@@ -12,11 +12,19 @@
 #include "proto/gate.h"
 
 struct bpf;
+struct bpf_object;
 struct bpf_program;
+struct pins;
 
 /* ring_bytes: power of two, 0 = default. One clear log line names what this kernel lacks.
  * 0 or -errno. */
 int bpf_open(size_t ring_bytes, struct bpf **ret);
+/* The same with programs that outlive the keeper. pins: NULL, or the caller's; it must be there until
+ * after bpf_close(). Programs that refuse something are attached by pins_attach(bpf_pins(b), …). */
+int bpf_open_pinned(size_t ring_bytes, struct pins *pins, struct bpf **ret);
+struct pins *bpf_pins(const struct bpf *b);
+/* What all programs are of; for guard.c. */
+struct bpf_object *bpf_object_of(const struct bpf *b);
 void bpf_close(struct bpf *b);
 
 /* The program for every TLS site; attach it with the site's cookie, by uprobe_multi or, one by one,
