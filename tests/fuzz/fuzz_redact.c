@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+// covers: user/classify/redact.c
 /* First byte: how long the runs are. Whatever is masked stands inside of the write and may be. */
 #include <stdlib.h>
 #include <string.h>

@@ -70,7 +70,7 @@ static const struct row rows[] = {
 	 "{\"k\":\"XXXXXXXXXXXXXXXXXXXXXXXXXXX\\nXXXXXXXXXXXXXXXX\",\"b\":1}", 0},
 	{"{\"t\":\"Bearer eyJhbGciOiJIUzI1NiJ9."
 	 "eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmN\"}",
-	 "{\"t\":\"Bearer XXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX\"}", 0},
+	 "{\"t\":\"Bearer XXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX\"}", 0},
 };
 
 /* The write: the text in runs of `step` bytes with junk around each. */
