@@ -17,7 +17,10 @@ struct config {
 	uint32_t probation_s; /* how long a process has to show that it is a client of AI */
 	uint32_t hold_ms;     /* a first TLS flight waits so long for probes; 0 = never */
 	uint64_t spool_max;
-	int ready_fd; /* or -1 */
+	const char *pin_dir; /* "" = nothing outlives the keeper */
+	bool keep_enforcing; /* an orderly stop leaves what is refused in force */
+	bool guard;	     /* protect the agent, where LSM programs load */
+	int ready_fd;	     /* or -1 */
 	bool no_seccomp, debug;
 
 	char **argv; /* to start the roles with */

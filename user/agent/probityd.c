@@ -13,10 +13,14 @@
 #include <unistd.h>
 
 #include "agent/config.h"
+#include "agent/pins.h"
 #include "agent/recorder.h"
 #include "agent/resolver.h"
 #include "base/cleanup.h"
 #include "base/log.h"
+
+#define STATE_DIR "/var/lib/probity"
+#define PIN_DIR "/sys/fs/bpf/probity"
 
 static const char usage[] =
 	"usage: probityd [options]\n"
@@ -38,6 +42,13 @@ static const char usage[] =
 	"  --hold MS              longest wait of a first TLS packet for its probes, 0 = none\n"
 	"                         (default 3000)\n"
 	"  --user NAME            who worker and recorder run as (default probity, else nobody)\n"
+	"  --pin-dir DIR          keep refusing there while the agent is away (default " PIN_DIR
+	"\n"
+	"                         with the default --state-dir, else none; \"\" = never)\n"
+	"  --keep-enforcing       an orderly stop leaves what is refused in force as well\n"
+	"  --unload               remove what an agent left in the pin folder, and end\n"
+	"  --guard on|off         let no other process touch the agent (default on, where the kernel\n"
+	"                         takes LSM programs)\n"
 	"  --ready-fd N           write a newline there when all probes are in place\n"
 	"  --debug                say more\n"
 	"  --version, --help\n"
@@ -57,6 +68,10 @@ enum {
 	OPT_PROBATION,
 	OPT_HOLD,
 	OPT_USER,
+	OPT_PINS,
+	OPT_KEEP,
+	OPT_UNLOAD,
+	OPT_GUARD,
 	OPT_READY,
 	OPT_DEBUG,
 	OPT_VERSION,
@@ -80,6 +95,10 @@ static const struct option options[] = {
 	{"probation", required_argument, NULL, OPT_PROBATION},
 	{"hold", required_argument, NULL, OPT_HOLD},
 	{"user", required_argument, NULL, OPT_USER},
+	{"pin-dir", required_argument, NULL, OPT_PINS},
+	{"keep-enforcing", no_argument, NULL, OPT_KEEP},
+	{"unload", no_argument, NULL, OPT_UNLOAD},
+	{"guard", required_argument, NULL, OPT_GUARD},
 	{"ready-fd", required_argument, NULL, OPT_READY},
 	{"debug", no_argument, NULL, OPT_DEBUG},
 	{"version", no_argument, NULL, OPT_VERSION},
@@ -96,6 +115,7 @@ struct started {
 	int fds[8];
 	unsigned nfds;
 	uint32_t ring_bytes;
+	bool unload;
 };
 
 static int bad(const char *option, const char *value, const char *want)
@@ -209,6 +229,20 @@ static int set(struct config *c, struct started *st, int opt, char *arg)
 	case OPT_USER:
 		c->user = arg;
 		return 0;
+	case OPT_PINS:
+		c->pin_dir = arg;
+		return 0;
+	case OPT_KEEP:
+		c->keep_enforcing = true;
+		return 0;
+	case OPT_UNLOAD:
+		st->unload = true;
+		return 0;
+	case OPT_GUARD:
+		if (strcmp(arg, "on") && strcmp(arg, "off"))
+			return bad("guard", arg, "on or off");
+		c->guard = !strcmp(arg, "on");
+		return 0;
 	case OPT_READY:
 		if (!number(arg, 0, 65535, &n))
 			return bad("ready-fd", arg, "a descriptor");
@@ -275,9 +309,23 @@ static int worker(const struct config *c, const struct started *st)
 	return st->nfds == 6 ? worker_main(c, &fds, st->ring_bytes) : 2;
 }
 
+static int unload(const struct config *c)
+{
+	int r = pins_unload(c->pin_dir);
+
+	if (r == -ENOENT)
+		fprintf(stderr, "probityd: nothing is left in %s\n", c->pin_dir);
+	else if (r == -EBUSY)
+		fprintf(stderr, "probityd: an agent is running with %s: stop it\n", c->pin_dir);
+	else if (r)
+		fprintf(stderr, "probityd: %s: %s; see probity unlock\n", c->pin_dir, strerror(-r));
+	return r && r != -ENOENT;
+}
+
 int main(int argc, char **argv)
 {
-	struct config c = {.state_dir = "/var/lib/probity",
+	struct config c = {.state_dir = STATE_DIR,
+			   .guard = true,
 			   .run_dir = "/run/probity",
 			   .policy = "/etc/probity/policy.yaml",
 			   .user = "",
@@ -311,6 +359,8 @@ int main(int argc, char **argv)
 		return r;
 	if (!c.tls_dir)
 		c.tls_dir = in_dir(c.state_dir, "tls");
+	if (!c.pin_dir) /* agents of other folders are others: what they refuse is theirs */
+		c.pin_dir = strcmp(c.state_dir, STATE_DIR) ? "" : PIN_DIR;
 	log_init(st.role[0] ? st.role : "probityd", c.debug ? LOG_L_DEBUG : LOG_L_INFO);
 	if (!strcmp(st.role, "worker"))
 		return worker(&c, &st);
@@ -322,5 +372,5 @@ int main(int argc, char **argv)
 		fprintf(stderr, "probityd: needs root to load BPF programs\n");
 		return 1;
 	}
-	return keeper_main(&c);
+	return st.unload ? unload(&c) : keeper_main(&c);
 }
