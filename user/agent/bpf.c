@@ -26,6 +26,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "agent/exec_hooks.h"
 #include "agent/net.h"
 #include "base/cleanup.h"
 #include "base/log.h"
@@ -183,6 +184,7 @@ static int load_once(struct bpf *b, size_t ring_bytes)
 	if (ring_bytes)
 		bpf_map__set_max_entries(b->skel->maps.events, ring_bytes);
 	net_prepare(b->skel);
+	exec_hooks_prepare(b->skel->obj);
 	choose(b);
 	pins_maps(b->pins, b->skel->obj);
 	return probity_bpf__load(b->skel);
@@ -290,6 +292,10 @@ void bpf_set_mark(struct bpf *b, enum gate_mechanism does)
 {
 	__atomic_store_n(&b->shared->mark, does, __ATOMIC_SEQ_CST);
 }
+enum gate_mechanism bpf_mark(const struct bpf *b)
+{
+	return __atomic_load_n(&b->shared->mark, __ATOMIC_SEQ_CST);
+}
 uint64_t bpf_waited(const struct bpf *b)
 {
 	struct tally t = {};
@@ -346,6 +352,11 @@ int bpf_map_named(const struct bpf *b, const char *name)
 	const struct bpf_map *m = bpf_object__find_map_by_name(b->skel->obj, name);
 
 	return m ? bpf_map__fd(m) : -ENOENT;
+}
+
+struct bpf_program *bpf_program_named(const struct bpf *b, const char *name)
+{
+	return bpf_object__find_program_by_name(b->skel->obj, name);
 }
 
 void bpf_set_self(struct bpf *b, unsigned slot, uint32_t pid)

@@ -38,6 +38,7 @@ uint64_t bpf_waited(const struct bpf *b); /* calls that did */
 /* What a socket's SOCK_DENY does on this host: GATE_LSM_SENDMSG or GATE_EGRESS while the programs that
  * heed it are attached for all sockets; GATE_NONE: nothing, so a write without a milder way is killed. */
 void bpf_set_mark(struct bpf *b, enum gate_mechanism does);
+enum gate_mechanism bpf_mark(const struct bpf *b);
 int bpf_events_fd(const struct bpf *b);
 size_t bpf_events_size(const struct bpf *b);
 int bpf_control_fd(const struct bpf *b);
@@ -53,6 +54,9 @@ int bpf_hits_fd(const struct bpf *b);  /* hits: image index → struct image_hit
 
 /* Any map of the object: its descriptor, which stays bpf's, or -ENOENT. */
 int bpf_map_named(const struct bpf *b, const char *name);
+
+/* A program of the object, also one that was left out (its fd is negative); NULL: no such name. */
+struct bpf_program *bpf_program_named(const struct bpf *b, const char *name);
 
 /* Processes whose TLS is never captured: the agent's own. slot 0..7. */
 void bpf_set_self(struct bpf *b, unsigned slot, uint32_t pid);
