@@ -48,8 +48,8 @@ struct conn {
 	__u64 name;	       /* where the server's name is, while it cannot be read; or 0 */
 	__u64 sk;	       /* its socket, 0 = not known */
 	__u64 seq; /* AEAD of TLS 1.2: of the last record. GnuTLS: the buffer of a write to repeat */
-	__u64 turn;  /* bytes that went in turn_dir since any went in the other direction */
-	__u64 asked; /* where the ring was behind the beginning of the last turn that wrote */
+	__u64 turn;   /* bytes that went in turn_dir since any went in the other direction */
+	__u64 asked;  /* where the ring was behind the beginning of the last turn that wrote */
 	__u64 cookie; /* of its socket, 0 = not bound */
 	__u64 passed, passed_buf; /* the last write that the gate let go: offset, buffer */
 	__u32 passed_len;
@@ -58,9 +58,10 @@ struct conn {
 	__u32 flags; /* EVENT_F_*, CONN_* */
 };
 #define CONN_BOUND 0x10000
-#define CONN_SHAKEN 0x20000 /* a handshake site of its stack fired: its end will be told as well */
-#define CONN_SHUT 0x40000   /* its socket takes no more: a write is another connection's */
-#define CONN_NSS 0x80000    /* a descriptor that NSS has made a TLS one */
+#define CONN_SHAKEN 0x20000  /* a handshake site of its stack fired: its end will be told as well */
+#define CONN_SHUT 0x40000    /* its socket takes no more: a write is another connection's */
+#define CONN_DENIED 0x100000 /* a write on it was refused by a rule of the kernel */
+#define CONN_NSS 0x80000     /* a descriptor that NSS has made a TLS one */
 
 /* 32,768 live TLS handles; least recently used go first, and are seen as late again. */
 struct {
@@ -88,10 +89,11 @@ struct frame {
 	__u32 how; /* TLS_L_* of its site, FRAME_OPEN, EVENT_F_TLS* << 8 */
 };
 #define FRAME_OPEN 0x80
+#define FRAME_TOLD 0x40 /* at its entry */
 /* A write of this thread that waits by being made again (lib/gate.h). */
 struct hold {
 	__u64 seq; /* 0 = none */
-	__u64 conn, ssl, sp;
+	__u64 conn, ssl, sp, buf, len;
 	__u64 since_ns, until_ns; /* CLOCK_MONOTONIC */
 	__u64 rules;
 };
@@ -187,6 +189,14 @@ struct {
 	__type(value, struct krule_proc);
 } krule_procs SEC(".maps") __weak;
 
+/* Processes that are being killed: tgid → start. No more at once than die within some milliseconds. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, __u32);
+	__type(value, __u64);
+} kill_procs SEC(".maps") __weak;
+
 /* Mapped by the keeper alone: whom not to capture, and the rules that do not care. */
 struct shared {
 	__u32 self[8]; /* tgids of the agent: never captured */
@@ -195,8 +205,9 @@ struct shared {
 	__u32 hold_drops;  /* and not through more retransmissions than this */
 	__u32 wait_us;	   /* a call waits for room in the ring so long; 0 = never */
 	__u32 waiters_max; /* at the same time: one CPU less than there are */
-	__u32 mark;	   /* what SOCK_DENY does here: GATE_LSM_SENDMSG, GATE_EGRESS; 0 = nothing */
-	__u32 pad;
+	__u32 mark;   /* what SOCK_DENY does here: GATE_LSM_SENDMSG, GATE_EGRESS; 0 = nothing */
+	__u32 denied; /* sock_verdicts holds a SOCK_DENY: each packet is looked up in it */
+	__u64 changing_ns; /* krule is being changed since then, CLOCK_BOOTTIME; 0 = it is not */
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

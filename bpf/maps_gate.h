@@ -50,6 +50,15 @@ struct {
 	__type(value, __u32);
 } sock_verdicts SEC(".maps") __weak;
 
+/* Of a clear connection: how many bytes from its beginning the worker has let go ↓ keeper, before it
+ * says SOCK_PASS in sock_verdicts. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, __u64); /* socket cookie */
+	__type(value, __u64);
+} sock_upto SEC(".maps") __weak;
+
 /* Addresses that a process got by DNS for a name that a rule has. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);

@@ -199,7 +199,7 @@ struct dns_key {
 };
 struct dns_value {
 	__event_u64 rules, generation, until_ns;
-	__event_u8 name[64]; /* the head of it, for the record */
+	char name[64]; /* the head of it, for the record */
 };
 /* Ranges that belong to one service: LPM trie `deny_nets`. */
 struct net_key {
@@ -208,11 +208,15 @@ struct net_key {
 	__event_u8 addr[16];
 };
 
+#define QUIC_FLOW(cookie, peer_hash) \
+	((__event_u32)(cookie) | (__event_u64)((peer_hash) | 0x80000000u) << 32)
 #define EVENT_QUIC_MAX 1500
 struct event_quic { /* EVENT_QUIC: an Initial packet of a client, as it stands in the datagram */
 	struct event h;
 	struct event_addr local, peer;
-	__event_u64 cookie;
+	__event_u64
+		cookie; /* of the flow, QUIC_FLOW(): one UDP socket may speak to many servers. The
+			     * answer by ROLE_SOCK names it in place of a socket's. */
 	__event_u32 size, pad;
 	__event_u8 bytes[];
 };

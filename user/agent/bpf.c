@@ -41,7 +41,9 @@ struct shared {
 	struct krule_any krule;
 	uint32_t hold_ms, hold_drops;
 	uint32_t wait_us, waiters_max;
-	uint32_t mark, pad; /* enum gate_mechanism */
+	uint32_t mark; /* enum gate_mechanism */
+	uint32_t denied;
+	uint64_t changing_ns;
 };
 /* Of the map value `tally`. */
 struct tally {
