@@ -11,7 +11,11 @@ struct config {
 	const char *collector_host; /* "" = none */
 	uint16_t collector_port;
 	const char *tls_dir;
-	uint32_t enforce; /* 0 monitor, 1 enforce, 2 as the pack says */
+	const char *policy_key; /* packs must be signed by it; NULL = need not */
+	bool allow_rollback;	/* a pack may have a lower revision than one before */
+	bool gate;		/* writes wait and are refused as the pack says */
+	const char *host_id;	/* of this machine: hex, the same for ever */
+	uint32_t enforce;	/* 0 monitor, 1 enforce, 2 as the pack says */
 	uint32_t ring_mib;
 	bool attach_all;      /* probes for everybody, not by process */
 	uint32_t probation_s; /* how long a process has to show that it is a client of AI */

@@ -110,6 +110,7 @@ static json_t *status(struct keeper *k)
 	json_object_set_new(worker, "restarts", json_integer(k->worker.restarts));
 	policy = json_incref(json_object_get(worker, "policy"));
 	json_object_del(worker, "policy");
+	policy_status_add(k, policy);
 	j = json_pack(
 		"{s:s, s:i, s:I, s:s, s:s, s:O?, s:o, s:o, s:o?, s:o, s:o, s:o, s:o?, s:o?, s:o?}",
 		"version", PROBITY_VERSION, "pid", (int)getpid(), "since_unix_ns",
@@ -137,6 +138,8 @@ static void on_status(void *ctx, struct control_call *call)
 
 static const struct control_verb verbs[] = {
 	{"status", false, on_status},
+	{"policy_load", true, on_policy_load},
+	{"explain", false, on_explain},
 	{},
 };
 
@@ -168,6 +171,9 @@ static int open_all(struct keeper *k)
 		log_err("%s or %s: %s", k->cfg->state_dir, k->cfg->run_dir, strerror(-r));
 		return r;
 	}
+	r = policy_open(k);
+	if (r)
+		return r;
 	r = bpf_open((size_t)k->cfg->ring_mib << 20, &k->bpf);
 	if (r)
 		return r;
@@ -238,8 +244,7 @@ int keeper_main(const struct config *cfg)
 	control_free(k.socket);
 	ring_free(k.control);
 	bpf_close(k.bpf);
-	free(k.pack.text);
-	free(k.good.text);
+	policy_close(&k);
 	log_info("stopped");
 	return k.exit_code;
 }

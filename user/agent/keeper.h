@@ -13,18 +13,13 @@
 #include "agent/child.h"
 #include "agent/config.h"
 #include "agent/exehash.h"
+#include "agent/keeper_policy.h"
 
 struct mapwatch;
 struct ring;
 struct control;
 struct pipe_hooks;
 struct prescan;
-
-struct pack_text {
-	char *text; /* NULL: none */
-	size_t n;
-	uint64_t generation;
-};
 
 struct keeper {
 	const struct config *cfg;
@@ -42,7 +37,7 @@ struct keeper {
 		*resolver_again, *tick, *stop_limit, *maps_ev;
 	int pair[2]; /* worker's end, recorder's end of the pair between them */
 	int inflight;
-	struct pack_text pack, good; /* sent last; sent last and accepted */
+	struct keeper_policy *policy;
 	uint64_t since_ns, maps_lost;
 	bool rescan; /* mappings were missed */
 	struct role_drops told;
@@ -60,10 +55,7 @@ void tell_process(struct keeper *k, struct role_proc *p);
 void tell_pid(struct keeper *k, uint32_t pid);
 void tell_user(struct keeper *k, uint32_t uid);
 void tell_all_processes(struct keeper *k);
-/* again: the worker is new; it gets the pack in force first, then the file if that differs. */
-void tell_policy(struct keeper *k, bool again);
 void tell_drops(struct keeper *k);
-void policy_accepted(struct keeper *k, uint64_t generation);
 
 /* keeper_probes.c */
 int probes_open(struct keeper *k);

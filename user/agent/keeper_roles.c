@@ -71,7 +71,6 @@ static void set_krules(struct keeper *k, size_t n)
 	if (r->hosts > room / sizeof(*h) ||
 	    r->users > (room - r->hosts * sizeof(*h)) / sizeof(struct role_krule_user))
 		return;
-	policy_accepted(k, r->generation);
 	bpf_set_krules(k->bpf, r, &(struct krule_do){}, h, (const void *)(h + r->hosts));
 }
 
@@ -110,6 +109,10 @@ static void on_message(struct keeper *k, struct child *c, const struct role_msg 
 			refuse(c, "kernel rules in monitor mode");
 		else
 			set_krules(k, n);
+	} else if (worker && m->kind == ROLE_POLICY) {
+		policy_told(k, (const void *)body);
+	} else if (worker && m->kind == ROLE_JUDGED) {
+		policy_judged(k, (const void *)body);
 	} else {
 		log_err("%s sent a message it may not send (%u): ending it", c->name, m->kind);
 		kill(c->pid, SIGKILL);

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What the worker is told: processes, the policy, the kernel's counters. Flows in: /proc, the user
- * database, the policy file. Flows out: role messages, through a bounded queue, so a worker that
- * does not read never holds the keeper up; a worker that is new is told everything anew.
- *
- * The text of the pack that the worker last accepted is kept: a worker that starts while the file
- * is broken gets the one that was in force, under its old generation.
+ * What the worker is told: processes, the kernel's counters. Flows in: /proc, the user
+ * database. Flows out: role messages, through a bounded queue, so a worker that
+ * does not read never holds the keeper up; a worker that is new is told everything anew. The policy
+ * is told by keeper_policy.c.
  */
 #include "keeper.h"
 
@@ -77,63 +75,6 @@ void tell_all_processes(struct keeper *k)
 			tell_process(k, p);
 	if (d)
 		closedir(d);
-}
-
-/* --- the policy ------------------------------------------------------------------------------- */
-
-static void set_text(struct pack_text *p, char *text, size_t n, uint64_t generation)
-{
-	free(p->text);
-	*p = (struct pack_text){text, n, generation};
-}
-
-static void send_pack(struct keeper *k, const struct pack_text *t)
-{
-	struct role_pack p = {.generation = t->generation, .enforce = k->cfg->enforce, .len = t->n};
-
-	snprintf(p.name, sizeof(p.name), "%s", k->cfg->policy);
-	tell_worker(k, ROLE_PACK, &p, sizeof(p), t->text, t->n);
-}
-
-void policy_accepted(struct keeper *k, uint64_t generation)
-{
-	char *copy;
-
-	if (!k->pack.text || generation != k->pack.generation || generation == k->good.generation)
-		return;
-	copy = malloc(k->pack.n);
-	if (copy)
-		set_text(&k->good, memcpy(copy, k->pack.text, k->pack.n), k->pack.n, generation);
-}
-
-static bool same_text(const struct pack_text *a, const char *text, size_t n)
-{
-	return a->text && text && a->n == n && !memcmp(a->text, text, n);
-}
-
-void tell_policy(struct keeper *k, bool again)
-{
-	uint64_t newest =
-		k->pack.generation > k->good.generation ? k->pack.generation : k->good.generation;
-	char *text = NULL;
-	size_t n = 0;
-	int r = fs_read(k->cfg->policy, PACK_FILE_MAX, &text, &n);
-
-	if (again && k->good.text) {
-		send_pack(k, &k->good);
-		if (r || same_text(&k->good, text, n)) {
-			free(text);
-			return;
-		}
-	}
-	if (r) {
-		log_err("policy %s: %s; %s", k->cfg->policy, strerror(-r),
-			k->good.text ? "the pack in force stays"
-				     : "no pack is in force: calls are recorded as allowed");
-		n = 0;
-	}
-	set_text(&k->pack, text, n, newest + 1);
-	send_pack(k, &k->pack);
 }
 
 /* --- the kernel's counters ---------------------------------------------------------------------- */

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <openssl/sha.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@
 #include "agent/recorder.h"
 #include "agent/resolver.h"
 #include "base/cleanup.h"
+#include "base/fs.h"
 #include "base/log.h"
 
 #define STATE_DIR "/var/lib/probity"
@@ -29,6 +31,8 @@ static const char usage[] =
 	"Runs in the foreground until SIGTERM or SIGINT; SIGHUP reads the policy again.\n"
 	"\n"
 	"  --policy FILE          policy pack (default /etc/probity/policy.yaml)\n"
+	"  --policy-key FILE      refuse packs that this key (PEM or vkey) has not signed\n"
+	"  --allow-rollback       take a pack with a lower revision than one before\n"
 	"  --mode MODE            monitor, enforce, or pack: as the pack says (default pack)\n"
 	"  --state-dir DIR        keys and records (default /var/lib/probity)\n"
 	"  --run-dir DIR          control socket (default /run/probity)\n"
@@ -41,6 +45,9 @@ static const char usage[] =
 	"  --probation SECONDS    how long a new process has to show it (default 5)\n"
 	"  --hold MS              longest wait of a first TLS packet for its probes, 0 = none\n"
 	"                         (default 3000)\n"
+	"  --gate on|off          off: nothing waits or is refused before it leaves (default on)\n"
+	"  --host-id TEXT         names this host in staged rollouts (default: made from\n"
+	"                         /etc/machine-id)\n"
 	"  --user NAME            who worker and recorder run as (default probity, else nobody)\n"
 	"  --pin-dir DIR          keep refusing there while the agent is away (default " PIN_DIR
 	"\n"
@@ -57,6 +64,10 @@ static const char usage[] =
 
 enum {
 	OPT_POLICY = 256,
+	OPT_POLICY_KEY,
+	OPT_ROLLBACK,
+	OPT_GATE,
+	OPT_HOST_ID,
 	OPT_MODE,
 	OPT_STATE,
 	OPT_RUN,
@@ -84,6 +95,10 @@ enum {
 
 static const struct option options[] = {
 	{"policy", required_argument, NULL, OPT_POLICY},
+	{"policy-key", required_argument, NULL, OPT_POLICY_KEY},
+	{"allow-rollback", no_argument, NULL, OPT_ROLLBACK},
+	{"gate", required_argument, NULL, OPT_GATE},
+	{"host-id", required_argument, NULL, OPT_HOST_ID},
 	{"mode", required_argument, NULL, OPT_MODE},
 	{"state-dir", required_argument, NULL, OPT_STATE},
 	{"run-dir", required_argument, NULL, OPT_RUN},
@@ -176,6 +191,14 @@ static int set_attach(struct config *c, const char *s)
 	return 0;
 }
 
+static int set_switch(const char *option, const char *s, bool *ret)
+{
+	if (strcmp(s, "on") && strcmp(s, "off"))
+		return bad(option, s, "on or off");
+	*ret = !strcmp(s, "on");
+	return 0;
+}
+
 static int set_fds(struct started *st, char *s)
 {
 	for (char *t = strtok(s, ","); t && st->nfds < ARRAY_SIZE(st->fds); t = strtok(NULL, ","))
@@ -190,6 +213,17 @@ static int set(struct config *c, struct started *st, int opt, char *arg)
 	switch (opt) {
 	case OPT_POLICY:
 		c->policy = arg;
+		return 0;
+	case OPT_POLICY_KEY:
+		c->policy_key = arg;
+		return 0;
+	case OPT_ROLLBACK:
+		c->allow_rollback = true;
+		return 0;
+	case OPT_GATE:
+		return set_switch("gate", arg, &c->gate);
+	case OPT_HOST_ID:
+		c->host_id = arg;
 		return 0;
 	case OPT_MODE:
 		return set_mode(c, arg);
@@ -266,6 +300,26 @@ static int set(struct config *c, struct started *st, int opt, char *arg)
 	return 2;
 }
 
+/* The machine id is not to leave the host as it stands (machine-id(5)). */
+static const char *host_id(void)
+{
+	static const char salt[] = "probity/host-id/v1";
+	static char hex[33];
+	_cleanup_free_ char *id = NULL;
+	uint8_t in[sizeof(salt) + 64] = {}, sum[SHA256_DIGEST_LENGTH];
+	size_t n;
+
+	if (fs_read("/etc/machine-id", 64, &id, &n))
+		return "";
+	memcpy(in, salt, sizeof(salt));
+	n = strcspn(id, "\n");
+	memcpy(in + sizeof(salt), id, n);
+	SHA256(in, sizeof(salt) + n, sum);
+	for (int i = 0; i < 16; i++)
+		snprintf(hex + 2 * i, 3, "%02x", sum[i]);
+	return hex;
+}
+
 static char *in_dir(const char *dir, const char *name)
 {
 	char *p;
@@ -331,6 +385,7 @@ int main(int argc, char **argv)
 			   .user = "",
 			   .collector_host = "",
 			   .enforce = 2,
+			   .gate = true,
 			   .probation_s = 5,
 			   .hold_ms = 3000,
 			   .ready_fd = -1,
@@ -357,6 +412,8 @@ int main(int argc, char **argv)
 	}
 	if (r)
 		return r;
+	if (!c.host_id)
+		c.host_id = host_id();
 	if (!c.tls_dir)
 		c.tls_dir = in_dir(c.state_dir, "tls");
 	if (!c.pin_dir) /* agents of other folders are others: what they refuse is theirs */

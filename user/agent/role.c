@@ -60,7 +60,8 @@ static bool pack_ok(const void *p, size_t n)
 {
 	const struct role_pack *r = p;
 
-	return ENDS(r->name) && r->enforce <= 2 && r->len == n - sizeof(*r);
+	return ENDS(r->name) && ENDS(r->signer) && ENDS(r->refused) && r->enforce <= 2 &&
+	       r->len == n - sizeof(*r);
 }
 
 static bool kill_ok(const void *p, size_t n)
@@ -167,6 +168,7 @@ static const struct bound {
 	[ROLE_JUDGE] = {sizeof(struct role_judge), sizeof(struct role_judge), NULL},
 	[ROLE_FOLDED] = {sizeof(struct event_deny), sizeof(struct event_deny), NULL},
 	[ROLE_JUDGED] = {sizeof(struct role_judged), ROLE_BODY_MAX, role_judged_ok},
+	[ROLE_POLICY] = {sizeof(struct role_policy), ROLE_BODY_MAX, role_policy_ok},
 };
 
 static const struct bound *bound_of(unsigned kind)

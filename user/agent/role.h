@@ -67,6 +67,7 @@ enum role_kind {
 	ROLE_FOLDED,  /* struct event_deny: refusals that the kernel counted and did not tell */
 	/* worker → keeper */
 	ROLE_JUDGED, /* struct role_judged + JSON text: answer to ROLE_JUDGE */
+	ROLE_POLICY, /* struct role_policy + policy_needs[]: answer to ROLE_PACK */
 	ROLE__MAX
 };
 
@@ -108,12 +109,26 @@ struct role_proc {
 	char argv[2048];    /* NUL-separated */
 };
 
+/* The answer is a ROLE_POLICY. */
 struct role_pack {
 	uint64_t generation;
-	char name[128]; /* file it came from */
+	uint64_t min_revision; /* a pack that says a lower one is refused; 0 = none is */
+	uint64_t revision;     /* of its signature, 0 = not signed: the pack may say no other */
+	char name[128];	       /* file it came from */
+	char signer[64];       /* name of the key that signed it, "" */
+	char refused[256];     /* why there is no text: to be recorded as a refused pack; "" */
 	uint32_t
 		enforce; /* 0 monitor, 1 enforce: command line wins over the pack; 2 = as the pack says */
 	uint32_t len;
+};
+
+/* A pack came into force, or was refused by the worker. Variable: `rules` x struct policy_needs. */
+struct role_policy {
+	uint64_t generation; /* of the ROLE_PACK */
+	uint64_t revision;
+	uint8_t sha256[32];
+	char set[64], version[64], error[256];
+	uint32_t refused, enforce, rules, pad;
 };
 
 struct role_drops {

@@ -16,6 +16,7 @@ bool role_file_ok(const void *p, size_t n);
 bool role_file_rules_ok(const void *p, size_t n);
 bool role_exec_rules_ok(const void *p, size_t n);
 bool role_judged_ok(const void *p, size_t n);
+bool role_policy_ok(const void *p, size_t n);
 bool role_sock_ok(const void *p, size_t n);
 
 #endif

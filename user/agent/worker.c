@@ -45,6 +45,7 @@
 #include "agent/worker/mcp.h"
 #include "agent/worker/users.h"
 #include "agent/worker/outcome.h"
+#include "agent/worker/policy.h"
 #include "agent/worker/socks.h"
 #include "agent/worker/status.h"
 #include "base/cleanup.h"
@@ -146,7 +147,10 @@ static void on_message(enum role_kind kind, size_t n)
 		users_told(&w, (void *)body);
 		break;
 	case ROLE_PACK:
-		judge_pack(&w, pack, (const char *)(pack + 1));
+		policy_take(&w, pack, (const char *)(pack + 1));
+		break;
+	case ROLE_JUDGE:
+		explain_process(&w, (void *)body);
 		break;
 	case ROLE_DROPS:
 		memcpy(&w.drops, body, sizeof(w.drops));

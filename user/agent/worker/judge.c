@@ -233,8 +233,7 @@ void judge_refused(struct worker *w, struct conn *c, uint64_t ns)
 
 /* --- control records ---------------------------------------------------------------------------- */
 
-/* id: given out already, or 0. */
-static void control(struct worker *w, const Probity__V1__Control *m, uint64_t id)
+void judge_control(struct worker *w, const Probity__V1__Control *m, uint64_t id)
 {
 	uint8_t payload[4096];
 
@@ -255,24 +254,7 @@ void judge_loss(struct worker *w, uint64_t id, const char *what, uint64_t count,
 	m.what = (char *)what;
 	m.count = count;
 	m.cause = (char *)cause;
-	control(w, &m, id);
-}
-
-static void policy_record(struct worker *w, const struct pack *p, const char *refused)
-{
-	Probity__V1__Control m = PROBITY__V1__CONTROL__INIT;
-
-	m.kind = PROBITY__V1__CONTROL__KIND__POLICY;
-	m.reason = (char *)(refused ?: "in force");
-	m.refused = refused != NULL;
-	m.mode = w->enforce ? "enforce" : "monitor";
-	m.policy_generation = w->generation;
-	if (p) {
-		m.policy_set = (char *)pack_id(p);
-		m.policy_version = (char *)pack_version(p);
-		m.policy_sha256 = (ProtobufCBinaryData){32, (uint8_t *)pack_sha256(p)};
-	}
-	control(w, &m, 0);
+	judge_control(w, &m, id);
 }
 
 /* --- the pack ----------------------------------------------------------------------------------- */
@@ -290,56 +272,4 @@ void judge_process(struct worker *w, struct proc *p)
 		return;
 	p->rules = t.rules;
 	tell_keeper(w, ROLE_TOOL, &t, sizeof(t));
-}
-
-static void refuse(struct worker *w, const struct role_pack *p, const char *why)
-{
-	snprintf(w->pack_error, sizeof(w->pack_error), "%s", why);
-	log_err("%s; %s", why,
-		w->pack ? "the pack in force stays"
-			: "no pack is in force: calls are recorded as allowed");
-	policy_record(w, w->pack, why);
-}
-
-void judge_pack(struct worker *w, const struct role_pack *p, const char *yaml)
-{
-	struct pack *pack = NULL;
-	char err[256];
-
-	if (!p->len) {
-		snprintf(err, sizeof(err), "%.127s: cannot be read", p->name);
-		refuse(w, p, err);
-		return;
-	}
-	if (pack_parse(p->name, yaml, p->len, &pack, err, sizeof(err))) {
-		refuse(w, p, err);
-		return;
-	}
-	if (w->pack && w->generation == p->generation &&
-	    !memcmp(pack_sha256(w->pack), pack_sha256(pack), 32)) {
-		pack_free(pack);
-		return;
-	}
-	pack_free(w->pack);
-	w->pack = pack;
-	w->generation = p->generation;
-	w->enforce = p->enforce == 2 ? pack_enforce(pack) : p->enforce == 1;
-	w->krules = pack_krules(pack, w->krule);
-	w->pack_error[0] = '\0';
-	krules_send(w);
-	policy_record(w, pack, NULL);
-}
-
-json_t *judge_status(const struct worker *w)
-{
-	char hex[65] = "";
-
-	for (int i = 0; w->pack && i < 32; i++)
-		snprintf(hex + 2 * i, 3, "%02x", pack_sha256(w->pack)[i]);
-	return json_pack("{s:s, s:s, s:s, s:I, s:s, s:I, s:I, s:s}", "set",
-			 w->pack ? pack_id(w->pack) : "", "version",
-			 w->pack ? pack_version(w->pack) : "", "sha256", hex, "generation",
-			 (json_int_t)w->generation, "mode", w->enforce ? "enforce" : "monitor",
-			 "rules", (json_int_t)(w->pack ? pack_rules(w->pack) : 0), "kernel_rules",
-			 (json_int_t)(w->enforce ? w->krules : 0), "last_error", w->pack_error);
 }

@@ -5,12 +5,10 @@
 
 #include "agent/worker/conns.h"
 #include "policy/facts.h"
+#include "proto/record.pb-c.h"
 
-/* Puts a pack in force, or refuses it and keeps the one there is; either way a record says so. */
-void judge_pack(struct worker *w, const struct role_pack *p, const char *yaml);
 /* Which in-kernel rules concern this process's tool; tells the keeper when that changed. */
 void judge_process(struct worker *w, struct proc *p);
-json_t *judge_status(const struct worker *w);
 
 bool judge_service(const struct worker *w, const struct conn *c, const struct interaction *it,
 		   const char *dialect, struct catalog_service *ret);
@@ -33,6 +31,8 @@ void judge_unseen(struct worker *w, struct conn *c, struct watch *watch,
 /* A write was killed in the kernel and its bytes are no request we could read. */
 void judge_refused(struct worker *w, struct conn *c, uint64_t ns);
 
+/* A control record. id: given out already, or 0. */
+void judge_control(struct worker *w, const Probity__V1__Control *m, uint64_t id);
 /* LOSS: `count` units of `what` are missing because of `cause`. id: inflight_lost's, or 0. */
 void judge_loss(struct worker *w, uint64_t id, const char *what, uint64_t count, const char *cause,
 		const char *reason);

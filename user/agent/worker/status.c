@@ -9,6 +9,7 @@
 #include "agent/worker/halves.h"
 #include "agent/worker/judge.h"
 #include "agent/worker/mcp.h"
+#include "agent/worker/policy.h"
 #include "agent/worker/socks.h"
 #include "base/cleanup.h"
 
@@ -67,7 +68,7 @@ void status_send(struct worker *w, const struct ring *ring)
 	char *text;
 
 	json_object_set_new(j, "role", json_string("worker"));
-	json_object_set_new(j, "policy", judge_status(w));
+	json_object_set_new(j, "policy", policy_status(w));
 	text = json_dumps(j, JSON_COMPACT);
 	if (text)
 		tell_keeper(w, ROLE_STATUS, text, strlen(text));

@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * In: bytes of a note, or a text and a key. Out: the parts, or a note. A note is taken only whole: any
+ * byte that does not belong makes it none, so that two readers cannot see different texts under one
+ * signature. The text ends at the last empty line, because a text may hold empty lines of its own.
+ * Limits: NOTE_MAX bytes, NOTE_SIGS_MAX signatures.
+ */
+#include "note.h"
+
+#include <errno.h>
+#include <openssl/evp.h>
+#include <openssl/sha.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "printable.h"
+
+#define DASH "\xe2\x80\x94 " /* em dash, space */
+#define ED25519_TYPE 1
+#define BLOB_MAX 512 /* of one signature, decoded: room for other algorithms */
+
+DEFINE_CLEANUP(struct verifier, verifier_free)
+
+/* --- texts -------------------------------------------------------------------------------------- */
+
+static bool clean(const char *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (((uint8_t)p[i] < ' ' && p[i] != '\n') || p[i] == 0x7f)
+			return false;
+	while (n) {
+		uint32_t c;
+		size_t k = utf8_next(p, n, &c);
+
+		if (c == 0xFFFFFFFF)
+			return false;
+		p += k;
+		n -= k;
+	}
+	return true;
+}
+
+static bool name_ok(const char *p, size_t n)
+{
+	if (!n || n >= NOTE_NAME_MAX || !clean(p, n))
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (p[i] == ' ' || p[i] == '+' || p[i] == '\n')
+			return false;
+	return true;
+}
+
+bool note_name_ok(const char *name)
+{
+	return name_ok(name, strlen(name));
+}
+
+/* Strict: whole quads, padding only at the end, bits behind the last byte zero. -1: not base64. */
+static int base64(const char *p, size_t n, uint8_t *out, size_t cap)
+{
+	uint8_t raw[BLOB_MAX + 8];
+	char again[2 * BLOB_MAX + 16];
+	int len, pad;
+
+	if (!n || n % 4 || n / 4 * 3 > BLOB_MAX)
+		return -1;
+	pad = (p[n - 1] == '=') + (p[n - 2] == '=');
+	len = EVP_DecodeBlock(raw, (const uint8_t *)p, n);
+	if (len < pad || (size_t)(len - pad) > cap)
+		return -1;
+	len -= pad;
+	/* EVP_DecodeBlock forgives spaces and stray bits; its own encoding of the answer does not. */
+	if (EVP_EncodeBlock((uint8_t *)again, raw, len) != (int)n || memcmp(again, p, n))
+		return -1;
+	memcpy(out, raw, len);
+	return len;
+}
+
+/* --- keys --------------------------------------------------------------------------------------- */
+
+static void hash_key(const char *name, const uint8_t *pub, uint8_t out[static 4])
+{
+	uint8_t in[NOTE_NAME_MAX + 2 + RECORD_PUBKEY_LEN], sum[SHA256_DIGEST_LENGTH];
+	size_t n = strnlen(name, NOTE_NAME_MAX - 1);
+
+	memcpy(in, name, n);
+	in[n++] = '\n';
+	in[n++] = ED25519_TYPE;
+	memcpy(in + n, pub, RECORD_PUBKEY_LEN);
+	SHA256(in, n + RECORD_PUBKEY_LEN, sum);
+	memcpy(out, sum, 4);
+}
+
+static uint32_t be32(const uint8_t *p)
+{
+	return (uint32_t)p[0] << 24 | p[1] << 16 | p[2] << 8 | p[3];
+}
+
+uint32_t note_key_id(const char *name, const uint8_t pub[static RECORD_PUBKEY_LEN])
+{
+	uint8_t id[4];
+
+	hash_key(name, pub, id);
+	return be32(id);
+}
+
+int note_vkey(const struct note_key *k, char *out, size_t cap)
+{
+	uint8_t raw[1 + RECORD_PUBKEY_LEN] = {ED25519_TYPE};
+	char text[64];
+	int n;
+
+	if (!note_name_ok(k->name))
+		return -EINVAL;
+	memcpy(raw + 1, k->public, RECORD_PUBKEY_LEN);
+	EVP_EncodeBlock((uint8_t *)text, raw, sizeof(raw));
+	n = snprintf(out, cap, "%s+%08x+%s", k->name, note_key_id(k->name, k->public), text);
+	return n < 0 || (size_t)n >= cap ? -EINVAL : 0;
+}
+
+static bool hex32(const char *p, uint32_t *ret)
+{
+	uint32_t v = 0;
+
+	for (int i = 0; i < 8; i++) {
+		if (p[i] >= '0' && p[i] <= '9')
+			v = v << 4 | (p[i] - '0');
+		else if (p[i] >= 'a' && p[i] <= 'f')
+			v = v << 4 | (p[i] - 'a' + 10);
+		else
+			return false;
+	}
+	*ret = v;
+	return true;
+}
+
+int note_vkey_parse(const char *p, size_t n, struct note_key *ret)
+{
+	struct note_key k = {};
+	uint8_t raw[1 + RECORD_PUBKEY_LEN];
+	const char *plus;
+	uint32_t id;
+	size_t name;
+
+	if (n && p[n - 1] == '\n')
+		n--;
+	plus = memchr(p, '+', n);
+	name = plus ? plus - p : 0;
+	if (!plus || !name_ok(p, name) || n < name + 10 || plus[9] != '+' || !hex32(plus + 1, &id))
+		return -EINVAL;
+	if (base64(plus + 10, n - name - 10, raw, sizeof(raw)) != sizeof(raw) ||
+	    raw[0] != ED25519_TYPE)
+		return -EINVAL;
+	memcpy(k.name, p, name);
+	memcpy(k.public, raw + 1, RECORD_PUBKEY_LEN);
+	if (note_key_id(k.name, k.public) != id)
+		return -EINVAL;
+	*ret = k;
+	return 0;
+}
+
+/* --- notes -------------------------------------------------------------------------------------- */
+
+/* Where the signatures begin: behind the last empty line. 0: there is none. */
+static size_t signatures_at(const char *p, size_t n)
+{
+	for (size_t i = n; i >= 2; i--)
+		if (p[i - 1] == '\n' && p[i - 2] == '\n')
+			return i;
+	return 0;
+}
+
+/* One line without its newline. */
+static bool take_signature(const char *p, size_t n, struct note *ret)
+{
+	const size_t dash = strlen(DASH);
+	struct note_sig *s = &ret->sigs[ret->n];
+	uint8_t blob[BLOB_MAX];
+	const char *space;
+	size_t name;
+	int len;
+
+	if (n < dash || memcmp(p, DASH, dash))
+		return false;
+	p += dash;
+	n -= dash;
+	space = memchr(p, ' ', n);
+	name = space ? space - p : 0;
+	if (!space || !name_ok(p, name))
+		return false;
+	len = base64(space + 1, n - name - 1, blob, sizeof(blob));
+	if (len < 5)
+		return false;
+	if (len != 4 + RECORD_SIG_LEN)
+		return true;
+	memset(s, 0, sizeof(*s));
+	memcpy(s->name, p, name);
+	s->id = be32(blob);
+	memcpy(s->sig, blob + 4, RECORD_SIG_LEN);
+	ret->n++;
+	return true;
+}
+
+int note_parse(const char *p, size_t n, struct note *ret, const char **ret_why)
+{
+	struct note out = {.text = p};
+	size_t at = n <= NOTE_MAX ? signatures_at(p, n) : 0, lines = 0;
+
+	*ret_why = "";
+	if (n > NOTE_MAX)
+		*ret_why = "too large";
+	else if (!clean(p, n))
+		*ret_why = "not a text";
+	else if (!n || p[n - 1] != '\n')
+		*ret_why = "its last line has no end";
+	else if (at < 3 || at == n)
+		*ret_why = "no text, or no signature after an empty line";
+	if (**ret_why)
+		return -EBADMSG;
+	out.text_n = at - 1;
+	while (at < n) {
+		size_t len = (const char *)memchr(p + at, '\n', n - at) - (p + at);
+
+		if (lines++ == NOTE_SIGS_MAX || !take_signature(p + at, len, &out)) {
+			*ret_why = "a line that is no signature, or too many";
+			return -EBADMSG;
+		}
+		at += len + 1;
+	}
+	*ret = out;
+	return 0;
+}
+
+static bool by(const struct note_sig *s, const struct note_key *k)
+{
+	return (!k->name[0] || !strcmp(k->name, s->name)) &&
+	       s->id == note_key_id(s->name, k->public);
+}
+
+int note_verify(const struct note *n, const struct note_key *k, const char **ret_by)
+{
+	_cleanup_(verifier_freep) struct verifier *v = NULL;
+	int r = verifier_new(k->public, &v);
+	const char *name = NULL;
+
+	if (r)
+		return r;
+	for (size_t i = 0; i < n->n; i++) {
+		const struct note_sig *s = &n->sigs[i];
+
+		if (!by(s, k))
+			continue;
+		if (!verifier_ok(v, (const uint8_t *)n->text, n->text_n, s->sig))
+			return -EBADMSG;
+		name = name ?: s->name;
+	}
+	if (!name)
+		return -ENOKEY;
+	if (ret_by)
+		*ret_by = name;
+	return 0;
+}
+
+size_t note_sign(const char *text, size_t n, const char *name, struct signer *s, char *out,
+		 size_t cap)
+{
+	uint8_t blob[4 + RECORD_SIG_LEN];
+	char line[128];
+	int m;
+
+	if (!n || text[n - 1] != '\n' || !clean(text, n) || !note_name_ok(name))
+		return 0;
+	hash_key(name, signer_public(s), blob);
+	if (signer_sign(s, (const uint8_t *)text, n, blob + 4))
+		return 0;
+	EVP_EncodeBlock((uint8_t *)line, blob, sizeof(blob));
+	m = snprintf(out, cap, "%.*s\n" DASH "%s %s\n", (int)n, text, name, line);
+	return m < 0 || (size_t)m >= cap ? 0 : m;
+}
+
+/* --- of a policy pack --------------------------------------------------------------------------- */
+
+static bool word(const char *s)
+{
+	return *s && !strpbrk(s, " \n");
+}
+
+size_t policy_note_text(const struct policy_note *p, char *out, size_t cap)
+{
+	char hex[2 * RECORD_HASH_LEN + 1];
+	int n;
+
+	if (!word(p->pack) || !word(p->version) || !p->revision)
+		return 0;
+	for (int i = 0; i < RECORD_HASH_LEN; i++)
+		snprintf(hex + 2 * i, 3, "%02x", p->sha256[i]);
+	n = snprintf(out, cap, POLICY_NOTE "\npack %s\nversion %s\nrevision %llu\nsha256 %s\n",
+		     p->pack, p->version, (unsigned long long)p->revision, hex);
+	return n < 0 || (size_t)n >= cap ? 0 : n;
+}
+
+/* "KEY value\n" at *p; the value without its newline, which must fit. */
+static bool line(const char **p, const char *end, const char *key, char *ret, size_t cap)
+{
+	const char *nl = memchr(*p, '\n', end - *p);
+	size_t k = strlen(key), n;
+
+	if (!nl || (size_t)(nl - *p) < k || memcmp(*p, key, k))
+		return false;
+	n = nl - *p - k;
+	if (!n || n >= cap)
+		return false;
+	memcpy(ret, *p + k, n);
+	ret[n] = '\0';
+	*p = nl + 1;
+	return true;
+}
+
+/* The same text again is the proof that nothing was read loosely. */
+int policy_note_parse(const char *text, size_t n, struct policy_note *ret)
+{
+	const char *p = text, *end = text + n;
+	struct policy_note out = {};
+	char context[32], number[24], hex[2 * RECORD_HASH_LEN + 1], again[512];
+	char *stop;
+
+	if (!line(&p, end, "", context, sizeof(context)) || strcmp(context, POLICY_NOTE) ||
+	    !line(&p, end, "pack ", out.pack, sizeof(out.pack)) ||
+	    !line(&p, end, "version ", out.version, sizeof(out.version)) ||
+	    !line(&p, end, "revision ", number, sizeof(number)) ||
+	    !line(&p, end, "sha256 ", hex, sizeof(hex)) || strlen(hex) != 2 * RECORD_HASH_LEN)
+		return -EBADMSG;
+	errno = 0;
+	out.revision = strtoull(number, &stop, 10);
+	if (errno || *stop)
+		return -EBADMSG;
+	for (int i = 0; i < RECORD_HASH_LEN; i++) {
+		unsigned v;
+
+		if (sscanf(hex + 2 * i, "%2x", &v) != 1)
+			return -EBADMSG;
+		out.sha256[i] = v;
+	}
+	if (policy_note_text(&out, again, sizeof(again)) != n || memcmp(again, text, n))
+		return -EBADMSG;
+	*ret = out;
+	return 0;
+}
