@@ -52,7 +52,7 @@ struct tally {
 
 #define ATTACH_UPROBE_MULTI 48
 #define WAIT_US 20000 /* a call waits so long for a reader that does not move */
-#define REFUSED_MAX 16
+#define REFUSED_MAX 64
 
 struct bpf {
 	struct probity_bpf *skel;
@@ -144,7 +144,7 @@ static void choose(struct bpf *b)
 {
 	struct bpf_program *p;
 
-	for (int v = BPF_VARIANT_OLD; v <= BPF_VARIANT_SLEEPS; v++) {
+	for (int v = BPF_VARIANT_OLD; v <= BPF_VARIANT_REEXEC; v++) {
 		p = find(b, bpf_variant_program(v));
 		bpf_program__set_autoload(p, v == (int)b->variant);
 		/* Kernels that do not know uprobe_multi ignore the type and take perf events. */
@@ -553,7 +553,7 @@ json_t *bpf_features(const struct bpf *b)
 		    progs[i].note);
 	row(a, "name", "tracepoint inet_sock_set_state", "state", b->state ? "yes" : "no", "");
 	row(a, "name", "sleepable uprobes", "state",
-	    b->variant == BPF_VARIANT_SLEEPS ? "yes" : "no", bpf_variant_note(b->variant));
+	    bpf_waits(b) ? "yes" : "no", bpf_variant_note(b->variant));
 	return a;
 }
 
