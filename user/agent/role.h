@@ -328,13 +328,17 @@ struct role_exec_rules {
 	uint64_t all, any_user, any_tree, in_tree, deny, kill, watch, allowlist, closed;
 	uint32_t users, wait_us;
 	uint32_t wants; /* EXEC_WANTS_* */
-	uint32_t pad;
+	uint32_t places;
 };
 #define EXEC_WANTS_DIGEST 1  /* a rule asks for SHA-256 */
 #define EXEC_WANTS_PACKAGE 2 /* ... for a package */
 struct role_exec_user {
 	uint64_t rules;
 	char pattern[64];
+};
+/* Behind the users: paths that rules name, perhaps with * and ?, in lower case. */
+struct role_exec_place {
+	char path[256];
 };
 struct role_tree {
 	uint64_t start_ns;

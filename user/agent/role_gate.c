@@ -81,11 +81,16 @@ bool role_exec_rules_ok(const void *p, size_t n)
 {
 	const struct role_exec_rules *r = p;
 	const struct role_exec_user *u = (const void *)(r + 1);
+	const struct role_exec_place *at;
 
-	if (n != sizeof(*r) + (uint64_t)r->users * sizeof(*u))
+	if (n != sizeof(*r) + (uint64_t)r->users * sizeof(*u) + (uint64_t)r->places * sizeof(*at))
 		return false;
 	for (uint32_t i = 0; i < r->users; i++)
 		if (!ENDS(u[i].pattern))
+			return false;
+	at = (const void *)(u + r->users);
+	for (uint32_t i = 0; i < r->places; i++)
+		if (!ENDS(at[i].path))
 			return false;
 	return true;
 }
