@@ -1,113 +1,65 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Facts in, decision out. Three answers per rule: fired, no, unknown (it asks for a fact that is
- * not known yet, and nothing known already says no). No allocation, no state: the same pack and
- * facts give the same decision on every host.
+ * Facts in, decision out. No allocation, no state: the same pack and facts give the same decision on
+ * every host, but for what says otherwise in the pack: rollout asks for the host's id, schedules
+ * and exceptions for the time, and both are facts as well.
  *
- * Two things make a fact unknown: its stage has not come, or it may still change. A list of data
- * classes can grow with the answer, so before that only a hit counts. The service of a host that
- * the catalog does not know may still show in the request (a known dialect: shadow AI), so until
- * then it is neither "unknown" nor anything else; that keeps an allowlist from killing traffic
- * which is no AI call at all.
+ * A rule is asked in this order: is it on this subject, is it in its hours, does it match, does an
+ * exception hold. A rule that fired and is monitored alone counts as an alert at most.
  */
 #include <string.h>
 
 #include "pack_impl.h"
 
-static bool any_hit(const struct cond *c, const char *s)
+static bool scheduled(const struct rule *rule, int64_t now)
 {
-	size_t n = strlen(s);
-
-	for (size_t i = 0; i < c->n; i++)
-		if (glob_hit(&c->globs[i], s, n))
-			return true;
-	return false;
+	return !rule->schedule || (now && schedule_holds(rule->schedule, now));
 }
 
-static bool holds(const struct cond *c, const struct facts *f)
+static bool monitored(const struct pack *p, const struct rule *rule, const char *host_id)
 {
-	const struct facts_list *l;
-
-	switch (c->key->kind) {
-	case FACT_TEXT:
-		return any_hit(c, fact_text(c->key, f));
-	case FACT_BOOL:
-		return fact_bool(c->key, f) == c->want;
-	case FACT_LIST:
-		l = fact_list(c->key, f);
-		for (size_t i = 0; i < l->n; i++)
-			if (any_hit(c, l->v[i]))
-				return true;
-	}
-	return false;
+	if (rule->monitor)
+		return true;
+	return rule->percent < 100 &&
+	       !(host_id && rollout_holds(rule->percent, p->id, rule->id, host_id));
 }
 
-static enum rule_result eval_cond(const struct cond *c, const struct facts *f)
-{
-	if (f->stage < c->key->first)
-		return RULE_UNKNOWN;
-	if (c->key->of_service && (f->stage < FACTS_REQUEST || f->partial) && !f->service_known)
-		return RULE_UNKNOWN;
-	if (holds(c, f))
-		return RULE_FIRED;
-	if (f->partial && c->key->first >= FACTS_REQUEST)
-		return RULE_UNKNOWN;
-	return f->stage < c->key->settled ? RULE_UNKNOWN : RULE_NO;
-}
-
-/* All must hold: one no decides, whatever is unknown. */
-static enum rule_result eval_all(const struct match *m, const struct facts *f)
-{
-	enum rule_result all = RULE_FIRED;
-
-	for (size_t i = 0; i < m->n; i++) {
-		enum rule_result r = eval_cond(&m->conds[i], f);
-
-		if (r == RULE_NO)
-			return RULE_NO;
-		if (r == RULE_UNKNOWN)
-			all = RULE_UNKNOWN;
-	}
-	return all;
-}
-
-/* One must hold: one yes decides. */
-static enum rule_result eval_any(const struct match *m, size_t n, const struct facts *f)
+/* Of the exceptions in force: fired = one holds. *ret: which. */
+static enum rule_result excepted(const struct rule *rule, const struct facts *f,
+				 const struct exception **ret)
 {
 	enum rule_result any = RULE_NO;
 
-	for (size_t i = 0; i < n; i++) {
-		enum rule_result r = eval_all(&m[i], f);
+	for (size_t i = 0; i < rule->n_exceptions; i++) {
+		const struct exception *e = &rule->exceptions[i];
+		enum rule_result r;
 
-		if (r == RULE_FIRED)
-			return RULE_FIRED;
+		if (!f->now_unix_s || f->now_unix_s >= e->until)
+			continue;
+		r = match_eval(&e->match, f, false);
+		if (r == RULE_FIRED) {
+			*ret = e;
+			return r;
+		}
 		if (r == RULE_UNKNOWN)
-			any = RULE_UNKNOWN;
+			any = r;
 	}
 	return any;
 }
 
-static enum rule_result negate(enum rule_result r)
+static enum rule_result eval_rule(const struct rule *rule, const struct facts *f, bool caller,
+				  const struct exception **ret_exception)
 {
-	return r == RULE_UNKNOWN ? r : r == RULE_NO ? RULE_FIRED : RULE_NO;
-}
+	enum rule_result r, x;
 
-static enum rule_result both(enum rule_result a, enum rule_result b)
-{
-	if (a == RULE_NO || b == RULE_NO)
+	*ret_exception = NULL;
+	if (rule->action.on != f->subject)
 		return RULE_NO;
-	return a == RULE_UNKNOWN ? a : b;
-}
-
-static enum rule_result eval_rule(const struct rule *rule, const struct facts *f)
-{
-	enum rule_result r = eval_all(&rule->all, f);
-
-	if (r != RULE_NO && rule->n_any)
-		r = both(r, eval_any(rule->any, rule->n_any, f));
-	if (r != RULE_NO && rule->n_none)
-		r = both(r, negate(eval_any(rule->none, rule->n_none, f)));
-	return r;
+	r = match_eval(&rule->match, f, caller);
+	if (r == RULE_NO || !rule->n_exceptions)
+		return r;
+	x = excepted(rule, f, ret_exception);
+	return x == RULE_FIRED ? RULE_NO : x == RULE_UNKNOWN ? x : r;
 }
 
 void pack_decide(const struct pack *p, const struct facts *f, struct decision *ret)
@@ -117,15 +69,111 @@ void pack_decide(const struct pack *p, const struct facts *f, struct decision *r
 	*ret = (struct decision){.rules = p->n_rules, .deciding = -1};
 	for (size_t i = 0; i < p->n_rules; i++) {
 		const struct rule *rule = &p->rules[i];
+		enum disposition d = rule->disposition;
+		const struct exception *e;
 
-		ret->result[i] = eval_rule(rule, f);
+		if (!scheduled(rule, f->now_unix_s))
+			continue;
+		ret->result[i] = eval_rule(rule, f, false, &e);
+		ret->excepted[i] = e;
+		if (ret->result[i] == RULE_NO)
+			continue;
+		ret->monitored[i] = d > DISPOSITION_ALERT && monitored(p, rule, f->host_id);
 		if (ret->result[i] != RULE_FIRED)
 			continue;
 		risk += rule->risk;
-		if (ret->deciding < 0 || rule->disposition > ret->disposition) {
-			ret->disposition = rule->disposition;
+		if (d > ret->would)
+			ret->would = d;
+		if (ret->monitored[i])
+			d = DISPOSITION_ALERT;
+		if (ret->deciding < 0 || d > ret->disposition) {
+			ret->disposition = d;
 			ret->deciding = i;
 		}
 	}
 	ret->risk = (double)(risk < RISK_ONE ? risk : RISK_ONE) / RISK_ONE;
+}
+
+enum disposition pack_unknown(const struct pack *p, const struct decision *d, int *ret_rule)
+{
+	enum disposition most = DISPOSITION_ALLOW;
+
+	*ret_rule = -1;
+	for (size_t i = 0; i < p->n_rules; i++) {
+		enum disposition u = p->rules[i].action.unknown;
+
+		if (d->monitored[i] && u > DISPOSITION_ALERT)
+			u = DISPOSITION_ALERT;
+		if (d->result[i] != RULE_UNKNOWN || u <= most)
+			continue;
+		most = u;
+		*ret_rule = i;
+	}
+	return most;
+}
+
+const char *pack_rule_excepted(const struct pack *p, size_t i, const struct facts *f)
+{
+	const struct exception *e;
+
+	eval_rule(&p->rules[i], f, false, &e);
+	return e ? e->reason : NULL;
+}
+
+/* --- over time --------------------------------------------------------------------------------- */
+
+enum rule_state pack_rule_state(const struct pack *p, size_t i, int64_t now_unix_s,
+				const char *host_id)
+{
+	const struct rule *rule = &p->rules[i];
+
+	if (!scheduled(rule, now_unix_s))
+		return RULE_OFF;
+	return rule->disposition <= DISPOSITION_ALERT || monitored(p, rule, host_id) ? RULE_WATCH
+										     : RULE_ON;
+}
+
+int64_t pack_next_change(const struct pack *p, int64_t now)
+{
+	int64_t best = INT64_MAX, t;
+
+	for (size_t i = 0; i < p->n_rules; i++) {
+		const struct rule *rule = &p->rules[i];
+
+		t = rule->schedule ? schedule_next(rule->schedule, now) : INT64_MAX;
+		best = t < best ? t : best;
+		for (size_t k = 0; k < rule->n_exceptions; k++) {
+			t = rule->exceptions[k].until;
+			if (t > now && t < best)
+				best = t;
+		}
+	}
+	return best;
+}
+
+/* --- files ------------------------------------------------------------------------------------- */
+
+static uint64_t exec_bits(const struct pack *p, const struct facts *f, enum rule_result want)
+{
+	uint64_t bits = 0;
+
+	for (size_t i = 0; i < p->n_rules; i++) {
+		const struct rule *rule = &p->rules[i];
+		const struct exception *e;
+
+		if (rule->action.on == FACTS_EXEC && rule->krule >= 0 &&
+		    eval_rule(rule, f, true, &e) == want)
+			bits |= 1ull << rule->krule;
+	}
+	return bits;
+}
+
+uint64_t pack_exec_file(const struct pack *p, const struct facts *f)
+{
+	return exec_bits(p, f, RULE_FIRED);
+}
+
+uint64_t pack_exec_unknown(const struct pack *p, const struct facts *f)
+{
+	return exec_bits(p, f, RULE_UNKNOWN);
 }

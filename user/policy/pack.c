@@ -16,98 +16,17 @@
 
 #include "base/cleanup.h"
 #include "pack_impl.h"
+#include "pack_keys.h"
 #include "schema.h"
+
+#define REVISION_MAX 999999999999
+#define GATE_HOLD_MAX_MS 200
 
 DEFINE_CLEANUP(struct pack, pack_free)
 
-static const char *const dispositions[] = {"allow", "alert", "hold", "redact",
-					   "deny",  "kill",  NULL};
-static const char *const severities[] = {"info", "low", "medium", "high", "critical", NULL};
-static const char *const modes[] = {"monitor", "enforce", NULL};
-
 const char *disposition_name(enum disposition d)
 {
-	return dispositions[d];
-}
-
-/* For people only: not kept, but still text. May be long and have several lines. */
-static int read_description(struct reading *rd, const struct doc_node *map)
-{
-	const struct doc_node *n = doc_get(map, "description");
-
-	if (n && n->kind != DOC_TEXT)
-		return schema_refuse(rd, n->line, "description is no text; expected a text");
-	return 0;
-}
-
-static int read_severity(struct reading *rd, const struct doc_node *map, struct rule *rule)
-{
-	const struct doc_node *n = doc_get(map, "severity");
-	size_t at = 2; /* medium */
-	int r = n ? schema_word(rd, n, "severity", severities, &at) : 0;
-
-	if (!r)
-		rule->severity = severities[at];
-	return r;
-}
-
-static int read_disposition(struct reading *rd, const struct doc_node *map, struct rule *rule)
-{
-	const struct doc_node *n;
-	size_t at;
-	int r = schema_need(rd, map, "a rule", "disposition", &n);
-
-	if (!r)
-		r = schema_word(rd, n, "disposition", dispositions, &at);
-	if (!r)
-		rule->disposition = at;
-	return r;
-}
-
-static int read_rule_id(struct reading *rd, const struct doc_node *map, struct rule *rule)
-{
-	const struct doc_node *n;
-	int r = schema_need(rd, map, "a rule", "id", &n), before;
-
-	if (!r)
-		r = schema_id(rd, n, "id");
-	if (r)
-		return r;
-	before = pack_rule_by_id(rd->pack, n->text);
-	if (before >= 0)
-		return schema_refuse(rd, n->line,
-				     "rule id \"%s\" is used twice (first on line %u); expected a "
-				     "new one",
-				     n->text, rd->pack->rules[before].line);
-	rule->id = n->text;
-	rule->line = n->line;
-	return 0;
-}
-
-static int read_rule(struct reading *rd, const struct doc_node *n, struct rule *rule)
-{
-	static const char *const keys[] = {"id",    "description", "severity", "risk",
-					   "match", "disposition", NULL};
-	const struct doc_node *match, *risk;
-	int r = schema_map(rd, n, "a rule", keys);
-
-	if (!r)
-		r = read_rule_id(rd, n, rule);
-	if (!r)
-		r = read_description(rd, n);
-	if (!r)
-		r = read_severity(rd, n, rule);
-	if (!r)
-		r = read_disposition(rd, n, rule);
-	if (r)
-		return r;
-	risk = doc_get(n, "risk");
-	if (risk)
-		r = schema_risk(rd, risk, "risk", &rule->risk);
-	match = doc_get(n, "match");
-	if (match && !r)
-		r = pack_read_match(rd, match, rule);
-	return r;
+	return words_disposition[d];
 }
 
 static int read_rules(struct reading *rd, const struct doc_node *root)
@@ -129,11 +48,34 @@ static int read_rules(struct reading *rd, const struct doc_node *root)
 	if (!p->rules)
 		return -ENOMEM;
 	for (const struct doc_node *c = n->first; c; c = c->next, p->n_rules++) {
-		r = read_rule(rd, c, &p->rules[p->n_rules]);
+		r = pack_read_rule(rd, c, &p->rules[p->n_rules]);
 		if (r)
 			return r;
 	}
-	return 0;
+	r = pack_read_then(rd, n);
+	return r ? r : pack_place_rules(rd);
+}
+
+static int read_gate(struct reading *rd, const struct doc_node *n)
+{
+	const struct doc_node *hold, *full;
+	uint64_t ms = 0;
+	size_t at = 0;
+	int r = schema_map(rd, n, "gate", keys_gate);
+
+	if (r)
+		return r;
+	if (!n->children)
+		return schema_refuse(rd, n->line,
+				     "gate is an empty mapping; expected hold or full");
+	hold = doc_get(n, "hold");
+	full = doc_get(n, "full");
+	if (hold)
+		r = schema_duration(rd, hold, "hold", 1, GATE_HOLD_MAX_MS, &ms);
+	if (full && !r)
+		r = schema_word(rd, full, "full", words_full, &at);
+	rd->pack->gate = (struct pack_gate){.hold_ms = ms, .refuse_when_full = at == 1};
+	return r;
 }
 
 static int read_version(struct reading *rd, const struct doc_node *root)
@@ -157,11 +99,9 @@ static int read_version(struct reading *rd, const struct doc_node *root)
 
 static int read_head(struct reading *rd, const struct doc_node *root)
 {
-	static const char *const keys[] = {"pack",  "version", "description", "mode",
-					   "rules", "tests",   NULL};
-	const struct doc_node *n, *mode;
+	const struct doc_node *n, *mode, *revision, *gate, *coverage;
 	size_t at = 0; /* monitor: what a pack does unless it says otherwise */
-	int r = schema_map(rd, root, "the pack", keys);
+	int r = schema_map(rd, root, "the pack", keys_pack);
 
 	if (!r)
 		r = schema_need(rd, root, "the pack", "pack", &n);
@@ -172,11 +112,23 @@ static int read_head(struct reading *rd, const struct doc_node *root)
 	rd->pack->id = n->text;
 	mode = doc_get(root, "mode");
 	if (mode)
-		r = schema_word(rd, mode, "mode", modes, &at);
+		r = schema_word(rd, mode, "mode", words_mode, &at);
 	rd->pack->enforce = at == 1;
 	if (!r)
 		r = read_version(rd, root);
-	return r ? r : read_description(rd, root);
+	if (!r)
+		r = pack_read_description(rd, root);
+	revision = doc_get(root, "revision");
+	if (revision && !r)
+		r = schema_number(rd, revision, "revision", 1, REVISION_MAX, &rd->pack->revision);
+	gate = doc_get(root, "gate");
+	if (gate && !r)
+		r = read_gate(rd, gate);
+	coverage = doc_get(root, "coverage");
+	if (coverage && !r)
+		r = schema_word(rd, coverage, "coverage", words_coverage, &at);
+	rd->pack->coverage = coverage;
+	return r;
 }
 
 static int read_pack(struct reading *rd, const char *yaml, size_t n)
@@ -215,7 +167,6 @@ int pack_parse(const char *file, const char *yaml, size_t n, struct pack **ret, 
 		schema_refuse_r(&rd, 1, r, "out of memory; nothing was taken");
 	if (r)
 		return r;
-	pack_mark_krules(p);
 	*ret = TAKE_PTR(p);
 	return 0;
 }
@@ -224,6 +175,7 @@ void pack_free(struct pack *p)
 {
 	if (!p)
 		return;
+	regex_space_free(p->regex);
 	arena_free(&p->arena);
 	free(p);
 }
@@ -246,6 +198,21 @@ bool pack_enforce(const struct pack *p)
 const uint8_t *pack_sha256(const struct pack *p)
 {
 	return p->sha256;
+}
+
+uint64_t pack_revision(const struct pack *p)
+{
+	return p->revision;
+}
+
+struct pack_gate pack_gate(const struct pack *p)
+{
+	return p->gate;
+}
+
+bool pack_coverage(const struct pack *p)
+{
+	return p->coverage;
 }
 
 size_t pack_rules(const struct pack *p)
@@ -276,6 +243,29 @@ double pack_rule_risk(const struct pack *p, size_t i)
 enum disposition pack_rule_disposition(const struct pack *p, size_t i)
 {
 	return p->rules[i].disposition;
+}
+
+const struct pack_action *pack_rule_action(const struct pack *p, size_t i)
+{
+	return &p->rules[i].action;
+}
+
+bool pack_looks_like(const char *yaml, size_t n)
+{
+	static const char key[] = "pack:";
+	bool start = true;
+
+	for (size_t i = 0; i + sizeof(key) - 1 <= n; i++) {
+		if (start && !memcmp(yaml + i, key, sizeof(key) - 1))
+			return true;
+		start = yaml[i] == '\n';
+	}
+	return false;
+}
+
+int pack_rule_index(const struct pack *p, const char *id)
+{
+	return pack_rule_by_id(p, id);
 }
 
 int pack_rule_by_id(const struct pack *p, const char *id)

@@ -8,10 +8,8 @@
 #include <string.h>
 
 #include "pack_case.h"
+#include "pack_keys.h"
 #include "schema.h"
-
-static const char *const stages[] = {"process", "host", "request", "done", NULL};
-static const char *const results[] = {"allow", "alert", "kill", NULL};
 
 static int read_list(struct reading *rd, const struct doc_node *n, struct facts_list *l)
 {
@@ -34,68 +32,125 @@ static int read_list(struct reading *rd, const struct doc_node *n, struct facts_
 	return 0;
 }
 
-static int read_fact(struct reading *rd, const struct doc_node *n, struct facts *f)
+static int read_now(struct reading *rd, const struct doc_node *n, struct facts *f)
 {
-	const struct fact_key *k = fact_key_by_name(n->key);
-	char *at = (char *)f, clip[64];
-	size_t stage;
-	int r;
+	char clip[32];
+	int r = schema_text(rd, n, "now");
 
-	if (!strcmp(n->key, "stage")) {
-		r = schema_word(rd, n, "stage", stages, &stage);
-		if (!r)
-			f->stage = FACTS_PROCESS + stage;
+	if (!r && schedule_instant(n->text, &f->now_unix_s))
+		r = schema_refuse(rd, n->line,
+				  "now \"%s\" is no time; expected one like 2026-03-02T10:00:00Z",
+				  doc_clip(clip, sizeof(clip), n->text));
+	return r;
+}
+
+/* The keys that are no facts to match on. *ret_is: it was one of them. */
+static int read_given(struct reading *rd, const struct doc_node *n, struct facts *f, bool *ret_is)
+{
+	size_t at;
+	int r = 0;
+
+	*ret_is = true;
+	if (!strcmp(n->key, "on"))
+		return 0; /* read before all others */
+	if (!strcmp(n->key, "now"))
+		return read_now(rd, n, f);
+	if (!strcmp(n->key, "host_id")) {
+		r = schema_text(rd, n, "host_id");
+		f->host_id = r ? NULL : n->text;
 		return r;
 	}
+	if (!strcmp(n->key, "stage")) {
+		r = schema_word(rd, n, "stage", words_stage, &at);
+		if (!r)
+			f->stage = FACTS_PROCESS + at;
+		return r;
+	}
+	*ret_is = false;
+	return 0;
+}
+
+static const struct fact_key *given_key(struct reading *rd, const struct doc_node *n,
+					const struct facts *f)
+{
+	const struct fact_key *k = fact_key_by_name(n->key);
+	char names[400], clip[64];
+
+	if (k && k->subjects >> f->subject & 1)
+		return k;
+	schema_refuse(rd, n->key_line,
+		      "unknown key \"%s\" in given (on: %s); expected one of: on, stage, now, "
+		      "host_id, %s",
+		      doc_clip(clip, sizeof(clip), n->key), words_on[f->subject],
+		      fact_key_names(f->subject, names, sizeof(names)));
+	return NULL;
+}
+
+static int read_fact(struct reading *rd, const struct doc_node *n, struct facts *f)
+{
+	const struct fact_key *k;
+	char *at = (char *)f;
+	uint64_t port;
+	bool is;
+	int r = read_given(rd, n, f, &is);
+
+	if (r || is)
+		return r;
+	k = given_key(rd, n, f);
 	if (!k)
-		return schema_refuse(rd, n->key_line,
-				     "unknown key \"%s\" in given; expected one of: stage, %s",
-				     doc_clip(clip, sizeof(clip), n->key), fact_key_names());
+		return -EINVAL;
 	at += k->offset;
-	switch (k->kind) {
-	case FACT_BOOL:
+	if (k->kind == FACT_BOOL)
 		return schema_bool(rd, n, n->key, (bool *)at);
-	case FACT_LIST:
+	if (k->kind == FACT_LIST)
 		return read_list(rd, n, (struct facts_list *)at);
-	case FACT_TEXT:
-		break;
+	if (k->kind == FACT_PORT) {
+		r = schema_number(rd, n, "port", 1, 65535, &port);
+		if (!r)
+			*(uint16_t *)at = port;
+		return r;
 	}
 	r = schema_text(rd, n, n->key);
+	if (!r && k->kind == FACT_ADDRESS && !address_valid(n->text))
+		r = schema_refuse(rd, n->line, "address is none; expected one like 192.0.2.7");
 	if (!r)
 		*(const char **)at = n->text;
 	return r;
 }
 
+static void no_facts(struct facts *f, enum facts_subject subject)
+{
+	static const enum facts_stage last[] = {
+		[FACTS_CALL] = FACTS_DONE,
+		[FACTS_EXEC] = FACTS_PROCESS,
+		[FACTS_CONNECT] = FACTS_HOST,
+		[FACTS_TOOL_CALL] = FACTS_DONE,
+	};
+
+	*f = (struct facts){.subject = subject, .stage = last[subject]};
+	for (size_t i = 0; fact_key_at(i); i++) {
+		const struct fact_key *k = fact_key_at(i);
+
+		if (k->kind == FACT_TEXT || k->kind == FACT_ADDRESS)
+			*(const char **)((char *)f + k->offset) = "";
+	}
+}
+
 int pack_case_facts(struct reading *rd, const struct doc_node *given, struct facts *ret)
 {
-	const struct doc_node *service = doc_get(given, "service");
+	const struct doc_node *service = doc_get(given, "service"), *on = doc_get(given, "on");
+	size_t subject = FACTS_CALL;
+	int r = on ? schema_word(rd, on, "on", words_on, &subject) : 0;
 
-	*ret = (struct facts){
-		.stage = FACTS_DONE,
-		.user = "",
-		.exe = "",
-		.tool = "",
-		.cgroup = "",
-		.container = "",
-		.host = "",
-		.service = "",
-		.vendor = "",
-		.evidence = "",
-		.operation = "",
-		.model = "",
-		.dialect = "",
-		.completeness = "",
-	};
+	if (r)
+		return r;
+	no_facts(ret, subject);
 	/* A named service is a known one, unless `known` says otherwise. */
 	ret->service_known = service && service->kind == DOC_TEXT && service->len &&
 			     strcmp(service->text, "unknown");
-	for (const struct doc_node *n = given->first; n; n = n->next) {
-		int r = read_fact(rd, n, ret);
-
-		if (r)
-			return r;
-	}
-	return 0;
+	for (const struct doc_node *n = given->first; !r && n; n = n->next)
+		r = read_fact(rd, n, ret);
+	return r;
 }
 
 static int read_ids(struct reading *rd, const struct doc_node *n, uint8_t ret[PACK_RULES_MAX])
@@ -135,13 +190,30 @@ static int read_deciding(struct reading *rd, const struct doc_node *n, int *ret)
 	return r;
 }
 
+static int read_disposition(struct reading *rd, const struct doc_node *map, const char *key,
+			    int *ret)
+{
+	const struct doc_node *n = doc_get(map, key);
+	size_t at;
+	int r = n ? schema_word(rd, n, key, words_disposition, &at) : 0;
+
+	*ret = n && !r ? (int)at : -1;
+	return r;
+}
+
+static int read_set(struct reading *rd, const struct doc_node *map, const char *key, bool *ret_has,
+		    uint8_t ret[PACK_RULES_MAX])
+{
+	const struct doc_node *n = doc_get(map, key);
+
+	*ret_has = n;
+	return n ? read_ids(rd, n, ret) : 0;
+}
+
 int pack_case_expect(struct reading *rd, const struct doc_node *n, struct expectation *ret)
 {
-	static const char *const keys[] = {"disposition", "rules",    "unknown",
-					   "risk",	  "deciding", NULL};
 	const struct doc_node *v;
-	size_t at = 0;
-	int r = schema_map(rd, n, "expect", keys);
+	int r = schema_map(rd, n, "expect", keys_expect);
 
 	if (r)
 		return r;
@@ -149,25 +221,23 @@ int pack_case_expect(struct reading *rd, const struct doc_node *n, struct expect
 		return schema_refuse(rd, n->line,
 				     "expect is empty; expected disposition, rules, unknown, risk "
 				     "or deciding");
-	*ret = (struct expectation){};
-	v = doc_get(n, "disposition");
-	if (v)
-		r = schema_word(rd, v, "disposition", results, &at);
-	ret->disposition = v ? (int)at : -1;
-	v = doc_get(n, "rules");
-	ret->has_rules = v;
-	if (v && !r)
-		r = read_ids(rd, v, ret->fired);
-	v = doc_get(n, "unknown");
-	ret->has_unknown = v;
-	if (v && !r)
-		r = read_ids(rd, v, ret->unknown);
+	*ret = (struct expectation){.deciding = -1};
+	r = read_disposition(rd, n, "disposition", &ret->disposition);
+	if (!r)
+		r = read_disposition(rd, n, "would", &ret->would);
+	if (!r)
+		r = read_set(rd, n, "rules", &ret->has_rules, ret->fired);
+	if (!r)
+		r = read_set(rd, n, "unknown", &ret->has_unknown, ret->unknown);
+	if (!r)
+		r = read_set(rd, n, "monitored", &ret->has_monitored, ret->monitored);
+	if (!r)
+		r = read_set(rd, n, "excepted", &ret->has_excepted, ret->excepted);
 	v = doc_get(n, "risk");
 	ret->has_risk = v;
 	if (v && !r)
 		r = schema_risk(rd, v, "risk", &ret->risk);
 	v = doc_get(n, "deciding");
-	ret->deciding = -1;
 	if (v && !r)
 		r = read_deciding(rd, v, &ret->deciding);
 	return r;
@@ -175,11 +245,10 @@ int pack_case_expect(struct reading *rd, const struct doc_node *n, struct expect
 
 static int read_case(struct reading *rd, const struct doc_node *n, struct pack_case *c)
 {
-	static const char *const keys[] = {"name", "given", "expect", NULL};
 	const struct doc_node *name;
 	struct expectation e;
 	struct facts f;
-	int r = schema_map(rd, n, "a test", keys);
+	int r = schema_map(rd, n, "a test", keys_test);
 
 	if (!r)
 		r = schema_need(rd, n, "a test", "name", &name);

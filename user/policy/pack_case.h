@@ -6,10 +6,11 @@
 #include "pack_impl.h"
 
 struct expectation {
-	int disposition; /* -1: not asked */
-	int deciding;	 /* rule index, -1: not asked */
-	bool has_rules, has_unknown, has_risk;
+	int disposition, would; /* -1: not asked */
+	int deciding;		/* rule index, -1: not asked */
+	bool has_rules, has_unknown, has_monitored, has_excepted, has_risk;
 	uint8_t fired[PACK_RULES_MAX], unknown[PACK_RULES_MAX];
+	uint8_t monitored[PACK_RULES_MAX], excepted[PACK_RULES_MAX];
 	unsigned risk;
 };
 

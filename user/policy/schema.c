@@ -13,7 +13,7 @@
 
 static int vrefuse(struct reading *rd, unsigned line, int r, const char *fmt, va_list ap)
 {
-	char text[640], all[1024];
+	char text[900], all[1200];
 
 	vsnprintf(text, sizeof(text), fmt, ap);
 	snprintf(all, sizeof(all), "%.256s:%u: %s", rd->file, line, text);
@@ -74,7 +74,7 @@ static bool in_words(const char *const *words, const char *s, size_t *ret)
 int schema_map(struct reading *rd, const struct doc_node *n, const char *what,
 	       const char *const *keys)
 {
-	char list[200], clip[64];
+	char list[320], clip[64];
 	size_t at;
 
 	if (n->kind != DOC_MAP)
@@ -194,6 +194,103 @@ int schema_word(struct reading *rd, const struct doc_node *n, const char *what,
 				     n->kind == DOC_TEXT ? "\"" : "",
 				     join(list, sizeof(list), words));
 	return 0;
+}
+
+int schema_words(struct reading *rd, const struct doc_node *n, const char *what,
+		 const char *const *words, unsigned *ret)
+{
+	const struct doc_node *v;
+	unsigned bits = 0;
+	size_t count, at;
+	int r = schema_values(rd, n, what, 1, &v, &count);
+
+	for (; !r && count; count--, v = v->next) {
+		r = schema_word(rd, v, what, words, &at);
+		if (!r && bits >> at & 1)
+			return schema_refuse(rd, v->line, "%s has \"%s\" twice; expected it once",
+					     what, words[at]);
+		if (!r)
+			bits |= 1u << at;
+	}
+	if (!r)
+		*ret = bits;
+	return r;
+}
+
+/* At most 15 digits at s; how many there were. */
+static size_t digits(const char *s, uint64_t *ret)
+{
+	size_t n = 0;
+
+	*ret = 0;
+	for (; s[n] >= '0' && s[n] <= '9' && n < 15; n++)
+		*ret = *ret * 10 + (s[n] - '0');
+	return n;
+}
+
+int schema_number(struct reading *rd, const struct doc_node *n, const char *what, uint64_t min,
+		  uint64_t max, uint64_t *ret)
+{
+	const char *s = n->kind == DOC_TEXT && n->plain ? n->text : "";
+	uint64_t v;
+	size_t len = digits(s, &v);
+
+	if (!len || s[len] || v < min || v > max)
+		return schema_refuse(rd, n->line,
+				     "%s is out of range or no number; expected %llu to %llu", what,
+				     (unsigned long long)min, (unsigned long long)max);
+	*ret = v;
+	return 0;
+}
+
+static void duration_text(char dst[32], uint64_t ms)
+{
+	static const struct {
+		uint64_t ms;
+		const char *unit;
+	} units[] = {{86400000, "d"}, {3600000, "h"}, {60000, "m"}, {1000, "s"}, {1, "ms"}};
+	size_t i = 0;
+
+	while (ms % units[i].ms)
+		i++;
+	snprintf(dst, 32, "%llu%s", (unsigned long long)(ms / units[i].ms), units[i].unit);
+}
+
+static bool duration(const char *s, uint64_t *ret)
+{
+	static const struct {
+		const char *unit;
+		uint64_t ms;
+	} units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}};
+	uint64_t v;
+	size_t len = digits(s, &v);
+
+	for (size_t i = 0; len && len < 10 && i < sizeof(units) / sizeof(units[0]); i++) {
+		if (strcmp(s + len, units[i].unit))
+			continue;
+		*ret = v * units[i].ms;
+		return true;
+	}
+	return false;
+}
+
+int schema_duration(struct reading *rd, const struct doc_node *n, const char *what, uint64_t min_ms,
+		    uint64_t max_ms, uint64_t *ret_ms)
+{
+	char from[32], to[32];
+	uint64_t v = 0;
+
+	if (n->kind == DOC_TEXT && duration(n->text, &v) && v >= min_ms && v <= max_ms) {
+		*ret_ms = v;
+		return 0;
+	}
+	duration_text(from, min_ms);
+	duration_text(to, max_ms);
+	return schema_refuse(
+		rd, n->line,
+		"%s is out of range or no duration; expected %s to %s, like 20ms, 30s, "
+		"5m, 1h or 7d",
+		what, from, to);
 }
 
 int schema_need(struct reading *rd, const struct doc_node *map, const char *what, const char *key,

@@ -28,6 +28,15 @@ int schema_risk(struct reading *rd, const struct doc_node *n, const char *what, 
 /* One of the NULL-terminated words; its index. */
 int schema_word(struct reading *rd, const struct doc_node *n, const char *what,
 		const char *const *words, size_t *ret);
+/* A value or a list of such words; each may be there once. *ret: bits by index. */
+int schema_words(struct reading *rd, const struct doc_node *n, const char *what,
+		 const char *const *words, unsigned *ret);
+/* Digits only. */
+int schema_number(struct reading *rd, const struct doc_node *n, const char *what, uint64_t min,
+		  uint64_t max, uint64_t *ret);
+/* "20ms", "30s", "5m", "1h", "7d". */
+int schema_duration(struct reading *rd, const struct doc_node *n, const char *what, uint64_t min_ms,
+		    uint64_t max_ms, uint64_t *ret_ms);
 /* A key that must be there. */
 int schema_need(struct reading *rd, const struct doc_node *map, const char *what, const char *key,
 		const struct doc_node **ret);

@@ -9,7 +9,7 @@
 #include "arena.h"
 
 #define DOC_NODES_MAX 32768
-#define DOC_DEPTH_MAX 12
+#define DOC_DEPTH_MAX 24
 #define DOC_KEYS_MAX 64 /* per mapping */
 
 enum doc_kind { DOC_TEXT, DOC_LIST, DOC_MAP };

@@ -35,74 +35,118 @@ static char *join(char *dst, const struct facts_list *l)
 	return dst;
 }
 
-/* lists: hosts;services;tools;users, "-" = any. */
+/*
+ * lists: hosts;services;nets;tools;users, "-" = any; NULL: no bit in the kernel. With a reason and
+ * lists it is a content rule: the write waits for the worker.
+ */
+#define KILL(m) "disposition: kill, match: " m
 static const struct {
 	const char *rule, *lists, *reason;
 } rows[] = {
 	{"disposition: kill", "-;-;-", NULL},
-	{"disposition: kill, match: {user: [Alice, \"svc-*\"]}", "-;-;alice,svc-*", NULL},
-	{"disposition: kill, match: {tool: [cursor, \"\"]}", "-;cursor,;-", NULL},
-	{"disposition: kill, match: {host: [api.openai.com, \"*.Example.COM\"]}",
-	 "h=api.openai.com,*.example.com s=;-;-", NULL},
-	{"disposition: kill, match: {service: [openai, \"azure*\"]}", "h= s=openai,azure*;-;-",
+	{KILL("{user: [Alice, \"svc-*\"]}"), "-;-;alice,svc-*", NULL},
+	{KILL("{tool: [cursor, \"\"]}"), "-;cursor,;-", NULL},
+	{KILL("{host: [api.openai.com, \"*.Example.COM\"]}"),
+	 "h=api.openai.com,*.example.com s= n=;-;-", NULL},
+	{KILL("{service: [openai, \"azure*\"]}"), "h= s=openai,azure* n=;-;-", NULL},
+	{KILL("{service: x, tool: a, user: b}"), "h= s=x n=;a;b", NULL},
+	{"disposition: deny, match: {service: x}", "h= s=x n=;-;-", NULL},
+	{"on: connect, disposition: deny, match: {address: [10.0.0.0/8, \"2001:DB8::/32\"]}",
+	 "h= s= n=10.0.0.0/8,2001:db8::/32;-;-", NULL},
+	{"on: connect, disposition: kill, match: {host: a.com, user: u}", "h=a.com s= n=;-;u",
 	 NULL},
-	{"disposition: kill, match: {service: x, tool: a, user: b}", "h= s=x;a;b", NULL},
-	{"disposition: alert, match: {user: a}", NULL, "it is not a kill rule"},
-	{"disposition: allow", NULL, "it is not a kill rule"},
-	{"disposition: kill, match: {host: \"*\"}", NULL,
-	 "a host pattern has more than a leading \"*.\""},
-	{"disposition: kill, match: {host: \"*.\"}", NULL,
-	 "a host pattern has more than a leading \"*.\""},
-	{"disposition: kill, match: {host: [a.com, \"api.*.com\"]}", NULL,
-	 "a host pattern has more than a leading \"*.\""},
-	{"disposition: kill, match: {host: \"*openai.com\"}", NULL,
-	 "a host pattern has more than a leading \"*.\""},
-	{"disposition: kill, match: {host: \"a?.com\"}", NULL,
-	 "a host pattern has more than a leading \"*.\""},
-	{"disposition: kill, match: {host: \"\"}", NULL,
-	 "a host pattern has more than a leading \"*.\""},
-	{"disposition: kill, match: {host: a.com, service: openai}", NULL,
+	{"on: connect, disposition: deny", "-;-;-", NULL},
+	{"disposition: alert, match: {user: a}", NULL, "it neither denies nor kills"},
+	{"disposition: allow", NULL, "it neither denies nor kills"},
+	{"disposition: hold, match: {service: x, user: a}", "h= s=x n=;-;a",
+	 "it asks whether somebody approved"},
+	{"disposition: redact, match: {service: x, data_class: pan}", "h= s=x n=;-;-",
+	 "it masks bytes of the request"},
+	{"on: tool_call, disposition: kill, match: {tool_call: x}", NULL,
+	 "it is about a model's answer"},
+	{"on: exec, disposition: kill, match: {exe: x}", NULL, NULL},
+/* the host cannot be compared in the kernel: every AI host waits */
+#define HOST_REASON "a host pattern has more than a leading \"*.\""
+	{KILL("{host: \"*\"}"), "-;-;-", HOST_REASON},
+	{KILL("{host: \"*.\"}"), "-;-;-", HOST_REASON},
+	{KILL("{host: [a.com, \"api.*.com\"], user: u}"), "-;-;u", HOST_REASON},
+	{KILL("{host: \"*openai.com\"}"), "-;-;-", HOST_REASON},
+	{KILL("{host: \"a?.com\"}"), "-;-;-", HOST_REASON},
+	{KILL("{host: \"\"}"), "-;-;-", HOST_REASON},
+	{KILL("{host: {regex: \"a.com\"}, tool: t}"), "-;t;-",
+	 "it has a regular expression; the kernel compares names"},
+	{KILL("{tool: [a, {regex: \"b+\"}], host: h}"), "h=h s= n=;-;-",
+	 "it has a regular expression; the kernel compares names"},
+	{KILL("{host: a.com, service: openai}"), "h=a.com s= n=;-;-",
 	 "it asks for host and service together; ask for one of them"},
-	{"disposition: kill, match: {not: {service: openai}}", NULL,
+	{KILL("{not: {service: openai}}"), "-;-;-",
 	 "it uses not; the kernel compares only what a rule names"},
-	{"disposition: kill, match: {user: a, any: [{tool: b}]}", NULL,
+	{KILL("{user: a, any: [{tool: b}]}"), "-;-;a",
 	 "it uses any; write one rule for each alternative"},
-	{"disposition: kill, match: {user: a, group: b}", NULL,
+	{KILL("{user: a, all: [{tool: b}]}"), "-;-;a",
+	 "it uses all; write its conditions side by side"},
+	{KILL("{user: a, group: b}"), "-;-;a",
 	 "it asks for group; the kernel compares users, tools and hosts only"},
-	{"disposition: kill, match: {exe: b}", NULL,
+	{KILL("{exe: b}"), "-;-;-",
 	 "it asks for exe; the kernel compares users, tools and hosts only"},
-	{"disposition: kill, match: {cgroup: b}", NULL,
+	{KILL("{in_tree: true}"), "-;-;-",
+	 "it asks for in_tree; the kernel compares users, tools and hosts only"},
+	{KILL("{port: 80}"), "-;-;-",
+	 "it asks for port; the kernel compares users, tools and hosts only"},
+	{KILL("{address: 10.0.0.0/8}"), "-;-;-",
+	 "an address alone is no AI call; ask for it in a rule on: connect"},
+	{KILL("{cgroup: b}"), "-;-;-",
 	 "it asks for cgroup; the kernel compares users, tools and hosts only"},
-	{"disposition: kill, match: {container: b}", NULL,
+	{KILL("{container: b}"), "-;-;-",
 	 "it asks for container; the kernel compares users, tools and hosts only"},
-	{"disposition: kill, match: {known: false}", NULL,
+	{KILL("{known: false}"), "-;-;-",
 	 "it asks for known; an unknown service is recognised by its request"},
-	{"disposition: kill, match: {vendor: b}", NULL,
-	 "it asks for vendor; name the services instead"},
-	{"disposition: kill, match: {evidence: b}", NULL,
-	 "it asks for evidence; name the services instead"},
-	{"disposition: kill, match: {operation: b}", NULL,
-	 "it asks for operation, which only the request shows"},
-	{"disposition: kill, match: {model: b}", NULL,
-	 "it asks for model, which only the request shows"},
-	{"disposition: kill, match: {dialect: b}", NULL,
-	 "it asks for dialect, which only the request shows"},
-	{"disposition: kill, match: {tool_offered: b}", NULL,
+	{KILL("{vendor: b}"), "-;-;-", "it asks for vendor; name the services instead"},
+	{KILL("{evidence: b}"), "-;-;-", "it asks for evidence; name the services instead"},
+	{KILL("{operation: b}"), "-;-;-", "it asks for operation, which only the request shows"},
+	{KILL("{model: b}"), "-;-;-", "it asks for model, which only the request shows"},
+	{KILL("{dialect: b}"), "-;-;-", "it asks for dialect, which only the request shows"},
+	{KILL("{tool_offered: b}"), "-;-;-",
 	 "it asks for tool_offered, which only the request shows"},
-	{"disposition: kill, match: {data_class: b}", NULL,
+	{KILL("{data_class: b}"), "-;-;-",
 	 "it asks for data_class, which only the request and answer show"},
-	{"disposition: kill, match: {tool_call: b}", NULL,
-	 "it asks for tool_call, which only the answer shows"},
-	{"disposition: kill, match: {completeness: b}", NULL,
+	{KILL("{tool_call: b}"), NULL, "it asks for tool_call, which only the answer shows"},
+	{KILL("{completeness: b}"), NULL,
 	 "it asks for completeness, which only the end of the call shows"},
+	/* what a request can settle, and what only an answer can */
+	{KILL("{not: {data_class: b}}"), NULL,
+	 "it uses not; the kernel compares only what a rule names"},
+	{KILL("{not: {data_class: b, user: c}}"), "-;-;-",
+	 "it uses not; the kernel compares only what a rule names"},
+	{KILL("{any: [{tool_call: b}, {model: c}]}"), "-;-;-",
+	 "it uses any; write one rule for each alternative"},
+	{KILL("{any: [{tool_call: b}, {completeness: c}]}"), NULL,
+	 "it uses any; write one rule for each alternative"},
+	{KILL("{all: [{model: c}, {tool_call: b}]}"), NULL,
+	 "it uses all; write its conditions side by side"},
+	{KILL("{not: [{not: {model: c}}, {not: {data_class: b}}]}"), "-;-;-",
+	 "it uses not; the kernel compares only what a rule names"},
+	{"disposition: kill, exceptions: [{match: {user: a}, reason: x, until: 2026-01-01}]",
+	 "-;-;-", "it has exceptions; the kernel compares only what a rule names"},
 };
+
+static void lists_of(const struct pack_krule *k, char *dst, size_t cap)
+{
+	char hosts[256], services[256], nets[256], all[800], tools[256], users[256];
+
+	snprintf(all, sizeof(all), "h=%s s=%s n=%s", join(hosts, &k->hosts),
+		 join(services, &k->services), join(nets, &k->nets));
+	snprintf(dst, cap, "%s;%s;%s", k->any_host ? "-" : all,
+		 k->any_tool ? "-" : join(tools, &k->tools),
+		 k->any_user ? "-" : join(users, &k->users));
+}
 
 static void test_rows(void **state)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		_cleanup_(pack_freep) struct pack *p = NULL;
 		struct pack_krule k[64];
-		char rule[256], hosts[256], services[256], tools[256], users[256], got[1200];
+		char rule[256], got[1400];
 		const char *why;
 		size_t n;
 
@@ -110,18 +154,18 @@ static void test_rows(void **state)
 		p = pack_of(rule);
 		n = pack_krules(p, k);
 		why = pack_krule_reason(p, 0);
-		if (n != (rows[i].reason ? 0 : 1) || !why != !rows[i].reason ||
+		if (n != (rows[i].lists ? 1 : 0) || !why != !rows[i].reason ||
 		    (why && strcmp(why, rows[i].reason)))
 			fail_msg("%s: %zu, %s", rows[i].rule, n, why ? why : "in the kernel");
+		assert_int_equal(pack_rule_content(p, 0), rows[i].lists && rows[i].reason);
 		if (!n)
 			continue;
 		assert_int_equal(k[0].index, 0);
-		snprintf(hosts, sizeof(hosts), "h=%s s=%s", join(tools, &k[0].hosts),
-			 join(services, &k[0].services));
-		snprintf(got, sizeof(got), "%s;%s;%s", k[0].any_host ? "-" : hosts,
-			 k[0].any_tool ? "-" : join(tools, &k[0].tools),
-			 k[0].any_user ? "-" : join(users, &k[0].users));
-		assert_string_equal(got, rows[i].lists);
+		assert_int_equal(k[0].content, rows[i].reason != NULL);
+		assert_false(k[0].then_only);
+		lists_of(&k[0], got, sizeof(got));
+		if (strcmp(got, rows[i].lists))
+			fail_msg("%s: %s, expected %s", rows[i].rule, got, rows[i].lists);
 	}
 }
 
@@ -136,7 +180,8 @@ static void test_too_many_values(void **state)
 	_cleanup_(pack_freep) struct pack *p = pack_of(rule);
 	struct pack_krule k[64];
 
-	assert_int_equal(pack_krules(p, k), 0);
+	assert_int_equal(pack_krules(p, k), 1);
+	assert_true(k[0].content && k[0].any_user);
 	assert_string_equal(pack_krule_reason(p, 0), "it lists more than 64 values for one word");
 }
 
@@ -167,7 +212,7 @@ static void test_tool_bits(void **state)
 			"  - {id: b, disposition: kill, match: {user: u}}\n"
 			"  - {id: c, disposition: kill, match: {tool: \"\"}}\n"
 			"  - {id: d, disposition: kill, match: {tool: \"?*\"}}\n"
-			"  - {id: e, disposition: kill, match: {model: m}}\n"
+			"  - {id: e, disposition: kill, match: {completeness: m}}\n"
 			"  - {id: f, disposition: kill, match: {tool: \"*\"}}\n");
 	static const struct {
 		const char *tool;

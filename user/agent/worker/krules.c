@@ -109,6 +109,10 @@ void krules_send(struct worker *w)
 	if (!s)
 		return;
 	for (size_t i = 0; w->enforce && i < w->krules; i++) {
+		/* A bit without krule_do kills: no other rule may be sent like that. */
+		if (w->krule[i].content || w->krule[i].then_only ||
+		    pack_rule_disposition(w->pack, w->krule[i].index) != DISPOSITION_KILL)
+			continue;
 		s->bit = 1ull << i;
 		add_rule(w, s, &w->krule[i], &head);
 		if (s->full & s->bit)
