@@ -492,6 +492,18 @@ void pins_close(struct pins *p, bool leave)
 	free(p);
 }
 
+void pins_each_link(struct pins *p, void (*each)(void *ctx, const struct bpf_link *l), void *ctx)
+{
+	if (!p)
+		return;
+	pthread_mutex_lock(&p->lock);
+	for (unsigned i = 0; i < p->ours_n; i++)
+		each(ctx, p->ours[i].link);
+	for (unsigned i = 0; i < p->former_n; i++)
+		each(ctx, p->former[i].link);
+	pthread_mutex_unlock(&p->lock);
+}
+
 int pins_unload(const char *dir)
 {
 	struct pins *p;

@@ -42,6 +42,9 @@ bool pins_kept(const struct pins *p);
 /* Our own rules are in force: what a former agent left besides goes. */
 void pins_settle(struct pins *p);
 
+/* Every link that is ours or a former agent's. */
+void pins_each_link(struct pins *p, void (*each)(void *ctx, const struct bpf_link *l), void *ctx);
+
 /* Removes what an agent left in `dir`, without one. 0 or -errno; -ENOENT: nothing is there. */
 int pins_unload(const char *dir);
 

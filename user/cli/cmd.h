@@ -10,6 +10,8 @@ int cmd_show(int argc, char **argv);
 int cmd_cert(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
 int cmd_policy(int argc, char **argv);
+int cmd_unlock(int argc, char **argv);
+int cmd_lock(int argc, char **argv);
 int cmd_tls(int argc, char **argv);
 
 #endif

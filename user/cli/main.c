@@ -22,6 +22,8 @@ static const struct cli_verb verbs[] = {
 	{"cert", cmd_cert, "the decision certificate of one AI call, as JSON"},
 	{"verify", cmd_verify, "check every hash, signature and sequence number of a spool"},
 	{"policy", cmd_policy, "check and test policy packs"},
+	{"unlock", cmd_unlock, "open a timed window in the agent's protection of itself"},
+	{"lock", cmd_lock, "close it"},
 	{"tls", cmd_tls, "TLS functions in a file: where, how recognised; test of the signatures"},
 	{"help", cmd_help, "help for a verb"},
 	{NULL, NULL, NULL},
