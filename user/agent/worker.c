@@ -38,6 +38,7 @@
 #include "agent/worker/conns.h"
 #include "agent/worker/events.h"
 #include "agent/worker/evidence.h"
+#include "agent/worker/exec_rules.h"
 #include "agent/worker/halves.h"
 #include "agent/worker/known.h"
 #include "agent/worker/judge.h"
@@ -48,6 +49,7 @@
 #include "agent/worker/policy.h"
 #include "agent/worker/socks.h"
 #include "agent/worker/status.h"
+#include "agent/worker/trees.h"
 #include "base/cleanup.h"
 #include "base/log.h"
 
@@ -151,6 +153,9 @@ static void on_message(enum role_kind kind, size_t n)
 		break;
 	case ROLE_JUDGE:
 		explain_process(&w, (void *)body);
+		break;
+	case ROLE_FILE:
+		exec_rules_file(w.exec_rules, (void *)body);
 		break;
 	case ROLE_DROPS:
 		memcpy(&w.drops, body, sizeof(w.drops));
@@ -263,12 +268,14 @@ static int load_all(void)
 	w.socks = socks_new(&w);
 	w.known = known_new();
 	w.outcomes = outcomes_new(&w);
+	w.exec_rules = exec_rules_new(&w);
+	w.trees = trees_new(&w);
 	w.catalog = catalog_new();
 	w.classes = dataclass_db_new(err, sizeof(err));
 	if (!w.classes)
 		log_err("data classes: %s", err);
 	if (!w.procs || !w.conns || !w.halves || !w.mcps || !w.socks || !w.known || !w.outcomes ||
-	    !w.catalog || !w.classes)
+	    !w.exec_rules || !w.trees || !w.catalog || !w.classes)
 		return -ENOMEM;
 	malloc_trim(0);
 	return 0;

@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "agent/worker/conns.h"
+#include "agent/worker/trees.h"
 #include "base/cleanup.h"
 #include "flow/mcp_pipe.h"
 #include "record/record.h"
@@ -104,6 +105,10 @@ static void on_opened(void *ctx, struct mcp_call *call)
 	if (c->server.pid && !call->from_server)
 		o->effects = links_watch(c->mcps->links, &c->server);
 	find_use(c, call, o);
+	if (!call->from_server && !strcmp(call->method, "tools/call"))
+		trees_mcp_call(c->mcps->worker->trees, &c->client,
+			       mcp_session_facts(c->session)->server_name, call->tool,
+			       o->how ? o->use.id : "", call->start_ns);
 }
 
 static void on_done(void *ctx, struct mcp_call *call, const struct names *tools)
@@ -442,4 +447,6 @@ void mcps_model_call(struct mcps *m, const struct conn *c, const struct interact
 
 	if (m)
 		links_model_call(m->links, &client, c->id, it, from, ns);
+	if (m)
+		trees_model_call(m->worker->trees, &client, c->id, it, from, ns);
 }

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/worker/exec_rules.h"
 #include "agent/worker/judge.h"
 #include "agent/worker/krules.h"
 #include "base/cleanup.h"
@@ -188,6 +189,7 @@ static void put_in_force(struct worker *w, const struct role_pack *p, struct pac
 	revision = rev;
 	snprintf(signer, sizeof(signer), "%s", p->signer);
 	krules_send(w);
+	exec_rules_send(w->exec_rules);
 	record(w, pack, NULL);
 }
 

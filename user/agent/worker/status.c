@@ -6,11 +6,13 @@
 #include <string.h>
 
 #include "agent/worker/conns.h"
+#include "agent/worker/exec_rules.h"
 #include "agent/worker/halves.h"
 #include "agent/worker/judge.h"
 #include "agent/worker/mcp.h"
 #include "agent/worker/policy.h"
 #include "agent/worker/socks.h"
+#include "agent/worker/trees.h"
 #include "base/cleanup.h"
 
 static json_t *counts(const struct worker *w, const struct ring *ring)
@@ -69,6 +71,8 @@ void status_send(struct worker *w, const struct ring *ring)
 
 	json_object_set_new(j, "role", json_string("worker"));
 	json_object_set_new(j, "policy", policy_status(w));
+	json_object_set_new(j, "exec", exec_rules_status(w->exec_rules));
+	json_object_set_new(j, "trees", trees_status(w->trees));
 	text = json_dumps(j, JSON_COMPACT);
 	if (text)
 		tell_keeper(w, ROLE_STATUS, text, strlen(text));
