@@ -44,7 +44,8 @@ struct keeper_policy {
 	struct policy_text sent, good; /* waiting for the worker's word; in force */
 	uint64_t sent_generation, good_generation;
 	bool begun;
-	char error[256]; /* of the last refusal; empty once a pack is accepted */
+	char error[256];     /* of the last refusal; empty once a pack is accepted */
+	char owed_name[128]; /* a refusal that no worker was there to record; "" */
 	bool sent_replaces;
 	uint8_t replaced[32]; /* the configured file, when `sent` was loaded in its place */
 	struct role_policy in_force;
@@ -70,11 +71,15 @@ static void send_pack(struct keeper *k, const struct policy_text *t, uint64_t ge
 	tell_worker(k, ROLE_PACK, &p, sizeof(p), t->text, t->n);
 }
 
-/* The worker makes the record of it. */
+/* The worker logs it and makes the record of it. */
 static void send_refusal(struct keeper *k, const char *name, const char *why)
 {
 	struct role_pack p = {.enforce = k->cfg->enforce};
 
+	if (why != k->policy->error)
+		snprintf(k->policy->error, sizeof(k->policy->error), "%s", why);
+	if (k->worker.fd < 0)
+		snprintf(k->policy->owed_name, sizeof(k->policy->owed_name), "%s", name);
 	snprintf(p.name, sizeof(p.name), "%s", name);
 	snprintf(p.refused, sizeof(p.refused), "%s", why);
 	tell_worker(k, ROLE_PACK, &p, sizeof(p), NULL, 0);
@@ -103,14 +108,6 @@ static void send_new(struct keeper *k, struct policy_text *t, const uint8_t *rep
 	send_pack(k, &p->sent, p->sent_generation, policy_store_min_revision(p->store));
 }
 
-static void refused(struct keeper_policy *p, const char *why)
-{
-	snprintf(p->error, sizeof(p->error), "%s", why);
-	log_err("%s; %s", why,
-		p->good.text ? "the pack in force stays"
-			     : "no pack is in force: calls are recorded as allowed");
-}
-
 /* --- which pack --------------------------------------------------------------------------------- */
 
 static void read_file(struct keeper *k)
@@ -120,7 +117,6 @@ static void read_file(struct keeper *k)
 	char err[256];
 
 	if (policy_store_read(p->store, k->cfg->policy, -1, &t, err, sizeof(err))) {
-		refused(p, err);
 		send_refusal(k, k->cfg->policy, err);
 		return;
 	}
@@ -159,6 +155,10 @@ static void begin(struct keeper *k)
 		policy_text_done(&t);
 		return;
 	}
+	if (!r && kept && !memcmp(t.sha256, p->good.sha256, sizeof(t.sha256))) {
+		policy_text_done(&p->good);
+		kept = false;
+	}
 	if (!r) {
 		/* Behind the kept one: should the file be no pack, that one is in force. */
 		if (kept)
@@ -166,7 +166,6 @@ static void begin(struct keeper *k)
 		send_new(k, &t, NULL);
 		return;
 	}
-	refused(p, err);
 	if (kept)
 		send_pack(k, &p->good, p->good_generation, 0);
 	send_refusal(k, k->cfg->policy, err);
@@ -188,8 +187,9 @@ void tell_policy(struct keeper *k, bool again)
 		send_pack(k, &p->good, p->good_generation, 0);
 	if (p->sent.text)
 		send_pack(k, &p->sent, p->sent_generation, policy_store_min_revision(p->store));
-	if (!p->good.text && !p->sent.text)
-		send_refusal(k, k->cfg->policy, p->error);
+	if (p->owed_name[0] || (!p->good.text && !p->sent.text))
+		send_refusal(k, p->owed_name[0] ? p->owed_name : k->cfg->policy, p->error);
+	p->owed_name[0] = '\0';
 }
 
 /* --- the worker's word -------------------------------------------------------------------------- */
@@ -230,6 +230,7 @@ static void load_over(struct keeper_policy *p, json_t *answer)
 		json_decref(answer);
 }
 
+/* Under the names of the worker's part of the status. */
 static json_t *in_force_json(const struct keeper_policy *p)
 {
 	const struct role_policy *r = &p->in_force;
@@ -296,8 +297,13 @@ void policy_status_add(struct keeper *k, json_t *policy)
 {
 	const struct keeper_policy *p = k->policy;
 
+	json_t *now;
+
 	if (!policy || !p)
 		return;
+	now = p->good.text ? in_force_json(p) : NULL; /* the worker's part may be a second old */
+	json_object_update(policy, now);
+	json_decref(now);
 	json_object_set_new(policy, "file",
 			    json_string(p->good.text ? p->good.name : k->cfg->policy));
 	json_object_set_new(policy, "signatures",
@@ -343,7 +349,6 @@ void on_policy_load(void *ctx, struct control_call *call)
 		return;
 	}
 	if (policy_store_read(p->store, path, control_uid(call), &t, err, sizeof(err))) {
-		refused(p, err);
 		send_refusal(k, path, err);
 		control_fail(call, "%s", err);
 		return;

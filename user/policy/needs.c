@@ -118,21 +118,3 @@ uint32_t policy_needs_of(const struct pack *p, size_t i)
 		return bits | of_connect(&asked);
 	return bits | of_call(p, i, a);
 }
-
-/* Until pack.c reads these words: a rule says nothing beyond its match. */
-__attribute__((weak)) const struct pack_action *pack_rule_action(const struct pack *p, size_t i)
-{
-	static const struct pack_action none = {.refuse = REFUSE_ERROR | REFUSE_SHUTDOWN};
-
-	return &none;
-}
-
-__attribute__((weak)) bool pack_rule_content(const struct pack *p, size_t i)
-{
-	return false;
-}
-
-__attribute__((weak)) uint64_t pack_revision(const struct pack *p)
-{
-	return 0;
-}

@@ -90,6 +90,8 @@ static json_t *rule_json(const struct pack *p, size_t i, enum rule_result r)
 
 	if (r == RULE_UNKNOWN)
 		pack_values(p, later, &a);
+	if (r == RULE_UNKNOWN && !json_array_size(a.list)) /* of words without a pattern: known */
+		json_array_append_new(a.list, text("what it does"));
 	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:o}", "id", pack_rule_id(p, i), "on",
 			 subject_name(pack_rule_action(p, i)->on), "disposition",
 			 disposition_name(pack_rule_disposition(p, i)), "severity",
