@@ -201,7 +201,7 @@ int schema_words(struct reading *rd, const struct doc_node *n, const char *what,
 {
 	const struct doc_node *v;
 	unsigned bits = 0;
-	size_t count, at;
+	size_t count, at = 0;
 	int r = schema_values(rd, n, what, 1, &v, &count);
 
 	for (; !r && count; count--, v = v->next) {
