@@ -62,7 +62,8 @@ static void run(const struct child *c, const struct config *cfg, const int *fds,
 	int n = cfg->argc;
 
 	for (unsigned i = 0; i < nfds; i++) {
-		fcntl(fds[i], F_SETFD, 0);
+		if (fds[i] >= 0) /* one below 0 is not there, and handed on as that */
+			fcntl(fds[i], F_SETFD, 0);
 		at += snprintf(list + at, sizeof(list) - at, "%s%d", i ? "," : "--fds=", fds[i]);
 	}
 	snprintf(role, sizeof(role), "--role=%s", c->name);

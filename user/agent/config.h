@@ -23,7 +23,7 @@ struct config {
 	uint64_t spool_max;
 	const char *pin_dir; /* "" = nothing outlives the keeper */
 	bool keep_enforcing; /* an orderly stop leaves what is refused in force */
-	bool guard;	     /* protect the agent, where LSM programs load */
+	enum { GUARD_OFF, GUARD_ON, GUARD_AUTO } guard; /* auto: on, but in monitor mode */
 	int ready_fd;	     /* or -1 */
 	bool no_seccomp, debug;
 
@@ -34,6 +34,7 @@ struct config {
 /* The descriptors a role is started with, in the order of --fds. */
 struct worker_fds {
 	int keeper, recorder, events, verdicts, asleep, inflight;
+	int gate_slots; /* -1: this kernel part has no gate */
 };
 struct recorder_fds {
 	int keeper, worker;

@@ -41,6 +41,7 @@
 #define HOLD_MAX_US 1000000 /* a second is what a person notices, and a client's patience */
 
 struct keeper_gate {
+	struct bpf *b;
 	int todo, waits, marks, names;
 	struct gate_settings *set; /* mapped */
 	struct role_gate next;	   /* told, its kernel rules still to come */
@@ -78,6 +79,7 @@ int kgate_open(struct bpf *b, bool monitor, const struct kgate_ops *ops, void *c
 
 	if (!g)
 		return -ENOMEM;
+	g->b = b;
 	g->monitor = monitor;
 	g->ops = *ops;
 	g->ctx = ctx;
@@ -159,16 +161,18 @@ int kgate_rules(struct keeper_gate *g, const struct role_gate *r)
 	return 0;
 }
 
-const struct krule_do *kgate_todo(struct keeper_gate *g, uint64_t generation)
+const struct krule_do *kgate_todo(const struct keeper_gate *g, uint64_t generation)
 {
-	static const struct krule_do none;
+	return g->next.generation == generation ? &g->next.todo : NULL;
+}
 
+void kgate_swap(struct keeper_gate *g, uint64_t generation)
+{
 	if (g->next.generation != generation)
-		return &none;
+		return;
 	settings_now(g, &g->next);
 	if (g->next.on)
 		set_on(g, true);
-	return &g->next.todo;
 }
 
 void kgate_swapped(struct keeper_gate *g, uint64_t generation)
@@ -205,11 +209,10 @@ static int end_socket(struct keeper_gate *g, int sock, uint64_t cookie)
 static int process(uint32_t pid, uint64_t start_ns)
 {
 	int fd = pidfd_open(pid, 0);
-	struct role_proc p;
 
 	if (fd < 0)
 		return -errno;
-	if (!procinfo_read(pid, &p) && p.start_ns / KRULE_TICK_NS == start_ns / KRULE_TICK_NS)
+	if (procinfo_is(pid, start_ns))
 		return fd;
 	close(fd);
 	return -ESRCH;
@@ -217,7 +220,7 @@ static int process(uint32_t pid, uint64_t start_ns)
 
 static int by_socket(struct keeper_gate *g, const struct role_refuse *r, uint64_t cookie)
 {
-	bool lsm = backend_has(NEED_REFUSE, GATE_LSM_SENDMSG);
+	bool lsm = bpf_mark(g->b) == GATE_LSM_SENDMSG;
 	_cleanup_close_ int sock = -1;
 	int e;
 

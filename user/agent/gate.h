@@ -31,11 +31,12 @@ bool kgate_on(const struct keeper_gate *g);
  * it asked for what it may not.
  *
  * The worker sends ROLE_GATE before the ROLE_KRULES of the same generation. kgate_rules keeps it;
- * kgate_todo gives what the bits do to bpf_set_krules, which puts both in force at once, and
- * kgate_swapped ends that. Without one of its generation all bits kill.
+ * kgate_todo tells what the bits do (NULL: nothing is known of that generation, and all bits kill);
+ * kgate_swap goes before bpf_set_krules puts both in force, kgate_swapped after.
  */
 int kgate_rules(struct keeper_gate *g, const struct role_gate *r);
-const struct krule_do *kgate_todo(struct keeper_gate *g, uint64_t generation);
+const struct krule_do *kgate_todo(const struct keeper_gate *g, uint64_t generation);
+void kgate_swap(struct keeper_gate *g, uint64_t generation);
 void kgate_swapped(struct keeper_gate *g, uint64_t generation);
 
 int kgate_refuse(struct keeper_gate *g, const struct role_refuse *r);

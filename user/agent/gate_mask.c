@@ -41,14 +41,6 @@ int gate_mask_check(const struct gate_waiter *w, const struct role_mask *r,
 	return 0;
 }
 
-static bool same_process(const struct gate_waiter *w)
-{
-	struct role_proc p;
-
-	return !procinfo_read(w->tgid, &p) &&
-	       p.start_ns / KRULE_TICK_NS == w->start_ns / KRULE_TICK_NS;
-}
-
 /* One span, in pieces of FILL bytes. */
 static int fill(const struct gate_waiter *w, const struct role_span *s, char *mask)
 {
@@ -73,7 +65,7 @@ int gate_mask_write(const struct gate_waiter *w, const struct role_span *spans, 
 
 	if (pidfd < 0)
 		return -errno;
-	if (!same_process(w))
+	if (!procinfo_is(w->tgid, w->start_ns))
 		return -ESRCH;
 	memset(mask, MASK_CHAR, sizeof(mask));
 	for (size_t i = 0; i < n && !r; i++)

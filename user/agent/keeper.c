@@ -48,6 +48,8 @@ static void on_stop(evutil_socket_t fd, short what, void *ctx)
 		return;
 	log_info("stopping: probes off, finishing what is in flight");
 	k->phase = STOPPING_WORKER;
+	protect_stop(k);
+	protect_stop(k);
 	tell_drops(k);
 	probes_close(k);
 	stop_worker(k);
@@ -82,10 +84,14 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
 
 	if (k->phase != RUNNING)
 		return;
+	gates_tick(k);
 	tell_drops(k);
 	k->seconds++;
+	k->received = 0;
+	watch_writes(k);
 	probes_tick(k);
 	say_ready(k);
+	protect_tick(k);
 }
 
 static json_t *parse(const char *text)
@@ -121,6 +127,7 @@ static json_t *status(struct keeper *k)
 		"recorder", parse(k->recorder.status), "policy", policy, "probes",
 		k->attach ? attach_processes(k->attach) : NULL, "prescan",
 		k->prescan ? prescan_status(k->prescan) : NULL);
+	gates_status(k, j);
 	if (k->pipes)
 		json_array_append_new(json_object_get(j, "backends"),
 				      json_pack("{s:s, s:s, s:s}", "for", "tool servers on pipes",
@@ -128,6 +135,8 @@ static json_t *status(struct keeper *k)
 						"attached while an AI tool runs"));
 	json_object_set_new(json_object_get(j, "recorder"), "restarts",
 			    json_integer(k->recorder.restarts));
+	protect_status(k, j);
+	protect_status(k, j);
 	return j;
 }
 
@@ -137,10 +146,16 @@ static void on_status(void *ctx, struct control_call *call)
 }
 
 static const struct control_verb verbs[] = {
-	{"status", false, on_status},
-	{"policy_load", true, on_policy_load},
-	{"explain", false, on_explain},
-	{},
+	{"guard_challenge", true, on_guard_challenge},
+	{"unlock", true, on_unlock},
+	{"lock", true, on_lock},
+	{"guard_challenge", true, on_guard_challenge},
+	{"unlock", true, on_unlock},
+	{"lock", true, on_lock},
+	{"status", false, on_status},	{"policy_load", true, on_policy_load},
+	{"explain", false, on_explain}, {"approvals", false, on_approvals},
+	{"approve", true, on_answer},	{"deny", true, on_answer},
+	{"revoke", true, on_answer},	{NULL, false, NULL},
 };
 
 /* --- beginning and end ------------------------------------------------------------------------ */
@@ -174,16 +189,24 @@ static int open_all(struct keeper *k)
 	r = policy_open(k);
 	if (r)
 		return r;
-	r = bpf_open((size_t)k->cfg->ring_mib << 20, &k->bpf);
+	r = protect_open_pins(k);
+	if (!r)
+		r = bpf_open_pinned((size_t)k->cfg->ring_mib << 20, k->pins, protect_wanted(k),
+				    &k->bpf);
 	if (r)
 		return r;
 	bpf_set_self(k->bpf, 0, getpid());
+	r = protect_open(k);
+	if (r)
+		return r;
 	k->hashes = exehash_new(k->base, on_hashed, k);
 	k->inflight = inflight_make();
 	r = role_pair(k->pair);
 	if (!k->hashes || k->inflight < 0 || r)
 		return -ENOMEM;
 	r = ring_open(bpf_control_fd(k->bpf), bpf_control_size(k->bpf), &k->control);
+	if (!r)
+		r = gates_open(k);
 	if (r)
 		return r;
 	return probes_open(k);
@@ -204,6 +227,7 @@ static void listen_all(struct keeper *k)
 	add_signal(k, SIGHUP, on_reload);
 	add_signal(k, SIGCHLD, on_child_end);
 	k->tick = event_new(k->base, -1, EV_PERSIST, on_tick, k);
+	event_priority_set(k->tick, LOOP_FIRST);
 	event_add(k->tick, &second);
 	k->stop_limit = event_new(k->base, -1, 0, on_stop_limit, k);
 	k->worker_again = event_new(k->base, -1, 0, on_again, k);
@@ -229,7 +253,7 @@ int keeper_main(const struct config *cfg)
 	child_init(&k.resolver, "resolver");
 	k.base = event_base_new();
 	raise_limits();
-	if (!k.base || open_all(&k))
+	if (!k.base || event_base_priority_init(k.base, LOOP_PLACES) || open_all(&k))
 		return 1;
 	listen_all(&k);
 	if (control_open(k.base, cfg->run_dir, verbs, &k, &k.socket))
@@ -242,8 +266,13 @@ int keeper_main(const struct config *cfg)
 
 	exehash_free(k.hashes);
 	control_free(k.socket);
+	gates_close(&k);
 	ring_free(k.control);
+	protect_close(&k);
+	protect_close(&k);
 	bpf_close(k.bpf);
+	protect_close_pins(&k);
+	protect_close_pins(&k);
 	policy_close(&k);
 	log_info("stopped");
 	return k.exit_code;

@@ -1,150 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Worker and recorder: start, messages, death, orderly end. Flows in: what they send, SIGCHLD. Flows
- * out: kills by pidfd, kernel rules, restarts.
- *
- * The worker parses hostile bytes, so what it asks for is bounded here: nothing that kills in
- * monitor mode, never the agent itself, only sizes role.c let through, only process instances that
- * were judged. A role that asks for more is ended.
+ * Worker and recorder: start, death, orderly end. Flows in: SIGCHLD. Flows out: restarts. What they
+ * send is read in keeper_messages.c, also what is left of one that has ended.
  */
 #include "keeper.h"
 
 #include <errno.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "agent/procinfo.h"
 #include "base/cleanup.h"
 #include "base/log.h"
 
 #define STOP_WORKER_S 15 /* it may wait 10 s for the recorder at its start */
 #define STOP_RECORDER_S 10
 
-static _Alignas(8) uint8_t body[ROLE_BODY_MAX + 1];
-
-static uint64_t ticks(uint64_t ns)
-{
-	return ns / (1000000000ull / sysconf(_SC_CLK_TCK));
-}
-
-/* A worker that asks for what it may not have has been taken over, or is broken. */
-static void refuse(struct child *c, const char *what)
-{
-	log_err("%s asked for what it may not: %s; ending it", c->name, what);
-	kill(c->pid, SIGKILL);
-}
-
 bool keeper_owns(const struct keeper *k, pid_t pid)
 {
 	return pid == getpid() || pid == k->worker.pid || pid == k->recorder.pid ||
 	       pid == k->resolver.pid;
-}
-
-/* Only the very process that was judged: pid and start time, held by a pidfd. */
-static void kill_process(const struct role_kill *r)
-{
-	_cleanup_close_ int fd = pidfd_open(r->pid, 0);
-	struct role_proc p;
-
-	if (fd < 0 || procinfo_read(r->pid, &p) || ticks(p.start_ns) != ticks(r->start_ns)) {
-		log_info("rule %.100s: process %u had ended before the kill", r->rule, r->pid);
-		return;
-	}
-	if (pidfd_send_signal(fd, SIGKILL, NULL, 0) < 0)
-		log_err("rule %.100s: cannot kill process %u: %s", r->rule, r->pid,
-			strerror(errno));
-	else
-		log_info("rule %.100s: killed process %u", r->rule, r->pid);
-}
-
-static void set_krules(struct keeper *k, size_t n)
-{
-	const struct role_krules *r = (const void *)body;
-	const struct role_krule_host *h = (const void *)(r + 1);
-	size_t room = n - sizeof(*r);
-
-	if (r->hosts > room / sizeof(*h) ||
-	    r->users > (room - r->hosts * sizeof(*h)) / sizeof(struct role_krule_user))
-		return;
-	bpf_set_krules(k->bpf, r, &(struct krule_do){}, h, (const void *)(h + r->hosts));
-}
-
-static void on_message(struct keeper *k, struct child *c, const struct role_msg *m, size_t n)
-{
-	const struct role_tool *t = (const void *)body;
-	const struct role_kill *r = (const void *)body;
-	const struct role_ask *ask = (const void *)body;
-	const struct role_watch *watch = (const void *)body;
-	const struct role_krules *krules = (const void *)body;
-	bool monitor = k->cfg->enforce == 0;
-	bool worker = c == &k->worker;
-
-	if (m->kind == ROLE_STATUS) {
-		free(c->status);
-		c->status = strndup((const char *)body, n);
-	} else if (worker && m->kind == ROLE_TOOL) {
-		if (monitor && t->rules)
-			refuse(c, "a kernel rule in monitor mode");
-		else
-			bpf_set_tool(k->bpf, t);
-	} else if (worker && m->kind == ROLE_WATCH) {
-		/* The mark goes to all below: below the first process is everybody. */
-		if (k->attach && k->phase == RUNNING && watch->pid > 1 &&
-		    !keeper_owns(k, watch->pid))
-			attach_watch(k->attach, watch);
-	} else if (worker && m->kind == ROLE_ASK) {
-		tell_user(k, ask->uid);
-	} else if (worker && m->kind == ROLE_KILL) {
-		if (monitor || r->pid <= 1 || keeper_owns(k, r->pid))
-			refuse(c, "a kill in monitor mode, or of the agent itself");
-		else
-			kill_process(r);
-	} else if (worker && m->kind == ROLE_KRULES) {
-		if (monitor && krules->all)
-			refuse(c, "kernel rules in monitor mode");
-		else
-			set_krules(k, n);
-	} else if (worker && m->kind == ROLE_POLICY) {
-		policy_told(k, (const void *)body);
-	} else if (worker && m->kind == ROLE_JUDGED) {
-		policy_judged(k, (const void *)body);
-	} else {
-		log_err("%s sent a message it may not send (%u): ending it", c->name, m->kind);
-		kill(c->pid, SIGKILL);
-	}
-}
-
-static void on_child(evutil_socket_t fd, short what, void *ctx)
-{
-	struct keeper *k = ctx;
-	struct child *c = fd == k->worker.fd ? &k->worker : &k->recorder;
-	struct role_msg m;
-
-	if (what & EV_WRITE && c == &k->worker) {
-		outq_flush(&c->out, c->fd);
-		watch_writes(k);
-	}
-	if (!(what & EV_READ))
-		return;
-	for (int i = 0; i < 64; i++) {
-		int r = role_recv(fd, &m, body, ROLE_BODY_MAX);
-
-		if (r == -EPROTO) {
-			log_err("%s sent a malformed message: ending it", c->name);
-			kill(c->pid, SIGKILL);
-		}
-		if (r < 0) {
-			if (r != -EAGAIN)
-				event_del(c == &k->worker ? k->worker_ev : k->recorder_ev);
-			return;
-		}
-		on_message(k, c, &m, r);
-	}
 }
 
 void on_again(evutil_socket_t fd, short what, void *ctx)
@@ -171,13 +47,18 @@ static void listen_to(struct keeper *k, struct child *c, struct event **ev)
 	if (*ev)
 		event_free(*ev);
 	*ev = event_new(k->base, c->fd, EV_READ | EV_PERSIST, on_child, k);
+	event_priority_set(*ev, c == &k->worker ? worker_place(k) : LOOP_NORMAL);
 	event_add(*ev, NULL);
 }
 
 void start_worker(struct keeper *k)
 {
-	int fds[] = {k->pair[0], bpf_events_fd(k->bpf), bpf_verdicts_fd(k->bpf),
-		     bpf_asleep_fd(k->bpf), k->inflight};
+	int fds[] = {k->pair[0],
+		     bpf_events_fd(k->bpf),
+		     bpf_verdicts_fd(k->bpf),
+		     bpf_asleep_fd(k->bpf),
+		     k->inflight,
+		     bpf_map_named(k->bpf, "gate_slots")};
 
 	if (child_start(&k->worker, k->cfg, fds, ARRAY_SIZE(fds), bpf_events_size(k->bpf))) {
 		log_err("cannot start the worker: %s", strerror(errno));
@@ -186,6 +67,7 @@ void start_worker(struct keeper *k)
 	}
 	bpf_set_self(k->bpf, 1, k->worker.pid);
 	listen_to(k, &k->worker, &k->worker_ev);
+	gates_worker(k);
 	tell_policy(k, true);
 	tell_all_processes(k);
 	if (k->attach)
@@ -294,6 +176,7 @@ void on_child_end(evutil_socket_t fd, short what, void *ctx)
 				give_up(k, &k->recorder);
 				return;
 			}
+			receive_rest(k, &k->worker);
 			event_free(k->worker_ev);
 			k->worker_ev = NULL;
 			ms = child_ended(&k->worker, status, expected && !WIFSIGNALED(status));

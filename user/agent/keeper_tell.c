@@ -21,12 +21,15 @@
 void watch_writes(struct keeper *k)
 {
 	short want = EV_READ | EV_PERSIST | (outq_waiting(&k->worker.out) ? EV_WRITE : 0);
+	int place = worker_place(k);
 
-	if (!k->worker_ev || event_get_events(k->worker_ev) == want)
+	if (!k->worker_ev ||
+	    (event_get_events(k->worker_ev) == want && event_get_priority(k->worker_ev) == place))
 		return;
 	event_del(k->worker_ev);
 	event_assign(k->worker_ev, k->base, k->worker.fd, want, event_get_callback(k->worker_ev),
 		     k);
+	event_priority_set(k->worker_ev, place);
 	event_add(k->worker_ev, NULL);
 }
 

@@ -54,8 +54,8 @@ static const char usage[] =
 	"                         with the default --state-dir, else none; \"\" = never)\n"
 	"  --keep-enforcing       an orderly stop leaves what is refused in force as well\n"
 	"  --unload               remove what an agent left in the pin folder, and end\n"
-	"  --guard on|off         let no other process touch the agent (default on, where the kernel\n"
-	"                         takes LSM programs)\n"
+	"  --guard on|off         let no other process touch the agent (default on where the\n"
+	"                         kernel takes LSM programs, but not with --mode monitor)\n"
 	"  --ready-fd N           write a newline there when all probes are in place\n"
 	"  --debug                say more\n"
 	"  --version, --help\n"
@@ -275,7 +275,7 @@ static int set(struct config *c, struct started *st, int opt, char *arg)
 	case OPT_GUARD:
 		if (strcmp(arg, "on") && strcmp(arg, "off"))
 			return bad("guard", arg, "on or off");
-		c->guard = !strcmp(arg, "on");
+		c->guard = !strcmp(arg, "on") ? GUARD_ON : GUARD_OFF;
 		return 0;
 	case OPT_READY:
 		if (!number(arg, 0, 65535, &n))
@@ -358,9 +358,9 @@ static int recorder(const struct config *c, const struct started *st)
 static int worker(const struct config *c, const struct started *st)
 {
 	const int *f = st->fds;
-	struct worker_fds fds = {f[0], f[1], f[2], f[3], f[4], f[5]};
+	struct worker_fds fds = {f[0], f[1], f[2], f[3], f[4], f[5], f[6]};
 
-	return st->nfds == 6 ? worker_main(c, &fds, st->ring_bytes) : 2;
+	return st->nfds == 7 ? worker_main(c, &fds, st->ring_bytes) : 2;
 }
 
 static int unload(const struct config *c)
@@ -379,7 +379,7 @@ static int unload(const struct config *c)
 int main(int argc, char **argv)
 {
 	struct config c = {.state_dir = STATE_DIR,
-			   .guard = true,
+			   .guard = GUARD_AUTO,
 			   .run_dir = "/run/probity",
 			   .policy = "/etc/probity/policy.yaml",
 			   .user = "",

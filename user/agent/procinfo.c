@@ -134,6 +134,23 @@ int procinfo_read(uint32_t pid, struct role_proc *p)
 	return 0;
 }
 
+int procinfo_start(uint32_t pid, uint64_t *ret_ns)
+{
+	struct role_proc p;
+	int r = read_stat(pid, &p);
+
+	if (!r)
+		*ret_ns = p.start_ns;
+	return r;
+}
+
+bool procinfo_is(uint32_t pid, uint64_t start_ns)
+{
+	uint64_t ns;
+
+	return !procinfo_start(pid, &ns) && ns / KRULE_TICK_NS == start_ns / KRULE_TICK_NS;
+}
+
 void procinfo_from_exec(const struct event_exec *e, size_t n, struct role_proc *p)
 {
 	size_t room = n - sizeof(*e);

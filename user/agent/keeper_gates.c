@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What belongs to the gate, in one place for the keeper's loop: begin, tick, a new worker, status,
+ * and the worker's messages about it. Flows in: messages that role.c found well formed. Flows out:
+ * calls to gate.c, exec_gate.c and approvals.c, and answers.
+ *
+ * Who is spared: the agent, the first process, and what the built-in list allows, by the path of its
+ * program, who owns that file, and the mount namespace it is seen from: in another one anybody may
+ * have a file of that name.
+ */
+#include "keeper.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "agent/approvals.h"
+#include "agent/folds.h"
+#include "agent/gate.h"
+#include "agent/control.h"
+#include "agent/priority.h"
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "policy/builtin.h"
+
+/* --- who is spared --------------------------------------------------------------------------------- */
+
+static bool same_mounts(uint32_t pid)
+{
+	struct stat a, b;
+	char path[48];
+
+	snprintf(path, sizeof(path), "/proc/%u/ns/mnt", pid);
+	return !stat(path, &a) && !stat("/proc/self/ns/mnt", &b) && a.st_ino == b.st_ino &&
+	       a.st_dev == b.st_dev;
+}
+
+static bool is_builtin(uint32_t pid)
+{
+	char path[32], exe[512];
+	struct stat st;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%u/exe", pid);
+	n = readlink(path, exe, sizeof(exe) - 1);
+	if (n <= 0 || stat(path, &st))
+		return false;
+	exe[n] = '\0';
+	return builtin_file(exe, st.st_uid, st.st_mode) && same_mounts(pid);
+}
+
+bool keeper_spares(const struct keeper *k, uint32_t pid)
+{
+	return pid <= 1 || keeper_owns(k, pid) || is_builtin(pid);
+}
+
+static bool spared(void *ctx, uint32_t pid)
+{
+	return keeper_spares(ctx, pid);
+}
+
+/* --- begin, tick, end -------------------------------------------------------------------------------- */
+
+static void tell(void *ctx, enum role_kind kind, const void *p, size_t n)
+{
+	tell_worker(ctx, kind, p, n, NULL, 0);
+}
+
+static void grants_changed(void *ctx, const struct role_grant *v, size_t n)
+{
+	struct role_grants head = {.n = n};
+
+	tell_worker(ctx, ROLE_GRANTS, &head, sizeof(head), v, n * sizeof(*v));
+}
+
+static bool seal(void *ctx, const uint8_t *control, size_t n)
+{
+	struct role_seal head = {.len = n};
+	struct keeper *k = ctx;
+
+	if (k->worker.fd < 0 || k->phase != RUNNING)
+		return false;
+	tell_worker(k, ROLE_SEAL, &head, sizeof(head), control, n);
+	return true;
+}
+
+int gates_open(struct keeper *k)
+{
+	static const struct kgate_ops ops = {tell, spared};
+	static const struct approvals_ops to = {grants_changed, seal, NULL};
+	int r = kgate_open(k->bpf, k->cfg->enforce == 0, &ops, k, &k->gate);
+
+	if (r == -ENOMEM)
+		return r;
+	if (r)
+		log_warn("no gate: this build's kernel part has none of its maps");
+	r = approvals_open(k->cfg->state_dir, &to, k, &k->approvals);
+	if (r)
+		log_err("%s/approvals: %s", k->cfg->state_dir, strerror(-r));
+	return r;
+}
+
+void gates_close(struct keeper *k)
+{
+	approvals_close(k->approvals);
+	kgate_close(k->gate);
+}
+
+static void folded(void *ctx, const struct event_deny *d)
+{
+	tell(ctx, ROLE_FOLDED, d, sizeof(*d));
+}
+
+void gates_tick(struct keeper *k)
+{
+	int folds = bpf_map_named(k->bpf, "folds"), told = bpf_map_named(k->bpf, "folds_told");
+
+	if (k->gate)
+		kgate_tick(k->gate);
+	approvals_tick(k->approvals);
+	if (folds >= 0 && told >= 0 && k->worker.fd >= 0)
+		folds_tick(folds, told, folded, k);
+	priority_tick(&k->priority, k->worker.pid, kgate_on(k->gate));
+}
+
+void gates_worker(struct keeper *k)
+{
+	priority_gone(&k->priority); /* another process, and ordinary */
+	approvals_resend(k->approvals);
+}
+
+void gates_status(const struct keeper *k, json_t *into)
+{
+	if (k->gate)
+		json_object_set_new(into, "gate", kgate_status(k->gate));
+	json_object_set_new(into, "approvals", approvals_status(k->approvals));
+	json_object_set_new(into, "priority", priority_status(&k->priority));
+}
+
+/* --- messages ------------------------------------------------------------------------------------------ */
+
+static const char *asked(int r, const char *what)
+{
+	return r == -EPERM || r == -EINVAL ? what : NULL;
+}
+
+/* Without a gate the answer is that it cannot be done: a worker that waits is told. */
+static void cannot(struct keeper *k, enum role_kind answer, uint64_t seq, uint64_t cookie)
+{
+	struct role_done d = {.seq = seq, .cookie = cookie, .result = -EOPNOTSUPP};
+
+	tell(k, answer, &d, sizeof(d));
+}
+
+const char *gates_rules(struct keeper *k, const void *p, size_t n)
+{
+	int r = k->gate ? kgate_rules(k->gate, p) : 0;
+
+	priority_tick(&k->priority, k->worker.pid, kgate_on(k->gate));
+	return asked(r, "rules of a gate that may not be");
+}
+
+static const struct krule_do *todo_of(const struct keeper *k, uint64_t generation)
+{
+	static const struct krule_do none;
+	const struct krule_do *d = k->gate ? kgate_todo(k->gate, generation) : NULL;
+
+	return d ?: &none;
+}
+
+/* In monitor mode rules may only be told of. */
+bool gates_watch_only(const struct keeper *k, uint64_t generation, uint64_t rules)
+{
+	return !(rules & ~todo_of(k, generation)->watch);
+}
+
+void gates_krules(struct keeper *k, const struct role_krules *r)
+{
+	const struct role_krule_host *h = (const void *)(r + 1);
+
+	if (k->gate)
+		kgate_swap(k->gate, r->generation);
+	if (!bpf_set_krules(k->bpf, r, todo_of(k, r->generation), h,
+			    (const void *)(h + r->hosts)) &&
+	    k->gate)
+		kgate_swapped(k->gate, r->generation);
+}
+
+const char *gates_refuse(struct keeper *k, const void *p, size_t n)
+{
+	const struct role_refuse *r = p;
+
+	if (r->pid <= 1 || keeper_owns(k, r->pid))
+		return "refusing a call of the agent itself";
+	if (k->gate)
+		return asked(kgate_refuse(k->gate, r), "refusing what does not wait");
+	cannot(k, ROLE_REFUSED, r->seq, r->cookie);
+	return NULL;
+}
+
+const char *gates_mask(struct keeper *k, const void *p, size_t n)
+{
+	const struct role_mask *r = p;
+
+	if (r->pid <= 1 || keeper_owns(k, r->pid))
+		return "masking memory of the agent itself";
+	if (k->gate)
+		return asked(kgate_mask(k->gate, r, (const void *)(r + 1)),
+			     "masking what does not wait");
+	cannot(k, ROLE_MASKED, r->seq, 0);
+	return NULL;
+}
+
+const char *gates_sock(struct keeper *k, const void *p, size_t n)
+{
+	const struct role_sock *r = p;
+
+	if (r->pid <= 1 || keeper_owns(k, r->pid))
+		return "a verdict on a socket of the agent itself";
+	if (k->gate)
+		return asked(kgate_sock(k->gate, r), "a verdict on a socket that may not be");
+	cannot(k, ROLE_REFUSED, 0, r->cookie);
+	return NULL;
+}
+
+/* Asked for, or with no rule: the grant of that id was used up. */
+const char *gates_pending(struct keeper *k, const void *p, size_t n)
+{
+	const struct role_pending *r = p;
+
+	if (r->rule[0])
+		approvals_pending(k->approvals, r);
+	else
+		approvals_used(k->approvals, r->id);
+	return NULL;
+}
+
+/* --- what operators say ---------------------------------------------------------------------------------- */
+
+void on_approvals(void *ctx, struct control_call *call)
+{
+	struct keeper *k = ctx;
+
+	control_reply(call, approvals_list(k->approvals));
+}
+
+void on_answer(void *ctx, struct control_call *call)
+{
+	struct keeper *k = ctx;
+
+	control_reply(call, approvals_answer(k->approvals, control_request(call), control_uid(call),
+					     control_user(call)));
+}
