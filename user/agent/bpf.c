@@ -27,6 +27,7 @@
 #include <unistd.h>
 
 #include "agent/exec_hooks.h"
+#include "agent/guard.h"
 #include "agent/net.h"
 #include "base/cleanup.h"
 #include "base/log.h"
@@ -64,6 +65,7 @@ struct bpf {
 	unsigned refused_n;
 	struct net *net;
 	struct pins *pins; /* the keeper's */
+	bool guard;
 };
 
 static char libbpf_last[256], libbpf_refused[64];
@@ -187,6 +189,7 @@ static int load_once(struct bpf *b, size_t ring_bytes)
 		bpf_map__set_max_entries(b->skel->maps.events, ring_bytes);
 	net_prepare(b->skel);
 	exec_hooks_prepare(b->skel->obj);
+	guard_prepare(b->skel->obj, b->guard);
 	choose(b);
 	pins_maps(b->pins, b->skel->obj);
 	return probity_bpf__load(b->skel);
@@ -223,10 +226,10 @@ static int load(struct bpf *b, size_t ring_bytes)
 
 int bpf_open(size_t ring_bytes, struct bpf **ret)
 {
-	return bpf_open_pinned(ring_bytes, NULL, ret);
+	return bpf_open_pinned(ring_bytes, NULL, false, ret);
 }
 
-int bpf_open_pinned(size_t ring_bytes, struct pins *pins, struct bpf **ret)
+int bpf_open_pinned(size_t ring_bytes, struct pins *pins, bool guard, struct bpf **ret)
 {
 	struct bpf *b = calloc(1, sizeof(*b));
 	int r;
@@ -234,6 +237,7 @@ int bpf_open_pinned(size_t ring_bytes, struct pins *pins, struct bpf **ret)
 	if (!b)
 		return -ENOMEM;
 	b->pins = pins;
+	b->guard = guard;
 	libbpf_set_print(libbpf_log);
 	r = load(b, ring_bytes);
 	if (!r)

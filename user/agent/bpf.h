@@ -20,8 +20,9 @@ struct pins;
  * 0 or -errno. */
 int bpf_open(size_t ring_bytes, struct bpf **ret);
 /* The same with programs that outlive the keeper. pins: NULL, or the caller's; it must be there until
- * after bpf_close(). Programs that refuse something are attached by pins_attach(bpf_pins(b), …). */
-int bpf_open_pinned(size_t ring_bytes, struct pins *pins, struct bpf **ret);
+ * after bpf_close(). guard: load guard.bpf.c. Programs that refuse something are attached by
+ * pins_attach(bpf_pins(b), …). */
+int bpf_open_pinned(size_t ring_bytes, struct pins *pins, bool guard, struct bpf **ret);
 struct pins *bpf_pins(const struct bpf *b);
 /* What all programs are of; for guard.c. */
 struct bpf_object *bpf_object_of(const struct bpf *b);

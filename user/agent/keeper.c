@@ -49,7 +49,6 @@ static void on_stop(evutil_socket_t fd, short what, void *ctx)
 	log_info("stopping: probes off, finishing what is in flight");
 	k->phase = STOPPING_WORKER;
 	protect_stop(k);
-	protect_stop(k);
 	tell_drops(k);
 	probes_close(k);
 	stop_worker(k);
@@ -136,7 +135,6 @@ static json_t *status(struct keeper *k)
 	json_object_set_new(json_object_get(j, "recorder"), "restarts",
 			    json_integer(k->recorder.restarts));
 	protect_status(k, j);
-	protect_status(k, j);
 	return j;
 }
 
@@ -146,9 +144,6 @@ static void on_status(void *ctx, struct control_call *call)
 }
 
 static const struct control_verb verbs[] = {
-	{"guard_challenge", true, on_guard_challenge},
-	{"unlock", true, on_unlock},
-	{"lock", true, on_lock},
 	{"guard_challenge", true, on_guard_challenge},
 	{"unlock", true, on_unlock},
 	{"lock", true, on_lock},
@@ -269,9 +264,7 @@ int keeper_main(const struct config *cfg)
 	gates_close(&k);
 	ring_free(k.control);
 	protect_close(&k);
-	protect_close(&k);
 	bpf_close(k.bpf);
-	protect_close_pins(&k);
 	protect_close_pins(&k);
 	policy_close(&k);
 	log_info("stopped");

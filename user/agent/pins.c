@@ -62,7 +62,7 @@ struct pins {
 	bool adopted; /* the maps are the former agent's, and `current` is ours */
 	bool beside;  /* a former agent of other layouts is in force beside us */
 	bool on;      /* pinned */
-	bool full;    /* said once */
+	bool leaving; /* nothing is unpinned any more */
 };
 
 /* --- paths ------------------------------------------------------------------------------------- */
@@ -385,7 +385,7 @@ void pins_detach(struct pins *p, struct bpf_link *l)
 		if (p->ours[i].link != l)
 			continue;
 		snprintf(sub, sizeof(sub), "%s/links/%s", ours_in(p), p->ours[i].name);
-		if (p->on)
+		if (p->on && !p->leaving)
 			forget(p, sub);
 		p->ours[i] = p->ours[--p->ours_n];
 		break;
@@ -474,13 +474,19 @@ void pins_settle(struct pins *p)
 	pthread_mutex_unlock(&p->lock);
 }
 
-void pins_close(struct pins *p, bool leave)
+void pins_leave(struct pins *p)
+{
+	if (p)
+		p->leaving = true;
+}
+
+void pins_close(struct pins *p)
 {
 	if (!p)
 		return;
 	while (p->former_n)
 		drop_former(p, &p->former[0]);
-	if (!leave) {
+	if (!p->leaving) {
 		forget(p, "current");
 		forget(p, "next");
 		rmdir(p->dir);
@@ -515,7 +521,7 @@ int pins_unload(const char *dir)
 	if (r)
 		return r;
 	r = forget(p, "current");
-	pins_close(p, false);
+	pins_close(p);
 	return r;
 }
 

@@ -20,8 +20,10 @@ struct pins;
 /* dir: in a bpffs, which is mounted there if none is; made with mode 0700, one agent at a time.
  * -EBUSY: another agent has it; -errno. */
 int pins_open(const char *dir, struct pins **ret);
-/* Leaves what is pinned in force (leave), or unpins everything. The caller's links are its own. */
-void pins_close(struct pins *p, bool leave);
+/* From now on nothing is unpinned: what is in force stays. */
+void pins_leave(struct pins *p);
+/* Unpins everything, unless it was told to leave it. After all links were detached. */
+void pins_close(struct pins *p);
 
 /* Between open and load of the object, each time: takes the maps of a former agent, if all layouts are
  * the same. */
