@@ -36,6 +36,14 @@ _probity() {
 		mapfile -t COMPREPLY < <(compgen -W "allow alert kill killed" -- "$cur")
 		return
 		;;
+	--scope)
+		mapfile -t COMPREPLY < <(compgen -W "call tool service session" -- "$cur")
+		return
+		;;
+	--for)
+		mapfile -t COMPREPLY < <(compgen -W "15m 1h 8h 1d" -- "$cur")
+		return
+		;;
 	--since | --until)
 		[ "$verb" = ls ] && mapfile -t COMPREPLY < <(compgen -W "1h 1d 1w today yesterday" -- "$cur")
 		return
@@ -48,6 +56,10 @@ _probity() {
 	*)
 		case $verb in
 		verify) mapfile -t COMPREPLY < <(compgen -d -- "$cur") ;;
+		approve | deny | revoke)
+			mapfile -t COMPREPLY < <(compgen -W "$("$program" approvals --json 2>/dev/null |
+				sed -n 's/^ *"id": "\([a-z2-7]*\)".*/\1/p')" -- "$cur")
+			;;
 		policy | tls) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
 		esac
 		;;

@@ -23,4 +23,9 @@ if [[ $words[CURRENT] == -* ]]; then
 	_describe option options
 	return
 fi
+if [[ $words[2] == (approve|deny|revoke) ]]; then
+	verbs=(${(f)"$($program approvals --json 2>/dev/null | sed -n 's/^ *"id": "\([a-z2-7]*\)".*/\1/p')"})
+	_describe id verbs
+	return
+fi
 _files

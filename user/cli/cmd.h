@@ -12,6 +12,10 @@ int cmd_verify(int argc, char **argv);
 int cmd_policy(int argc, char **argv);
 int cmd_unlock(int argc, char **argv);
 int cmd_lock(int argc, char **argv);
+int cmd_approvals(int argc, char **argv);
+int cmd_approve(int argc, char **argv);
+int cmd_deny(int argc, char **argv);
+int cmd_revoke(int argc, char **argv);
 int cmd_tls(int argc, char **argv);
 
 #endif

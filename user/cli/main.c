@@ -22,6 +22,10 @@ static const struct cli_verb verbs[] = {
 	{"cert", cmd_cert, "the decision certificate of one AI call, as JSON"},
 	{"verify", cmd_verify, "check every hash, signature and sequence number of a spool"},
 	{"policy", cmd_policy, "check and test policy packs"},
+	{"approvals", cmd_approvals, "calls that wait for an operator, and answers in force"},
+	{"approve", cmd_approve, "let a held call pass"},
+	{"deny", cmd_deny, "refuse a held call"},
+	{"revoke", cmd_revoke, "take an answer back"},
 	{"unlock", cmd_unlock, "open a timed window in the agent's protection of itself"},
 	{"lock", cmd_lock, "close it"},
 	{"tls", cmd_tls, "TLS functions in a file: where, how recognised; test of the signatures"},
@@ -33,7 +37,7 @@ static void print_table(FILE *f)
 {
 	fputs("usage: probity VERB [options]\n\n", f);
 	for (const struct cli_verb *v = verbs; v->name; v++)
-		fprintf(f, "  %-8s %s\n", v->name, v->summary);
+		fprintf(f, "  %-9s %s\n", v->name, v->summary);
 	fputs("\nprobity VERB --help tells more; probity --version names the version.\n"
 	      "Exit: 0 fine, 1 negative answer, 2 wrong command line, 3 not readable.\n",
 	      f);
