@@ -63,8 +63,9 @@ struct worker {
 	uint64_t generation;
 	bool enforce;
 	struct pack_krule krule[64];
-	size_t krules;
+	size_t krules, krules_own; /* the others are of krules_split() */
 	char pack_error[256];
+	char host_id[65]; /* of this machine, for rollouts; "" = not known */
 
 	struct worker_counts count;
 	struct role_drops drops; /* as last told by the keeper */
