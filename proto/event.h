@@ -63,7 +63,6 @@ enum event_dir { EVENT_WRITE = 0, EVENT_READ = 1 };
 #define EVENT_F_TLS12 0x200 /* the record layer itself said which version */
 #define EVENT_F_TLS13 0x400
 #define EVENT_F_GATED 0x800 /* EVENT_DATA: of a write that has not begun (gate.h) */
-#define EVENT_F_ASKED 0x10000 /* EVENT_HELLO, clear EVENT_DATA: packets wait for ROLE_SOCK (SOCK_ASK) */
 /* Of a TLS handle or key: TLS_COOKIE_STACK of the functions that moved its bytes. */
 #define EVENT_F_STACK_SHIFT 12
 #define EVENT_F_STACK(flags) ((flags) >> EVENT_F_STACK_SHIFT & 0xf)
@@ -268,6 +267,9 @@ enum tls_loc {
 /* The two that the keeper gives: index into `hits`, and whose function it is. */
 #define TLS_COOKIE_IMAGE(c) ((c) >> 48 & 0xfff)
 #define TLS_COOKIE_STACK(c) ((c) >> 60 & 0xf) /* enum tls_stack; 0 = not said */
+/* Those of enum tls_stack whose functions say differently that they failed (bpf/lib/fail.h). */
+#define EVENT_STACK_GNUTLS 4
+#define EVENT_STACK_AWS_LC 9
 #define TLS_COOKIE(site, handle, buf, len, out, aad, aadlen, skip, flags)                 \
 	((__event_u64)(site) | (__event_u64)(handle) << 8 | (__event_u64)(buf) << 13 |    \
 	 (__event_u64)(len) << 18 | (__event_u64)(out) << 23 | (__event_u64)(aad) << 28 | \
