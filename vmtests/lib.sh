@@ -54,28 +54,48 @@ as_alice() { # command with arguments that hold no blanks
 	su -s /bin/sh alice -c "$*"
 }
 
-start_server() {
+start_server() { # what connection N brought, decrypted, is in received/N
 	: >server.log
-	tlsserver 443 /vm/server.pem /vm/server.key server.log >server.out 2>&1 &
+	mkdir -p received
+	tlsserver 443 /vm/server.pem /vm/server.key server.log received >server.out 2>&1 &
 	pids="$pids $!"
 	wait_for 10 grep -q ready server.out || bail "the server starts"
+}
+
+of_conn() { # N field: of the server's line on its Nth connection; "-" while there is none
+	jget -w "conn=$1" "$2" <server.log || echo -
+}
+
+# Which mechanism is in force, said in the report of every case: "# backend exec: lsm/…".
+say_backends() { # [for-pattern]: rows of `probity status`
+	probity status --run-dir run --json >status.json
+	i=0
+	while row=$(jget "backends.$i.for" "backends.$i.backend" "backends.$i.note" <status.json) &&
+		[ "${row%%	*}" != - ]; do
+		case $row in
+		${1:-*}) echo "# backend $(echo "$row" | sed 's/\t/: /; s/\t\(..*\)/ (\1)/; s/\t$//')" ;;
+		esac
+		i=$((i + 1))
+	done
 }
 
 ready_or_dead() {
 	[ -s ready ] || ! kill -0 "$agent"
 }
 
-start_agent() { # mode; the policy is policy.yaml. Returns once the probes are attached.
+start_agent() { # mode [option...]; the policy is policy.yaml. Returns once the probes are attached.
+	mode=$1
+	shift
 	: >ready
-	probityd --state-dir state --run-dir run --policy policy.yaml --mode "$1" --ready-fd 3 \
-		3>ready >agent.log 2>&1 &
+	probityd --state-dir state --run-dir run --policy policy.yaml --mode "$mode" --ready-fd 3 \
+		"$@" 3>ready >agent.log 2>&1 &
 	agent=$!
 	pids="$pids $agent"
 	read -r began _ </proc/uptime
 	wait_for 60 ready_or_dead
 	[ -s ready ] || bail "the agent gets ready"
 	read -r ready _ </proc/uptime
-	ok "the agent is ready (mode $1)"
+	ok "the agent is ready (mode $mode)"
 	echo "# ready after $(awk "BEGIN {print $ready - $began}") s"
 }
 

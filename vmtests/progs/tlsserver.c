@@ -2,15 +2,17 @@
 /*
  * A real TLS 1.3 HTTP/1.1 server on loopback that plays an AI service for the VM cases.
  *
- *   tlsserver PORT CERT KEY LOG
+ *   tlsserver PORT CERT KEY LOG [DIR]
  *
  * In: connections. Out: one fixed chat completion per POST /v1/chat/completions (404 for all else),
  * and when a connection ends one JSON line in LOG:
  *
- *   {"conn":1,"handshake":true,"app_bytes":734,"requests":1}
+ *   {"conn":1,"handshake":true,"wire_bytes":1530,"app_bytes":734,"requests":1}
  *
  * app_bytes counts every decrypted byte received, whether or not it makes up a request: the kill
- * case asserts it is 0 on a connection whose handshake did complete. The line is one append, so
+ * case asserts it is 0 on a connection whose handshake did complete. wire_bytes counts what TCP
+ * brought: 0 when not even a ClientHello came. With DIR, every decrypted byte is in DIR/N as well,
+ * as it came, so that a case can say which bytes left the host. The line is one append, so
  * connections served at once do not mix. One process per connection, so a client that stalls holds
  * up only itself; a connection ends after IDLE_S seconds without a byte. Prints "ready" when it
  * listens. A request over REQUEST_MAX bytes is refused by closing.
@@ -48,6 +50,7 @@ struct conn {
 	size_t have;	    /* bytes in buf, always followed by a NUL */
 	uint64_t app_bytes; /* decrypted bytes received in all */
 	unsigned int requests;
+	int keep; /* everything received is appended there; or -1 */
 };
 
 /* 0 when a byte came, -1 at the end of the connection or when a request outgrows buf. */
@@ -60,6 +63,8 @@ static int more(struct conn *c)
 	n = SSL_read(c->ssl, c->buf + c->have, (int)(REQUEST_MAX - c->have));
 	if (n <= 0)
 		return -1;
+	if (c->keep >= 0 && write(c->keep, c->buf + c->have, (size_t)n) != n)
+		exit(1);
 	c->app_bytes += (uint64_t)n;
 	c->have += (size_t)n;
 	c->buf[c->have] = '\0';
@@ -115,11 +120,21 @@ static void serve(struct conn *c)
 	}
 }
 
-static void connection(SSL_CTX *ctx, int fd, unsigned int id, const char *log)
+static int keep_in(const char *dir, unsigned int id)
+{
+	char path[256];
+
+	if (!dir)
+		return -1;
+	snprintf(path, sizeof(path), "%s/%u", dir, id);
+	return open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+}
+
+static void connection(SSL_CTX *ctx, int fd, unsigned int id, const char *log, const char *dir)
 {
 	struct timeval idle = {.tv_sec = IDLE_S};
 	static struct conn c; /* one per process; too big for the stack */
-	char line[160];
+	char line[200];
 	int n, out, handshake;
 
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &idle, sizeof(idle));
@@ -127,12 +142,16 @@ static void connection(SSL_CTX *ctx, int fd, unsigned int id, const char *log)
 	if (!c.ssl)
 		exit(1);
 	SSL_set_fd(c.ssl, fd);
+	c.keep = keep_in(dir, id);
 	handshake = SSL_accept(c.ssl) == 1;
 	if (handshake)
 		serve(&c);
 	n = snprintf(line, sizeof(line),
-		     "{\"conn\":%u,\"handshake\":%s,\"app_bytes\":%llu,\"requests\":%u}\n", id,
-		     handshake ? "true" : "false", (unsigned long long)c.app_bytes, c.requests);
+		     "{\"conn\":%u,\"handshake\":%s,\"wire_bytes\":%llu,\"app_bytes\":%llu,"
+		     "\"requests\":%u}\n",
+		     id, handshake ? "true" : "false",
+		     (unsigned long long)BIO_number_read(SSL_get_rbio(c.ssl)),
+		     (unsigned long long)c.app_bytes, c.requests);
 	out = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
 	if (out < 0 || write(out, line, (size_t)n) != n)
 		exit(1);
@@ -178,8 +197,8 @@ int main(int argc, char **argv)
 	SSL_CTX *ctx;
 	int fd;
 
-	if (argc != 5) {
-		fprintf(stderr, "usage: tlsserver PORT CERT KEY LOG\n");
+	if (argc != 5 && argc != 6) {
+		fprintf(stderr, "usage: tlsserver PORT CERT KEY LOG [DIR]\n");
 		return 2;
 	}
 	signal(SIGPIPE, SIG_IGN);
@@ -210,7 +229,7 @@ int main(int argc, char **argv)
 			return 1;
 		}
 		if (pid == 0)
-			connection(ctx, peer, id, argv[4]);
+			connection(ctx, peer, id, argv[4], argv[5]);
 		close(peer);
 	}
 }
