@@ -1,0 +1,541 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Flows in: exec rules of the pack in force (worker), files (walk, execs, what was written), the
+ * worker's word on each. Flows out: settings and users into the kernel, the hooks attached; questions
+ * to the worker, ASKED_MAX at a time.
+ *
+ * Rules change without a gap: files are asked about under the new rules while the old ones hold, their
+ * answers stand beside the old ones in the kernel, and the settings turn to the new generation when
+ * every file that is known has its answer, or TURN_NS later. Where no rules were in force they turn at once,
+ * and hold for each file as it is judged. Rules that hold for files nobody has looked at (fail:
+ * closed) begin when the walk has seen all places, so that they do not lock the host up.
+ *
+ * The worker is hostile: in monitor mode rules may only watch; files that are built-in allowed are
+ * never named by a rule; an answer is taken for a question that was asked, once.
+ */
+#include "exec_gate_int.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "agent/backends.h"
+#include "agent/bpf.h"
+#include "agent/exec_hooks.h"
+#include "agent/procinfo.h"
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "classify/command.h"
+#include "classify/package.h"
+#include "policy/pack.h"
+
+#define TURN_NS 10000000000ull
+#define WAIT_US_MAX 200000
+
+uint64_t exec_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_BOOTTIME, &t);
+	return t.tv_sec * 1000000000ull + t.tv_nsec;
+}
+
+/* --- questions --------------------------------------------------------------------------------- */
+
+static struct asked *free_question(struct exec_gate *g)
+{
+	struct asked *a = NULL;
+
+	for (unsigned i = 0; i < ASKED_MAX && !a; i++)
+		if (!g->asked[i].id)
+			a = &g->asked[i];
+	if (!a)
+		return NULL;
+	g->next_id += 1 + (g->next_id >> 59);
+	*a = (struct asked){.id = g->next_id};
+	g->asked_n++;
+	g->count.asks++;
+	return a;
+}
+
+static void ask(struct exec_gate *g, struct asked *a, struct role_file *r)
+{
+	r->id = a->id;
+	g->s.tell(g->s.ctx, ROLE_FILE, r, sizeof(*r));
+}
+
+void exec_gate_ask_worker(struct exec_gate *g)
+{
+	struct role_file r;
+
+	for (unsigned n = g->todo_n; n && g->asked_n < ASKED_MAX; n--) {
+		struct xfile *f = g->todo[g->todo_first];
+		struct asked *a;
+
+		g->todo_first = (g->todo_first + 1) % XFILES_MAX;
+		g->todo_n--;
+		f->queued = false;
+		if (!g->rules.all || !f->path)
+			continue;
+		if (xfile_lacks_digest(g, f)) {
+			if (exec_look_waiting(g->look) >= EXEC_LOOK_QUEUE / 2)
+				xfile_queue(g, f); /* a later round */
+			else if (!xfile_digest(g, f))
+				xfile_queue(g, f);
+			continue;
+		}
+		a = free_question(g);
+		a->file = f;
+		xfile_describe(f, &r);
+		ask(g, a, &r);
+	}
+}
+
+void exec_gate_ask_package(struct exec_gate *g, uint32_t pid, uint64_t start_ns, const char *path,
+			   const char *package)
+{
+	struct role_file r = {.flags = FILE_NAME, .script = 1};
+	struct asked *a = free_question(g);
+
+	if (!a)
+		return;
+	a->pid = pid;
+	a->start_ns = start_ns;
+	snprintf(a->package, sizeof(a->package), "%s", package);
+	snprintf(r.path, sizeof(r.path), "%s", path);
+	snprintf(r.package, sizeof(r.package), "%s", package);
+	ask(g, a, &r);
+}
+
+static void on_answer_time(evutil_socket_t fd, short what, void *ctx)
+{
+	exec_gate_ask_worker(ctx);
+}
+
+void exec_gate_worker(struct exec_gate *g)
+{
+	for (unsigned i = 0; i < ASKED_MAX; i++) {
+		struct asked *a = &g->asked[i];
+
+		if (a->id && a->file)
+			xfile_queue(g, a->file);
+		*a = (struct asked){};
+	}
+	g->asked_n = 0;
+}
+
+/* --- rules ---------------------------------------------------------------------------------------- */
+
+static void add_user(struct exec_gate *g, uint32_t uid, uint64_t rules)
+{
+	for (unsigned i = 0; i < g->users; i++)
+		if (g->user[i].uid == uid) {
+			g->user[i].rules |= rules;
+			return;
+		}
+	if (g->users < USERS_MAX)
+		g->user[g->users++] = (struct user_rules){uid, rules};
+}
+
+static void find_users(struct exec_gate *g, const struct role_exec_user *u, size_t n)
+{
+	struct passwd *pw;
+
+	g->users = 0;
+	setpwent();
+	while (n && (pw = getpwent()))
+		for (size_t i = 0; i < n; i++)
+			if (glob_match(u[i].pattern, pw->pw_name))
+				add_user(g, pw->pw_uid, u[i].rules);
+	endpwent();
+	for (size_t i = 0; i < n; i++) {
+		char *end;
+		unsigned long uid = strtoul(u[i].pattern, &end, 10);
+
+		if (end != u[i].pattern && !*end)
+			add_user(g, uid, u[i].rules);
+	}
+}
+
+/* Beside what is there for the rules in force. */
+static void put_users(struct exec_gate *g)
+{
+	uint64_t generation = g->rules.generation;
+
+	for (unsigned i = 0; i < g->users; i++) {
+		struct exec_user v = {};
+		struct exec_rules_of *of;
+
+		bpf_map_lookup_elem(g->users_fd, &g->user[i].uid, &v);
+		of = v.of[0].generation == g->now.generation && g->now.all ? &v.of[1] : &v.of[0];
+		*of = (struct exec_rules_of){g->user[i].rules, generation};
+		bpf_map_update_elem(g->users_fd, &g->user[i].uid, &v, BPF_ANY);
+	}
+}
+
+static void drop_old_users(struct exec_gate *g)
+{
+	uint32_t key, next, *at = NULL;
+	struct exec_user v;
+
+	while (!bpf_map_get_next_key(g->users_fd, at, &next)) {
+		if (at && !bpf_map_lookup_elem(g->users_fd, at, &v) &&
+		    v.of[0].generation != g->now.generation &&
+		    v.of[1].generation != g->now.generation)
+			bpf_map_delete_elem(g->users_fd, at);
+		key = next;
+		at = &key;
+	}
+}
+
+static void turn(struct exec_gate *g)
+{
+	const struct role_exec_rules *r = &g->rules;
+	uint32_t zero = 0;
+	int e;
+
+	g->now = (struct exec_settings){
+		.all = r->all,
+		.any_user = r->any_user,
+		.any_tree = r->any_tree,
+		.in_tree = r->in_tree,
+		.deny = r->deny,
+		.kill = r->kill,
+		.watch = r->watch,
+		.allowlist = r->allowlist,
+		.closed = g->walked ? r->closed : 0,
+		.generation = r->generation,
+		.wait_us = r->wait_us,
+	};
+	e = exec_hooks_want(g->hooks, r->all, r->all);
+	if (e && r->all)
+		log_err("exec rules cannot be enforced here: %s", strerror(-e));
+	bpf_map_update_elem(g->settings_fd, &zero, &g->now, BPF_ANY);
+	drop_old_users(g);
+}
+
+static bool turned(const struct exec_gate *g)
+{
+	return g->now.generation == g->rules.generation;
+}
+
+static bool all_judged(const struct exec_gate *g)
+{
+	return !g->todo_n && !g->asked_n && !exec_look_waiting(g->look);
+}
+
+static void maybe_turn(struct exec_gate *g)
+{
+	bool closed = g->walked && g->now.closed != g->rules.closed;
+
+	if (!turned(g) && (all_judged(g) || exec_now() > g->told_ns + TURN_NS))
+		turn(g);
+	else if (turned(g) && closed && all_judged(g))
+		turn(g);
+}
+
+static bool sane(const struct exec_gate *g, const struct role_exec_rules *r)
+{
+	uint64_t acts = r->deny | r->kill;
+
+	return !(acts & ~r->all) && !(r->watch & ~r->all) && !(acts & r->watch) &&
+	       r->wait_us <= WAIT_US_MAX && !(g->s.monitor && acts);
+}
+
+int exec_gate_rules(struct exec_gate *g, const struct role_exec_rules *r,
+		    const struct role_exec_user *u)
+{
+	const struct role_exec_place *at = (const void *)(u + r->users);
+
+	if (!sane(g, r))
+		return -EPERM;
+	g->rules = *r;
+	g->told_ns = exec_now();
+	g->walked = false;
+	find_users(g, u, r->users);
+	put_users(g);
+	if (!r->all || !g->now.all)
+		turn(g);
+	if (!r->all)
+		return 0;
+	xfiles_queue_all(g);
+	for (uint32_t i = 0; i < r->places; i++)
+		exec_walk_place(g->walk, at[i].path);
+	exec_walk_begin(g->walk);
+	return 0;
+}
+
+int exec_gate_file_rules(struct exec_gate *g, const struct role_file_rules *r)
+{
+	struct asked *a = NULL, was;
+
+	for (unsigned i = 0; i < ASKED_MAX && !a; i++)
+		if (r->id && g->asked[i].id == r->id)
+			a = &g->asked[i];
+	if (!a)
+		return 0; /* of a worker before this one */
+	was = *a;
+	*a = (struct asked){};
+	g->asked_n--;
+	if (r->generation != g->rules.generation) {
+		if (was.file)
+			xfile_queue(g, was.file); /* judged by the pack before */
+	} else if (was.file) {
+		xfile_judged(g, was.file, r);
+	} else {
+		late_package(g, &was, r->rules & g->rules.all);
+	}
+	exec_gate_ask_worker(g);
+	maybe_turn(g);
+	return 0;
+}
+
+/* --- who runs what ----------------------------------------------------------------------------------- */
+
+static void script_of(struct exec_gate *g, const struct role_proc *p, const struct command *c)
+{
+	char word[EXEC_PATH_MAX + 64], path[512];
+	struct xfile *f;
+	int fd;
+
+	snprintf(word, sizeof(word), "%.*s", (int)c->word_len[c->script],
+		 c->text + c->word[c->script]);
+	if (c->module) {
+		if (!exec_python_module(c->text + c->word[0], word, path, sizeof(path)) &&
+		    !exec_python_module(p->exe, word, path, sizeof(path)))
+			return;
+		fd = exec_open_as(p->pid, path);
+	} else {
+		fd = exec_open_as(p->pid, word);
+	}
+	if (fd < 0)
+		return;
+	f = xfile_seen(g, fd, NULL);
+	close(fd);
+	if (!f)
+		return;
+	f->flags |= EXEC_SCRIPT;
+	g->count.scripts++;
+	late_suspect(g, p, f, true, c->module ? "" : word);
+}
+
+/* `node /usr/bin/npx codex`, `uvx aider`: the package is named before it is there. */
+static void launcher_of(struct exec_gate *g, const struct role_proc *p, const struct command *c)
+{
+	static const char *const launchers[] = {"npx", "bunx", "uvx", "npx-cli.js"};
+	char package[PACKAGE_NAME_MAX];
+	size_t n, first = c->script > 0 ? (size_t)c->script : 0;
+	const char *base = command_base(c->text + c->word[first], c->word_len[first], &n);
+
+	for (size_t i = 0; i < ARRAY_SIZE(launchers); i++) {
+		if (n != strlen(launchers[i]) || memcmp(base, launchers[i], n))
+			continue;
+		for (size_t w = first + 1; w < c->words; w++) {
+			if (c->text[c->word[w]] == '-')
+				continue;
+			if (package_spec_name(c->text + c->word[w], c->word_len[w], package))
+				exec_gate_ask_package(g, p->pid, p->start_ns, p->exe, package);
+			return;
+		}
+	}
+}
+
+void exec_gate_exec(struct exec_gate *g, const struct role_proc *p)
+{
+	static struct command c;
+	struct xfile *f;
+	char exe[64];
+	int fd;
+
+	if (!g->rules.all || p->pid <= 1 || g->s.ours(g->s.ctx, p->pid))
+		return;
+	snprintf(exe, sizeof(exe), "/proc/%u/exe", p->pid);
+	fd = open(exe, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0)
+		return;
+	f = xfile_seen(g, fd, NULL);
+	close(fd);
+	if (f && !xfile_is_judged(g, f))
+		late_suspect(g, p, f, false, "");
+	command_read(&c, p->exe, p->argv, p->argv_len);
+	if (!c.words)
+		return;
+	launcher_of(g, p, &c);
+	if (c.script >= 0 && (is_interpreter(p->exe) || c.script == 1))
+		script_of(g, p, &c);
+}
+
+void exec_gate_ask(struct exec_gate *g, const struct event_exec_ask *e)
+{
+	const struct exec_key key = {e->dev, e->ino};
+	char path[EVENT_WHAT_MAX + 1] = "";
+	struct stat st;
+	struct xfile *f;
+	int fd;
+
+	memcpy(path, e->path, sizeof(e->path));
+	if (!g->rules.all || !path[0])
+		return;
+	fd = exec_open_as(e->h.pid, path);
+	if (fd < 0)
+		return;
+	/* The kernel's key counts, if it is the file that the kernel means. */
+	if (!fstat(fd, &st) && st.st_ino == e->ino && (uint64_t)st.st_size == e->size &&
+	    exec_ctime_ns(&st) == e->ctime_ns) {
+		f = xfile_seen(g, fd, &key);
+		if (f && f->looked && !xfile_is_judged(g, f))
+			xfile_queue(g, f);
+	}
+	close(fd);
+}
+
+void exec_gate_written(struct exec_gate *g, int fd, const char *path)
+{
+	struct stat st;
+
+	(void)path;
+	if (g->rules.all && !fstat(fd, &st) && st.st_mode & 0111 && st.st_nlink)
+		xfile_seen(g, fd, NULL);
+}
+
+/* --- beginning and end -------------------------------------------------------------------------------- */
+
+static void on_found(void *ctx, int fd)
+{
+	xfile_seen(ctx, fd, NULL);
+}
+
+static bool is_ready(void *ctx)
+{
+	struct exec_gate *g = ctx;
+
+	return exec_look_waiting(g->look) < EXEC_LOOK_QUEUE / 2 && g->todo_n < ASKED_MAX * 4;
+}
+
+static void on_walked(void *ctx)
+{
+	struct exec_gate *g = ctx;
+
+	g->walked = true;
+	maybe_turn(g);
+}
+
+void exec_gate_tick(struct exec_gate *g)
+{
+	exec_gate_ask_worker(g);
+	maybe_turn(g);
+}
+
+static int maps(struct exec_gate *g)
+{
+	const struct {
+		const char *name;
+		int *fd;
+	} all[] = {
+		{"exec_files", &g->files_fd},	{"exec_paths", &g->paths_fd},
+		{"exec_users", &g->users_fd},	{"exec_settings", &g->settings_fd},
+		{"trees", &g->trees_fd},	{"proc_marks", &g->marks_fd},
+		{"exec_counts", &g->counts_fd},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		*all[i].fd = bpf_map_named(g->s.bpf, all[i].name);
+		if (*all[i].fd < 0)
+			return *all[i].fd;
+	}
+	return 0;
+}
+
+int exec_gate_new(const struct exec_gate_setup *s, struct exec_gate **ret)
+{
+	static const struct exec_walk_ops ops = {on_found, is_ready, on_walked};
+	struct exec_gate *g = calloc(1, sizeof(*g));
+	uint32_t zero = 0;
+	int r;
+
+	if (!g)
+		return -ENOMEM;
+	g->s = *s;
+	r = maps(g);
+	if (!r)
+		r = xfiles_open(g);
+	if (!r && getrandom(&g->next_id, sizeof(g->next_id), 0) != sizeof(g->next_id))
+		r = -EIO;
+	g->next_id |= 1;
+	g->hooks = exec_hooks_new(s->bpf);
+	g->look = exec_look_new(s->base, xfile_looked, g);
+	g->walk = exec_walk_new(s->base, &ops, g);
+	g->answer = event_new(s->base, -1, 0, on_answer_time, g);
+	if (!r && (!g->hooks || !g->look || !g->walk || !g->answer))
+		r = -ENOMEM;
+	if (r) {
+		exec_gate_free(g);
+		return r;
+	}
+	/* What a former agent left in force stays until our own rules are. */
+	if (bpf_map_lookup_elem(g->settings_fd, &zero, &g->now))
+		g->now = (struct exec_settings){};
+	backend_offer(NEED_TREE, 30, GATE_NONE, "trees in the kernel");
+	*ret = g;
+	return 0;
+}
+
+void exec_gate_free(struct exec_gate *g)
+{
+	if (!g)
+		return;
+	exec_walk_free(g->walk);
+	exec_look_free(g->look);
+	exec_hooks_free(g->hooks);
+	if (g->answer)
+		event_free(g->answer);
+	xfiles_close(g);
+	free(g);
+}
+
+/* --- status ------------------------------------------------------------------------------------------ */
+
+static json_t *kernel_counts(const struct exec_gate *g)
+{
+	static const char *const names[] = {"checked", "unknown", "waited",
+					    "expired", "refused", "would"};
+	int cpus = libbpf_num_possible_cpus();
+	uint64_t v[cpus > 0 ? cpus : 1], sum;
+	json_t *j = json_object();
+
+	for (uint32_t i = 0; i < ARRAY_SIZE(names); i++) {
+		sum = 0;
+		if (!bpf_map_lookup_elem(g->counts_fd, &i, v))
+			for (int c = 0; c < cpus; c++)
+				sum += v[c];
+		json_object_set_new(j, names[i], json_integer(sum));
+	}
+	return j;
+}
+
+json_t *exec_gate_status(const struct exec_gate *g)
+{
+	return json_pack(
+		"{s:i, s:b, s:b, s:i, s:i, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}",
+		"rules", __builtin_popcountll(g->now.all), "in_force", turned(g), "walked",
+		g->walked, "files", (int)g->files, "files_looked_at", (int)g->looked,
+		"files_waiting", (int)(g->todo_n + exec_look_waiting(g->look)), "files_asked",
+		(int)g->asked_n, "files_refused", (json_int_t)g->count.files_refused, "unreadable",
+		(json_int_t)g->count.unreadable, "walked_entries",
+		(json_int_t)exec_walk_entries(g->walk), "questions", (json_int_t)g->count.asks,
+		"scripts", (json_int_t)g->count.scripts, "late_kills",
+		(json_int_t)g->count.late_kills, "late_failed", (json_int_t)g->count.late_failed,
+		"late_would", (json_int_t)g->count.late_would, "kernel", kernel_counts(g));
+}
+
+void exec_gate_backends(const struct exec_gate *g, json_t *rows)
+{
+	exec_hooks_backends(g->hooks, rows);
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The parts of the keeper's exec gate, as they see each other: exec_gate.c has the rules and the
+ * messages, exec_files.c the table of files and the kernel's maps, exec_late.c who runs what. */
+#ifndef PROBITY_AGENT_EXEC_GATE_INT_H
+#define PROBITY_AGENT_EXEC_GATE_INT_H
+
+#include "agent/exec_gate.h"
+#include "agent/exec_hooks.h"
+#include "agent/exec_ident.h"
+#include "agent/exec_look.h"
+#include "agent/exec_walk.h"
+
+#define XFILES_MAX 60000 /* exec_files holds somewhat more */
+#define ASKED_MAX 256	 /* files the worker was asked about and has not answered */
+#define USERS_MAX 4096
+#define SUSPECTS_MAX 256
+
+/* One file, of one generation: when its content or its time of change is another, all is forgotten. */
+struct xfile {
+	struct xfile *next;
+	struct exec_key key;
+	uint64_t ctime_ns, size;
+	uint64_t judged; /* generation of rules in `rules`; 0 = none */
+	uint64_t rules;
+	uint32_t uid, mode, flags; /* EXEC_* */
+	bool looked, looking, queued, has_digest, builtin;
+	bool tried; /* its digest */
+	uint8_t sha256[32];
+	struct exec_rules_of of[2]; /* as in the kernel */
+	char *path, *package;
+	char interpreter[32];
+};
+
+struct asked {
+	uint64_t id;	    /* 0 = free */
+	struct xfile *file; /* NULL: a package that a launcher names */
+	uint32_t pid;
+	uint64_t start_ns;
+	char package[127];
+};
+
+/* A process that runs what was not judged when it began. */
+struct suspect {
+	uint32_t pid, uid; /* pid 0 = free */
+	uint64_t start_ns;
+	struct xfile *file;
+	bool script;
+	char as_given[EXEC_PATH_MAX];
+};
+
+struct user_rules {
+	uint32_t uid;
+	uint64_t rules;
+};
+
+struct exec_gate_counts {
+	uint64_t files_refused, unreadable, late_kills, late_failed, late_would, asks, scripts;
+};
+
+struct exec_gate {
+	struct exec_gate_setup s;
+	struct exec_hooks *hooks;
+	struct exec_look *look;
+	struct exec_walk *walk;
+	struct event *answer; /* files to be asked about */
+	int files_fd, paths_fd, users_fd, settings_fd, trees_fd, marks_fd, counts_fd;
+
+	struct xfile **table;
+	unsigned files, looked;
+	struct xfile **todo; /* ring of those to be asked about */
+	unsigned todo_first, todo_n;
+	struct asked asked[ASKED_MAX];
+	unsigned asked_n;
+	uint64_t next_id;
+
+	struct role_exec_rules rules; /* as told last */
+	struct user_rules user[USERS_MAX];
+	unsigned users;
+	struct exec_settings now; /* in the kernel */
+	bool walked;		  /* all places were seen under `rules` */
+	uint64_t told_ns;	  /* when `rules` came */
+
+	struct suspect suspect[SUSPECTS_MAX];
+	unsigned suspects;
+	struct exec_gate_counts count;
+};
+
+uint64_t exec_now(void);
+
+/* exec_files.c */
+int xfiles_open(struct exec_gate *g);
+void xfiles_close(struct exec_gate *g);
+/* An open file; key NULL: worked out here. NULL: no regular file, or no room. */
+struct xfile *xfile_seen(struct exec_gate *g, int fd, const struct exec_key *key);
+/* Whether it has no digest and should; and asks for it. True: it is under way. */
+bool xfile_lacks_digest(const struct exec_gate *g, const struct xfile *f);
+bool xfile_digest(struct exec_gate *g, struct xfile *f);
+void xfile_looked(void *gate, uint64_t tag, const struct exec_seen *seen);
+void xfile_queue(struct exec_gate *g, struct xfile *f); /* to be asked about */
+void xfiles_queue_all(struct exec_gate *g);
+void xfile_judged(struct exec_gate *g, struct xfile *f, const struct role_file_rules *r);
+bool xfile_is_judged(const struct exec_gate *g, const struct xfile *f);
+/* The path a process gave for a script that rules name: to be known at the next exec. True: it was. */
+bool xfile_path(struct exec_gate *g, const struct xfile *f, const char *as_given);
+bool xfile_path_known(const struct exec_gate *g, const char *as_given);
+void xfile_describe(const struct xfile *f, struct role_file *ret);
+
+/* exec_gate.c */
+void exec_gate_ask_worker(struct exec_gate *g);
+void exec_gate_ask_package(struct exec_gate *g, uint32_t pid, uint64_t start_ns, const char *path,
+			   const char *package);
+
+/* exec_late.c */
+void late_suspect(struct exec_gate *g, const struct role_proc *p, struct xfile *f, bool script,
+		  const char *as_given);
+/* The file was judged: whoever runs it is looked at. */
+void late_judged(struct exec_gate *g, struct xfile *f);
+void late_package(struct exec_gate *g, const struct asked *a, uint64_t rules);
+uint64_t late_who(const struct exec_gate *g, uint32_t pid, uint64_t start_ns, uint32_t uid,
+		  uint64_t *ret_forbidden);
+
+#endif
