@@ -30,9 +30,9 @@
 #include "base/log.h"
 #include "record/printable.h"
 
-#define CLOCK_S 60 /* the store's times are not older than this */
-#define NEW_MAX 32 /* a second */
-#define UNSEALED_MAX 4096
+#define CLOCK_S 60	     /* the store's times are not older than this */
+#define EXPIRE_MAX 16	     /* a second: each is synced; the worker is told of none that is over */
+#define NEW_MAX 32	     /* a second */
 #define STORE_MAX (1u << 20) /* larger: written anew, without what is gone */
 
 /* --- clocks ------------------------------------------------------------------------------------------ */
@@ -151,57 +151,6 @@ void approvals_tell(struct approvals *a)
 	a->ops.changed(a->ctx, v, n);
 }
 
-/* --- records ------------------------------------------------------------------------------------------ */
-
-static void note_sealed(struct approvals *a)
-{
-	json_t *j = json_pack("{s:I, s:I}", "sealed", (json_int_t)a->sealed, "at",
-			      (json_int_t)approvals_clock(a).unix_ns);
-
-	if (a->store && !astore_broken(a->store))
-		astore_append(a->store, j, true);
-	json_decref(j);
-}
-
-void approvals_seal(struct approvals *a)
-{
-	bool any = false;
-
-	while (a->first && a->ops.seal(a->ctx, a->first->control, a->first->size)) {
-		struct unsealed *u = a->first;
-
-		a->first = u->next;
-		if (!a->first)
-			a->last = &a->first;
-		a->sealed = u->n;
-		a->unsealed--;
-		any = true;
-		free(u->control);
-		free(u);
-	}
-	if (any && !a->first)
-		note_sealed(a);
-}
-
-static void to_seal(struct approvals *a, const struct entry *e, uint64_t n)
-{
-	struct unsealed *u = a->unsealed < UNSEALED_MAX ? calloc(1, sizeof(*u)) : NULL;
-
-	if (u)
-		u->size = entry_control(e, &u->control);
-	if (!u || !u->size) {
-		free(u);
-		a->lost_seals++;
-		log_err("approvals: no record of call %s being %s: too many wait to be sealed",
-			e->p.id, e->word);
-		return;
-	}
-	u->n = n;
-	*a->last = u;
-	a->last = &u->next;
-	a->unsealed++;
-}
-
 /* --- the store ----------------------------------------------------------------------------------------- */
 
 static json_t *line_of(struct approvals *a, const struct entry *e, uint64_t n)
@@ -245,7 +194,7 @@ int approvals_changed(struct approvals *a, struct entry *e, const char *word, bo
 	r = keep(a, e, lazy);
 	if (r)
 		return r;
-	to_seal(a, e, ++a->changes);
+	approvals_to_seal(a, e, ++a->changes);
 	return 0;
 }
 
@@ -255,10 +204,10 @@ bool approvals_gone(struct approvals *a, struct entry *e, const char *word)
 	bool told = e->state != ENTRY_PENDING, stored;
 
 	e->state = ENTRY_GONE;
-	stored = !approvals_changed(a, e, word, false);
+	stored = !approvals_changed(a, e, word, !told); /* a call that waits gives nothing */
 	if (!stored) {
 		log_err("approvals: call %s is %s, which the store does not take", e->p.id, word);
-		to_seal(a, e, ++a->changes);
+		approvals_to_seal(a, e, ++a->changes);
 	}
 	forget(a, e);
 	if (told)
@@ -283,7 +232,7 @@ static void read_unsealed(struct approvals *a, const struct entry *e, uint64_t n
 	if (n > a->changes)
 		a->changes = n;
 	if (n > a->sealed)
-		to_seal(a, e, n);
+		approvals_to_seal(a, e, n);
 }
 
 static bool put(struct approvals *a, const struct entry *e)
@@ -335,25 +284,6 @@ static void on_damaged(void *ctx)
 		}
 }
 
-static void drop_sealed(struct approvals *a)
-{
-	struct unsealed **at = &a->first;
-
-	while (*at) {
-		struct unsealed *u = *at;
-
-		if (u->n > a->sealed) {
-			at = &u->next;
-			continue;
-		}
-		*at = u->next;
-		a->unsealed--;
-		free(u->control);
-		free(u);
-	}
-	a->last = at;
-}
-
 static int load(struct approvals *a, const char *dir)
 {
 	static const struct astore_reader to = {on_line, on_damaged};
@@ -362,7 +292,7 @@ static int load(struct approvals *a, const char *dir)
 
 	if (r)
 		return r;
-	drop_sealed(a);
+	approvals_drop_sealed(a);
 	if (a->changes < a->sealed)
 		a->changes = a->sealed;
 	if (a->latest_unix_ns > t.unix_ns)
@@ -401,7 +331,7 @@ void approvals_close(struct approvals *a)
 	if (!a)
 		return;
 	a->sealed = UINT64_MAX;
-	drop_sealed(a);
+	approvals_drop_sealed(a);
 	for (size_t i = 0; i < a->n; i++)
 		free(a->v[i]);
 	astore_close(a->store);
@@ -412,9 +342,13 @@ void approvals_close(struct approvals *a)
 
 static void expire(struct approvals *a, const struct approvals_now *t)
 {
-	for (size_t i = a->n; i--;)
-		if (i < a->n && over(a->v[i], t))
+	unsigned n = 0;
+
+	for (size_t i = a->n; i-- && n < EXPIRE_MAX;)
+		if (over(a->v[i], t)) {
 			approvals_gone(a, a->v[i], "expired");
+			n++;
+		}
 }
 
 /* So that a clock set back while the host is down gives no grant more than this. */
@@ -519,7 +453,7 @@ void approvals_pending(struct approvals *a, const struct role_pending *p)
 	a->v[a->n++] = e;
 	/* Not synced: one that a crash takes with it is asked for again by its retry. */
 	if (approvals_changed(a, e, "pending", true))
-		to_seal(a, e, ++a->changes);
+		approvals_to_seal(a, e, ++a->changes);
 	log_info("call %s waits for approval: rule %s, %s to %s", e->p.id, e->p.rule, e->p.user,
 		 e->p.service[0] ? e->p.service : e->p.host);
 	approvals_seal(a);

@@ -77,10 +77,14 @@ struct approvals_now approvals_clock(const struct approvals *a);
 size_t approvals_count(const struct approvals *a, bool answered);
 struct entry *approvals_by_id(const struct approvals *a, const char *id);
 void approvals_tell(struct approvals *a); /* the grants in force */
-void approvals_seal(struct approvals *a); /* what waits, as far as somebody takes it */
 /* One change of an entry: stored, to be sealed. 0 or -errno. */
 int approvals_changed(struct approvals *a, struct entry *e, const char *word, bool lazy);
 /* It ends, whatever the store says; e is freed. False: the store did not take it. */
 bool approvals_gone(struct approvals *a, struct entry *e, const char *word);
+
+/* --- approvals_seal.c --- */
+void approvals_seal(struct approvals *a); /* what waits, as far as somebody takes it */
+void approvals_to_seal(struct approvals *a, const struct entry *e, uint64_t n);
+void approvals_drop_sealed(struct approvals *a); /* up to a->sealed */
 
 #endif
