@@ -90,15 +90,19 @@ struct frame {
 };
 #define FRAME_OPEN 0x80
 #define FRAME_TOLD 0x40 /* at its entry */
-/* A write of this thread that waits by being made again (lib/gate.h). */
-struct hold {
-	__u64 seq; /* 0 = none */
-	__u64 conn, ssl, sp, buf, len;
+/* A write that begins, and its wait (lib/gate.h). */
+struct ask {
+	__u64 ssl, sp, buf, len;
+	__u64 cookie; /* of the site */
+	__u64 ra;     /* where it fails to; 0 = it cannot */
+	__u64 conn, start_ns, sock;
+	__u64 seq;		  /* 0 = it does not wait */
 	__u64 since_ns, until_ns; /* CLOCK_MONOTONIC */
 	__u64 rules;
 };
 struct call {
-	struct hold hold;
+	struct ask ask;	     /* the one that begins; here because it is too large for the stack */
+	struct ask hold;     /* the one that waits by being made again */
 	struct conn_key key; /* of pending */
 	__u64 sp;	     /* of pending: a send from deeper in the stack is inside the call */
 	__u64 received;	     /* the socket this thread received from last */

@@ -133,6 +133,25 @@ static __always_inline struct conn *half(struct conn_key *k, struct record *r, _
 	return conn;
 }
 
+/* A record that waited for the worker, and goes. */
+static __always_inline int sealed(struct pt_regs *ctx, __u64 cookie, __u64 len)
+{
+	struct call *c = call_of(true);
+	struct conn_key k = {};
+	struct conn *conn;
+	__u64 start_ns;
+
+	key_of(&k, VALUE(HANDLE, LOC_ARG1) & ~1ull, &start_ns);
+	conn = bpf_map_lookup_elem(&conns, &k);
+	if (!conn || !c)
+		return 0;
+	wait_for_send(c, &k, sp_of(ctx));
+	counted_return(cookie, len);
+	of_stack(conn, cookie);
+	went(conn, len);
+	return 0;
+}
+
 static __always_inline int seal(struct pt_regs *ctx, __u64 cookie)
 {
 	__u64 buf, len = VALUE(LEN, LOC_STACK + 2), start_ns;
@@ -140,7 +159,13 @@ static __always_inline int seal(struct pt_regs *ctx, __u64 cookie)
 	struct conn *conn;
 	struct record r;
 	struct call *c;
+	int way;
 
+	way = gate_resume(ctx, cookie, VALUE(HANDLE, LOC_ARG1) & ~1ull, &len);
+	if (way == GATE_TOLD)
+		return sealed(ctx, cookie, len);
+	if (way != GATE_GO)
+		return 0;
 	read_aad(VALUE(AAD, LOC_STACK + 3), VALUE(AADLEN, LOC_STACK + 4), &r);
 	if (!r.tls || (len != r.len && !(r.tls == EVENT_F_TLS13 && len + 1 == r.len)))
 		return 0;
@@ -158,10 +183,18 @@ static __always_inline int seal(struct pt_regs *ctx, __u64 cookie)
 	c = call_of(true);
 	if (!conn || conn->ignored || !c || !len)
 		return 0;
+	name_now(conn);
+	if (is_gated(conn))
+		way = gate_write(ctx, cookie, conn, c, k.ssl, buf, len);
+	if (way >= GATE_STOP)
+		return 0;
 	wait_for_send(c, &k, sp_of(ctx));
 	counted_return(cookie, len);
 	of_stack(conn, cookie);
-	emit(conn, EVENT_WRITE, buf, len, 0);
+	if (way == GATE_TOLD)
+		went(conn, len);
+	else
+		emit(conn, EVENT_WRITE, buf, len, 0);
 	return 0;
 }
 

@@ -11,7 +11,7 @@
 #ifndef PROBITY_BPF_CALL_H
 #define PROBITY_BPF_CALL_H
 
-#include "regs.h"
+#include "gate.h"
 #include "rules.h"
 
 static __always_inline void counted_entry(__u64 cookie)
@@ -94,6 +94,7 @@ static __always_inline struct frame *pop(struct call *c, __u64 sp)
 struct args {
 	__u64 handle, buf, len, out, sp;
 	__u32 dir, how;
+	bool told; /* its bytes were told before it began */
 };
 
 /* The connection of a read or write that begins, if it is wanted. */
@@ -128,6 +129,14 @@ static __always_inline void again(struct conn *conn, struct args *a)
 		a->buf = conn->seq;
 }
 
+/* Whether it is part of one that is told, and was decided on. */
+static __always_inline bool is_inner(struct call *c, const struct args *a)
+{
+	struct frame *f = c ? around(c, a->sp) : NULL;
+
+	return f && f->key.ssl == a->handle && f->dir == a->dir;
+}
+
 /* c: of the thread, or of the goroutine; t: of the thread. */
 static __always_inline int begin(struct call *c, struct call *t, struct conn *conn,
 				 const struct conn_key *k, const struct args *a)
@@ -141,7 +150,7 @@ static __always_inline int begin(struct call *c, struct call *t, struct conn *co
 	f->buf = a->buf;
 	f->len = a->len;
 	f->out = a->out;
-	f->how = a->how;
+	f->how = a->how | (a->told ? FRAME_TOLD : 0);
 	/* A read sends only while it shakes hands. Later the thread's next send may be anyone's. */
 	if (!(conn->flags & CONN_BOUND) &&
 	    (a->dir == EVENT_WRITE ||
@@ -155,20 +164,31 @@ static __always_inline int enter(struct pt_regs *ctx, __u64 cookie, struct args 
 	struct conn_key k = {};
 	struct conn *conn;
 	struct call *c;
+	int way = GATE_GO;
+	__u64 waited;
 
-	counted_entry(cookie);
 	a->sp = sp_of(ctx);
 	a->how = TLS_COOKIE_FLAGS(cookie);
+	if (a->dir == EVENT_WRITE)
+		way = gate_resume(ctx, cookie, a->handle, &waited);
+	if (way >= GATE_STOP)
+		return 0;
+	if (way == GATE_GO)
+		counted_entry(cookie);
 	conn = conn_of(&k, a);
 	if (!conn)
 		return 0;
 	learn_again(conn);
-	if (a->dir == EVENT_WRITE)
-		name_by_thread(conn);
-	if (a->dir == EVENT_WRITE && conn->host_rules && killed(conn, a->buf, a->len))
-		return 0;
 	again(conn, a);
 	c = call_of(true);
+	if (a->dir == EVENT_WRITE && way == GATE_GO) {
+		name_now(conn);
+		if (is_gated(conn) && a->len && !is_inner(c, a))
+			way = gate_write(ctx, cookie, conn, c, a->handle, a->buf, a->len);
+		if (way >= GATE_STOP)
+			return 0;
+	}
+	a->told = way == GATE_TOLD;
 	return c ? begin(c, c, conn, &k, a) : 0;
 }
 
@@ -207,7 +227,9 @@ static __always_inline int done(const struct frame *f, __u64 cookie, __u64 resul
 	}
 	counted_return(cookie, n);
 	of_stack(conn, cookie);
-	if (n >> 63 == 0)
+	if (f->how & FRAME_TOLD)
+		went(conn, n);
+	else if (n >> 63 == 0)
 		emit(conn, f->dir, f->buf, n, 0);
 	return 0;
 }
@@ -256,6 +278,17 @@ static __always_inline int go_enter(struct pt_regs *ctx, __u64 cookie, struct ar
 		return 0;
 	c = go_call(ctx, TLS_COOKIE_HANDLE(cookie) >= LOC_STACK, true, &a->sp);
 	t = call_of(true);
+	if (a->dir == EVENT_WRITE) {
+		int way = GATE_GO;
+
+		name_now(conn);
+		/* Not made again: the goroutine may go on in another thread. */
+		if (is_gated(conn) && !is_inner(c, a))
+			way = gate_write(ctx, cookie, conn, t, a->handle, a->buf, a->len);
+		if (way >= GATE_STOP)
+			return 0;
+		a->told = way == GATE_TOLD;
+	}
 	if (!c || !t)
 		return 0;
 	begin(c, t, conn, &k, a);

@@ -31,7 +31,8 @@ _Static_assert((CHUNK & (CHUNK - 1)) == 0, "CHUNK is a power of two");
 
 struct flight { /* one call's bytes on their way up, a chunk at a time */
 	__u64 conn_id, start_ns, buf, offset;
-	__u32 left, dir, flags;
+	__u32 left, told; /* told: bytes that found their way */
+	__u16 flags, dir;
 	__u16 waits, fetched; /* fetched: the pages of this chunk */
 #ifdef PROBITY_SLEEPS
 	__u64 until, end; /* of waiting: without progress of the reader, and in all */
@@ -87,10 +88,12 @@ static __noinline int emit_some(struct flight *f, __u32 n)
 	return SENT;
 }
 
-static __always_inline void refused(int why)
+static __always_inline void sent_or_not(struct flight *f, int why, __u32 n)
 {
 	if (why)
 		drop(why == NO_ROOM ? DROP_RING_FULL : DROP_READ_FAULT);
+	else
+		f->told += n;
 }
 
 static __always_inline void next_chunk(struct flight *f, __u32 n)
@@ -213,7 +216,7 @@ static long emit_step(__u32 i, void *p)
 		fetch(f, n);
 		return 0;
 	}
-	refused(r);
+	sent_or_not(f, r, n);
 	next_chunk(f, n);
 	return 0;
 }
@@ -237,9 +240,9 @@ static long emit_step(__u32 i, void *p)
 	if (n > CHUNK)
 		n = CHUNK;
 #ifdef PROBITY_OLD
-	refused(emit_large(f, n));
+	sent_or_not(f, emit_large(f, n), n);
 #else
-	refused(emit_some(f, n));
+	sent_or_not(f, emit_some(f, n), n);
 #endif
 	next_chunk(f, n);
 	return 0;
@@ -266,6 +269,7 @@ static __always_inline void emit_all(struct flight *stack)
 	for (int i = 0; i < CHUNKS_MAX; i++)
 		if (emit_step(i, f))
 			break;
+	stack->told = f->told;
 }
 #else
 static __always_inline void emit_all(struct flight *f)
@@ -286,11 +290,11 @@ __weak __noinline int emit_waiting(struct flight *p)
 		return 0;
 	f = *p;
 	emit_all(&f);
-	return 0;
+	return f.told;
 }
 #endif
 
-/* rest: length, direction << 31, flags << 32. No more than five arguments can be passed, and memory
+/* How much was told. rest: length, direction << 31, flags << 32. No more than five arguments can be passed, and memory
  * of the caller could not be the loop's. */
 ONCE(int, emit_flight)(__u64 conn_id, __u64 start_ns, __u64 buf, __u64 offset, __u64 rest)
 {
@@ -303,18 +307,18 @@ ONCE(int, emit_flight)(__u64 conn_id, __u64 start_ns, __u64 buf, __u64 offset, _
 		.dir = rest >> 31 & 1,
 		.flags = rest >> 32 & 0xffff,
 	};
-	int r = SENT;
 
 #ifdef PROBITY_SLEEPS
 	if (!f.left || f.left > 4096 || emit_some(&f, f.left))
-		r = emit_waiting(&f);
+		return emit_waiting(&f);
+	return f.left;
 #else
 	if (f.left && f.left <= 4096)
-		refused(emit_some(&f, f.left));
+		sent_or_not(&f, emit_some(&f, f.left), f.left);
 	else
 		emit_all(&f);
+	return f.told;
 #endif
-	return r;
 }
 
 /* Offsets go on whatever happens to the bytes. Old kernels cannot add and fetch at once: there two
@@ -376,6 +380,14 @@ static __noinline __u64 wanted_part(struct conn *conn, __u32 dir, __u64 n)
 	if (!v || v->conn != conn->id || v->verdict != VERDICT_QUIET || told_all)
 		return n;
 	return quiet_part(before, dir, n);
+}
+
+/* Bytes that were told before they went (lib/gate.h). */
+static __always_inline void went(struct conn *conn, __u64 len)
+{
+	take_offset(conn, EVENT_WRITE, len);
+	wanted_part(conn, EVENT_WRITE, len);
+	conn->asked = bpf_ringbuf_query(&events, BPF_RB_PROD_POS);
 }
 
 static __always_inline void emit(struct conn *conn, __u32 dir, __u64 buf, __u64 len, __u32 flags)

@@ -153,8 +153,10 @@ static __always_inline void name_by_thread(struct conn *conn)
 {
 	struct call *c = conn->flags & CONN_BOUND ? NULL : call_of(false);
 
-	if (c && c->named && name_by_sock(conn, c->named))
+	if (c && c->named && name_by_sock(conn, c->named)) {
+		conn->cookie = c->named;
 		tell_named(conn, c->named);
+	}
 }
 
 #endif

@@ -1,49 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* The server's name as the program gave it, and the kill before a write. */
+/* The server's name as the program gave it. */
 #ifndef PROBITY_BPF_RULES_H
 #define PROBITY_BPF_RULES_H
 
 #include "chunk.h"
 #include "conn.h"
 #include "hostkey.h"
-
-static __noinline bool killed(struct conn *conn, __u64 buf, __u64 len)
-{
-	__u32 tgid = bpf_get_current_pid_tgid() >> 32, uid = (__u32)bpf_get_current_uid_gid();
-	struct shared *s = shared_of();
-	__u64 *user, tools, rules;
-	struct krule_proc *tool;
-	struct event_kill *e;
-
-	if (!conn || !s || !s->krule.all || conn->host_generation != s->krule.generation)
-		return false;
-	tool = bpf_map_lookup_elem(&krule_procs, &tgid);
-	user = bpf_map_lookup_elem(&krule_users, &uid);
-	tools = s->krule.tool;
-	if (tool && tool->ticks == conn->start_ns / KRULE_TICK_NS &&
-	    tool->generation == s->krule.generation) /* of this very process, and these rules */
-		tools |= tool->rules;
-	rules = conn->host_rules & s->krule.all & tools & (s->krule.user | (user ? *user : 0));
-	if (!rules)
-		return false;
-	if (bpf_send_signal(SIGKILL)) {
-		drop(DROP_SIGNAL);
-		return false;
-	}
-	emit(conn, EVENT_WRITE, buf, len, EVENT_F_REFUSED);
-	e = reserve(sizeof(*e));
-	if (e) {
-		head(&e->h, EVENT_KILL, sizeof(*e));
-		e->h.conn = conn->id;
-		e->h.start_ns = conn->start_ns;
-		e->rules = rules;
-		e->bytes = len;
-		e->policy = s->krule.generation;
-		commit(e);
-	}
-	conn->ignored = 1;
-	return true;
-}
 
 /* On the stack, because a probe can be preempted by another one on the same CPU. */
 static __noinline long rules_for(__u64 name, __u64 *ret)

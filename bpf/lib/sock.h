@@ -92,8 +92,9 @@ static __always_inline void bind_conn(struct sock *sk, struct conn *conn, const 
 			break;
 		}
 	conn->sk = (__u64)sk;
+	conn->cookie = cookie_of(sk);
 	conn->flags |= CONN_BOUND;
-	name_by_sock(conn, cookie_of(sk));
+	name_by_sock(conn, conn->cookie);
 	tell(sk, EVENT_CONN, conn->id, conn->start_ns, (conn->flags & 0xffff) | flags);
 }
 

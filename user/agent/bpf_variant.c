@@ -12,6 +12,7 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <asm/ptrace.h>
 #include <errno.h>
 #include <linux/bpf.h>
 #include <linux/perf_event.h>
@@ -54,12 +55,35 @@ static bool can_sleep(void)
 	return fd >= 0;
 }
 
+/* ip = ip: allowed from 6.19 on. */
+static bool can_set_registers(void)
+{
+#ifdef __x86_64__
+	const int ip = offsetof(struct pt_regs, rip);
+	struct bpf_insn in[] = {
+		{.code = BPF_LDX | BPF_MEM | BPF_DW, .dst_reg = 2, .src_reg = 1, .off = ip},
+		{.code = BPF_STX | BPF_MEM | BPF_DW, .dst_reg = 1, .src_reg = 2, .off = ip},
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .imm = 0},
+		{.code = BPF_JMP | BPF_EXIT},
+	};
+	LIBBPF_OPTS(bpf_prog_load_opts, o, .prog_flags = BPF_F_SLEEPABLE);
+	_cleanup_close_ int fd =
+		bpf_prog_load(BPF_PROG_TYPE_KPROBE, "sets_ip", "GPL", in, ARRAY_SIZE(in), &o);
+
+	return fd >= 0;
+#else
+	return false;
+#endif
+}
+
 enum bpf_variant bpf_variant_probe(void)
 {
 	if (!has_helper(BPF_PROG_TYPE_KPROBE, BPF_FUNC_get_attach_cookie) ||
 	    !has_helper(BPF_PROG_TYPE_KPROBE, BPF_FUNC_loop))
 		return BPF_VARIANT_OLD;
-	return can_sleep() ? BPF_VARIANT_SLEEPS : BPF_VARIANT_PLAIN;
+	if (!can_sleep())
+		return BPF_VARIANT_PLAIN;
+	return can_set_registers() ? BPF_VARIANT_REEXEC : BPF_VARIANT_SLEEPS;
 }
 
 bool bpf_has_task_regs(void)
@@ -73,6 +97,7 @@ const char *bpf_variant_program(enum bpf_variant v)
 		[BPF_VARIANT_OLD] = "tls_old",
 		[BPF_VARIANT_PLAIN] = "tls",
 		[BPF_VARIANT_SLEEPS] = "tls_sleep",
+		[BPF_VARIANT_REEXEC] = "tls_reexec",
 	};
 
 	return names[v];
@@ -86,6 +111,7 @@ const char *bpf_variant_note(enum bpf_variant v)
 			"gap; 256 KiB a call; liveness not by image",
 		[BPF_VARIANT_PLAIN] = "no sleepable uprobes: a full ring is a gap",
 		[BPF_VARIANT_SLEEPS] = "calls wait for room in the ring",
+		[BPF_VARIANT_REEXEC] = "calls wait for room in the ring, or are made again",
 	};
 
 	return notes[v];

@@ -9,10 +9,12 @@
 
 struct bpf_program;
 
-enum bpf_variant {		    /* best last */
-		   BPF_VARIANT_OLD, /* no attach cookies, no bpf_loop: a copy of the program per cookie */
-		   BPF_VARIANT_PLAIN, /* one program for all sites */
-		   BPF_VARIANT_SLEEPS /* which fetches pages and waits for room in the ring */
+/* Best last. */
+enum bpf_variant {
+	BPF_VARIANT_OLD,    /* no attach cookies, no bpf_loop: a copy of the program per cookie */
+	BPF_VARIANT_PLAIN,  /* one program for all sites */
+	BPF_VARIANT_SLEEPS, /* which fetches pages, waits for room in the ring and for verdicts */
+	BPF_VARIANT_REEXEC, /* and may set registers: calls are made again, or fail */
 };
 enum bpf_variant bpf_variant_probe(void);
 const char *bpf_variant_program(enum bpf_variant v);
