@@ -19,11 +19,16 @@
  * the keeper gives the socket a push (user/agent/net.c). The program sees none of it. A hold ends
  * when the mark of the process says so, or before the retransmission that would exceed the bound.
  *
+ * Refused (lib/net_gate.h): a hello or a clear request whose name a rule denies to its process never
+ * leaves, and all that a refused socket sends is dropped, whoever refused it. QUIC: lib/quic.h. What
+ * processes are told by DNS: lib/dns.h. While such rules are in force the packet programs stay.
+ *
  * What does not fit into the ring is a gap by offset (TCP's sequence numbers from the first byte of
  * payload), and counted. A segment is told once; one that fills a hole comes late, with its offset.
  */
-#include "lib/net_clear.h"
-#include "lib/sni.h"
+#include "lib/dns.h"
+#include "lib/net_gate.h"
+#include "lib/quic.h"
 
 #define PASS 1
 #define HOLD 0 /* TCP takes it for a packet that could not be sent, and not for congestion */
@@ -93,6 +98,7 @@ static __always_inline struct net_sock *own(struct bpf_sock_addr *ctx)
 	s->tgid = live.tgid = tgid;
 	s->tid = live.tid = BPF_CORE_READ(t, pid);
 	s->uid = live.uid = (__u32)bpf_get_current_uid_gid();
+	s->exempt = krule_exempt(t, tgid);
 	live.since_ns = bpf_ktime_get_boot_ns();
 	if (bpf_map_update_elem(&net_live, &s->cookie, &live, BPF_ANY))
 		drop(DROP_CONN_FULL);
@@ -222,6 +228,14 @@ static __always_inline bool probes_settled(const struct net_sock *s)
 	       (m->probes == PROBES_NONE && m->until > bpf_ktime_get_boot_ns());
 }
 
+/* Whether its writes are told, when they come. */
+static __always_inline bool writes_told(const struct net_sock *s)
+{
+	struct proc_mark *m = bpf_map_lookup_elem(&proc_marks, &s->tgid);
+
+	return m && m->ticks == s->start_ns / KRULE_TICK_NS && m->probes == PROBES_IN_PLACE;
+}
+
 /* The keeper hears of a held process by the control ring; conn is the socket, for its push. */
 static __always_inline void hold_note(const struct net_sock *s)
 {
@@ -250,7 +264,7 @@ static __always_inline void hold_begin(struct bpf_sock *sk, struct net_sock *s)
 {
 	struct shared *sh = shared_of();
 
-	if (!sh || !sh->hold_ms || probes_settled(s))
+	if (!sh || !sh->hold_ms || probes_settled(s) || agent_gone())
 		return;
 	if (!in_time(sk, sh->hold_ms)) {
 		net_count(NET_EXPIRED);
@@ -299,9 +313,9 @@ static __always_inline int hello(struct __sk_buff *skb, struct net_sock *s, cons
 
 	if (at < s->want)
 		hello_tell(skb, s, p, EVENT_WRITE, at);
-	if (s->held && !hold_ends(s))
+	s->held = s->held && !hold_ends(s);
+	if (!hello_may(skb, s->held || writes_told(s)) || s->held)
 		return HOLD;
-	s->held = 0;
 	if (s->told[EVENT_WRITE] >= s->want)
 		s->state = NET_ANSWER;
 	return PASS;
@@ -331,7 +345,7 @@ static __always_inline int first(struct __sk_buff *skb, struct bpf_sock *sk, str
 		begin(s, p, NET_HELLO);
 		s->want = hello_size(b, n);
 		net_count(NET_HELLOS);
-		sni_rules(skb, s, p->off);
+		sni_rules(skb, p->off);
 		hold_begin(sk, s);
 		if (s->held)
 			hold_note(s);
@@ -341,7 +355,7 @@ static __always_inline int first(struct __sk_buff *skb, struct bpf_sock *sk, str
 		begin(s, p, NET_CLEAR);
 		clear_begin(skb, s);
 		clear_data(skb, s, p, EVENT_WRITE);
-		return PASS;
+		return clear_first(skb) && clear_may(skb, p->len) ? PASS : HOLD;
 	}
 	if (++s->packets >= PACKETS_MAX)
 		disown(sk, s);
@@ -349,14 +363,37 @@ static __always_inline int first(struct __sk_buff *skb, struct bpf_sock *sk, str
 }
 
 /* A clear connection goes on until the worker has no use for it. */
-static __always_inline void clear(struct __sk_buff *skb, struct bpf_sock *sk, struct net_sock *s,
+static __always_inline bool clear(struct __sk_buff *skb, struct bpf_sock *sk, struct net_sock *s,
 				  const struct packet *p, __u32 dir)
 {
+	const struct net_stream *st = &s->stream[dir];
+	__u64 at = st->next + (__s32)(p->seq - (st->base + (__u32)st->next));
+
 	if (clear_verdict(s) != VERDICT_IGNORE) {
 		clear_data(skb, s, p, dir);
-		return;
+		return dir == EVENT_READ || clear_may(skb, at + p->len);
 	}
 	disown(sk, s);
+	return true;
+}
+
+static __always_inline int udp_egress(struct __sk_buff *skb)
+{
+	dns_ask(skb);
+	return quic_out(skb) ? PASS : HOLD;
+}
+
+static __always_inline int udp_ingress(struct __sk_buff *skb)
+{
+	dns_answer(skb);
+	return quic_in(skb) ? PASS : HOLD;
+}
+
+static __always_inline bool any_denied(void)
+{
+	struct shared *sh = shared_of();
+
+	return sh && sh->denied;
 }
 
 SEC("cgroup_skb/egress")
@@ -371,9 +408,11 @@ int net_egress(struct __sk_buff *skb)
 	sk = bpf_sk_fullsock(sk);
 	if (!sk)
 		return PASS;
+	if (sk->protocol == IPPROTO_UDP)
+		return udp_egress(skb);
 	s = bpf_sk_storage_get(&net_socks, sk, 0, 0);
 	if (!s)
-		return PASS;
+		return any_denied() && !unmarked_may(skb) ? HOLD : PASS;
 	if (!packet_of(skb, &p)) {
 		drop(DROP_HELLO);
 		disown(sk, s);
@@ -381,13 +420,15 @@ int net_egress(struct __sk_buff *skb)
 	}
 	if (!p.len)
 		return PASS;
+	if (any_denied() && sock_said(s->cookie) == SOCK_DENY)
+		return HOLD;
 	switch (s->state) {
 	case NET_NEW:
 		return first(skb, sk, s, &p);
 	case NET_HELLO:
 		return hello(skb, s, &p);
 	case NET_CLEAR:
-		clear(skb, sk, s, &p, EVENT_WRITE);
+		return clear(skb, sk, s, &p, EVENT_WRITE) ? PASS : HOLD;
 	}
 	return PASS;
 }
@@ -405,6 +446,8 @@ int net_ingress(struct __sk_buff *skb)
 	sk = bpf_sk_fullsock(sk);
 	if (!sk)
 		return PASS;
+	if (sk->protocol == IPPROTO_UDP)
+		return udp_ingress(skb);
 	s = bpf_sk_storage_get(&net_socks, sk, 0, 0);
 	if (!s || s->state == NET_NEW || !packet_of(skb, &p) || !p.len)
 		return PASS;

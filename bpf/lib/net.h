@@ -44,6 +44,20 @@ struct net_sock {
 	__u32 packets; /* of a NET_NEW socket that were neither TLS nor HTTP */
 	__u32 want;    /* bytes of the hello that are to be told */
 	__u32 told[2]; /* bytes of hello and answer that were */
+	/* The gate's, by egress alone. */
+	__u64 rules, generation; /* of the server's name, as the kernel rules were then */
+	__u64 ask_ns;		 /* since when packets wait for the worker; 0 = they do not */
+	__u32 name;		 /* enum net_name */
+	__u32 exempt;		 /* what no pack can refuse */
+	__u32 refused, pad;
+	__u64 window; /* of the search for it in clear text */
+	__u32 key_n, found;
+	struct krule_host_key key; /* the name: reversed, or as it was */
+};
+enum net_name {
+	NAME_NONE,  /* a whole hello without one */
+	NAME_KNOWN, /* it was read */
+	NAME_PART,  /* not all of the hello is here */
 };
 
 struct {
@@ -52,6 +66,22 @@ struct {
 	__type(key, int);
 	__type(value, struct net_sock);
 } net_socks SEC(".maps") __weak;
+
+/*
+ * A function of a packet that the verifier goes through once, whoever calls it: 5.10 knows such ones
+ * with a context and numbers as arguments, so each finds its socket itself. Counters that live in a
+ * socket's storage and not in a register are there for the same reason: each pass of a loop then
+ * looks like the one before.
+ */
+#define PACKET_FN(name) __weak __noinline int name
+
+static __always_inline struct net_sock *net_sock_of(struct __sk_buff *skb)
+{
+	struct bpf_sock *sk = skb->sk;
+
+	sk = sk ? bpf_sk_fullsock(sk) : NULL;
+	return sk ? bpf_sk_storage_get(&net_socks, sk, 0, 0) : NULL;
+}
 
 /* Marked sockets that packets are still wanted of. While there is none, the packet programs are not
  * attached; and the end of a clear one is to be told, by whoever closes it. */

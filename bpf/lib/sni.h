@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * The server's name in a ClientHello, for the kernel rules of a connection whose program named the
- * server before its probes were in place. Only a hello that lies whole in its packet is read; of any
- * other the worker learns the name, and its kill comes after the request.
+ * The server's name in a ClientHello, for the kernel rules. Only a hello whose name lies in the packet
+ * is read; of any other the worker learns the name, from what is told of it in pieces. With ECH the
+ * outer name counts.
  */
 #ifndef PROBITY_BPF_SNI_H
 #define PROBITY_BPF_SNI_H
@@ -30,7 +30,7 @@ static __always_inline __u32 load8(struct __sk_buff *skb, __u32 at)
 }
 
 /* Offset of the name in the packet, or 0. A read beyond the packet gives 0s, which end the walk. */
-static __always_inline __u32 sni_find(struct __sk_buff *skb, __u32 at)
+PACKET_FN(sni_find)(struct __sk_buff *skb, __u32 at)
 {
 	at += SNI_AT;
 	at += 1 + load8(skb, at);
@@ -46,31 +46,69 @@ static __always_inline __u32 sni_find(struct __sk_buff *skb, __u32 at)
 	return 0;
 }
 
-/* at: of the TLS record in the packet. */
-static __noinline int sni_rules(struct __sk_buff *skb, struct net_sock *s, __u32 at)
+/* Whether all of the message is in the packet, in one record. at: of that record. */
+static __always_inline bool sni_whole(struct __sk_buff *skb, __u32 at)
 {
-	struct krule_host_key k = {};
-	struct shared *sh = shared_of();
-	struct sock_rules r = {};
-	__u32 name;
-	__u64 n, *rules;
+	__u32 record, message;
 
-	if (!s || !sh || !sh->krule.all)
+	if (at + 9 > skb->len)
+		return false;
+	record = load16(skb, at + 3);
+	message = load8(skb, at + 6) << 16 | load16(skb, at + 7);
+	return message + 4 <= record && at + 9 + message <= skb->len;
+}
+
+/* The name as text in s->key. Its length, or 0: longer than any rule's, or none. */
+static __always_inline __u32 sni_text(struct __sk_buff *skb, struct net_sock *s, __u32 at)
+{
+	__u32 name = sni_find(skb, at);
+	__u64 n = name ? load16(skb, name - 2) : 0;
+
+	if (!s)
 		return 0;
-	r.generation = sh->krule.generation;
-	name = sni_find(skb, at);
-	n = name ? load16(skb, name - 2) : 0;
+	__builtin_memset(&s->key, 0, sizeof(s->key));
 	if (!n || n >= KRULE_HOST_MAX)
 		return 0;
 	BOUND_FROM_1(n, KRULE_HOST_MAX - 1);
-	if (bpf_skb_load_bytes(skb, name, k.name, n))
+	if (bpf_skb_load_bytes(skb, name, s->key.name, n))
 		return 0;
-	rules = host_rules(&k, n);
+	return n;
+}
+
+/* at: of the TLS record in the packet. Sets s->name and s->rules. */
+PACKET_FN(sni_rules)(struct __sk_buff *skb, __u32 at)
+{
+	struct net_sock *s = net_sock_of(skb);
+	struct shared *sh = shared_of();
+	struct sock_rules r = {};
+	__u64 *rules;
+	__u32 n;
+
+	if (!s || !sh || !sh->krule.all)
+		return 0;
+	s->generation = r.generation = sh->krule.generation;
+	s->rules = 0;
+	s->name = NAME_KNOWN;
+	n = sni_text(skb, s, at);
+	if (!n) {
+		if (!sni_find(skb, at))
+			s->name = sni_whole(skb, at) ? NAME_NONE : NAME_PART;
+		return 0;
+	}
+	rules = host_rules(&s->key, n);
 	if (!rules)
 		return 0;
-	r.rules = *rules;
+	s->rules = r.rules = *rules;
 	bpf_map_update_elem(&sock_rules, &s->cookie, &r, BPF_ANY);
 	return 0;
+}
+
+/* The name as text again, for who is told of a refusal. */
+PACKET_FN(sni_again)(struct __sk_buff *skb, __u32 at)
+{
+	struct net_sock *s = net_sock_of(skb);
+
+	return s ? sni_text(skb, s, at) : 0;
 }
 
 #endif

@@ -17,6 +17,7 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <arpa/inet.h>
 #include <errno.h>
 #include <pwd.h>
 #include <stdarg.h>
@@ -24,6 +25,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "agent/exec_hooks.h"
@@ -242,12 +244,15 @@ int bpf_open_pinned(size_t ring_bytes, struct pins *pins, bool guard, struct bpf
 	r = load(b, ring_bytes);
 	if (!r)
 		r = attach_fixed(b);
-	if (!r && net_open(b->skel, &b->net) == -ENOMEM)
+	if (!r && net_open(b->skel, b->pins, &b->net) == -ENOMEM)
 		r = -ENOMEM;
 	if (r) {
 		bpf_close(b);
 		return r;
 	}
+	bpf_set_mark(b, net_mark(b->net));
+	if (b->shared->krule.all) /* of a former agent, in force all the time */
+		net_rules(b->net, true);
 	*ret = b;
 	return 0;
 }
@@ -294,6 +299,11 @@ bool bpf_waits(const struct bpf *b)
 {
 	return b->variant >= BPF_VARIANT_SLEEPS;
 }
+void bpf_set_denied(struct bpf *b)
+{
+	__atomic_store_n(&b->shared->denied, 1, __ATOMIC_SEQ_CST);
+}
+
 void bpf_set_mark(struct bpf *b, enum gate_mechanism does)
 {
 	__atomic_store_n(&b->shared->mark, does, __ATOMIC_SEQ_CST);
@@ -415,6 +425,17 @@ static int put_host(int fd, const struct role_krule_host *h)
 	return bpf_map_update_elem(fd, &k, &h->rules, BPF_ANY);
 }
 
+static int put_net(int fd, const struct role_krule_net *n)
+{
+	unsigned bits = n->family == AF_INET ? 32 : n->family == AF_INET6 ? 128 : 0;
+	struct net_key k = {.prefix = 32 + n->prefix, .family = htonl(n->family)};
+
+	if (!bits || n->prefix > bits)
+		return -EINVAL;
+	memcpy(k.addr, n->addr, sizeof(k.addr));
+	return bpf_map_update_elem(fd, &k, &n->rules, BPF_ANY);
+}
+
 static void put_user(int fd, uint32_t uid, uint64_t rules)
 {
 	uint64_t have = 0;
@@ -450,16 +471,27 @@ int bpf_set_krules(struct bpf *b, const struct role_krules *k, const struct krul
 	int hosts = bpf_map__fd(b->skel->maps.krule_hosts);
 	int users = bpf_map__fd(b->skel->maps.krule_users);
 	int procs = bpf_map__fd(b->skel->maps.krule_procs);
+	int nets = bpf_map__fd(b->skel->maps.deny_nets);
+	const struct role_krule_net *net = (const void *)(u + k->users);
 	struct krule_host_key host_key;
+	struct net_key net_key;
+	struct timespec now;
 	uint32_t key, zero = 0;
 	int r = 0;
 
+	if (k->all)
+		net_rules(b->net, true);
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	b->shared->changing_ns = now.tv_sec * 1000000000ull + now.tv_nsec;
 	__atomic_store_n(&b->shared->krule.all, 0, __ATOMIC_SEQ_CST);
+	empty(nets, &net_key, sizeof(net_key));
 	empty(hosts, &host_key, sizeof(host_key));
 	empty(users, &key, sizeof(key));
 	empty(procs, &key, sizeof(key));
 	for (uint32_t i = 0; i < k->hosts && !r; i++)
 		r = put_host(hosts, &h[i]);
+	for (uint32_t i = 0; i < k->nets && !r; i++)
+		r = put_net(nets, &net[i]);
 	if (!r && does >= 0)
 		r = bpf_map_update_elem(does, &zero, todo, BPF_ANY);
 	if (r) {
@@ -473,6 +505,9 @@ int bpf_set_krules(struct bpf *b, const struct role_krules *k, const struct krul
 	b->shared->krule.user = k->any_user;
 	__atomic_store_n(&b->shared->krule.generation, k->generation, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&b->shared->krule.all, k->all, __ATOMIC_SEQ_CST);
+	b->shared->changing_ns = 0;
+	if (!k->all)
+		net_rules(b->net, false);
 	return 0;
 }
 

@@ -40,6 +40,7 @@ uint64_t bpf_waited(const struct bpf *b); /* calls that did */
  * heed it are attached for all sockets; GATE_NONE: nothing, so a write without a milder way is killed. */
 void bpf_set_mark(struct bpf *b, enum gate_mechanism does);
 enum gate_mechanism bpf_mark(const struct bpf *b);
+void bpf_set_denied(struct bpf *b); /* after a SOCK_DENY: packets of all sockets are looked up */
 int bpf_events_fd(const struct bpf *b);
 size_t bpf_events_size(const struct bpf *b);
 int bpf_control_fd(const struct bpf *b);

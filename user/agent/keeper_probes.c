@@ -17,6 +17,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/gate.h"
+#include "agent/exec_gate.h"
 #include "agent/mapwatch.h"
 #include "agent/pipe.h"
 #include "agent/prescan.h"
@@ -59,6 +61,8 @@ static void on_exec(struct keeper *k, const struct event_exec *e, size_t n)
 		memset(&p, 0, sizeof(p)); /* gone already: what the kernel told is all there is */
 	procinfo_from_exec(e, n, &p);
 	tell_process(k, &p);
+	if (k->execs)
+		exec_gate_exec(k->execs, &p);
 }
 
 static void on_event(void *ctx, const void *record, size_t n)
@@ -70,6 +74,10 @@ static void on_event(void *ctx, const void *record, size_t n)
 		return;
 	if (e->h.kind == EVENT_EXEC && n >= sizeof(*e))
 		on_exec(k, e, n);
+	if (e->h.kind == EVENT_EXEC_ASK && n >= sizeof(struct event_exec_ask) && k->execs)
+		exec_gate_ask(k->execs, record);
+	if (e->h.kind == EVENT_DENY) /* a hello that never leaves: its client is told so at once */
+		sock_die(e->h.pid, e->h.conn);
 	if (!k->attach)
 		return;
 	if (e->h.kind == EVENT_EXEC)
@@ -123,6 +131,14 @@ static void on_likely(void *ctx, int fd, const char *path)
 	attach_prepare(k->attach, fd, path);
 }
 
+static void on_program_written(void *ctx, int fd)
+{
+	struct keeper *k = ctx;
+
+	if (k->execs)
+		exec_gate_written(k->execs, fd, "");
+}
+
 static bool is_idle(void *ctx)
 {
 	struct keeper *k = ctx;
@@ -157,6 +173,7 @@ int probes_open(struct keeper *k)
 	k->prescan = prescan_new(k->base, on_likely, is_idle, k);
 	if (!k->attach || !k->pipes || !k->prescan)
 		return -ENOMEM;
+	prescan_also(k->prescan, on_program_written);
 	r = mapwatch_open(on_mapping, k, &k->maps);
 	if (r)
 		log_warn("kernel refuses perf mmap records (%s): new libraries are found by a scan "

@@ -51,6 +51,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "agent/backends.h"
+#include "agent/lsm.h"
+#include "agent/pins.h"
 #include "agent/ring.h"
 #include "agent/sockwalk.h"
 #include "base/cleanup.h"
@@ -72,8 +75,11 @@ struct net_live {
 };
 
 enum { CLOSED, CONNECT4, CONNECT6, FIXED };
+enum { GATE4, GATE6, SEND4, SEND6, LSM_CONNECT, LSM_SEND, GATES };
 struct net {
 	struct bpf_link *fixed[FIXED];
+	struct bpf_link *gates[GATES]; /* NULL: not here */
+	struct pins *pins;
 	struct bpf_program *egress, *ingress;
 	struct bpf_link *out, *in; /* the thread's, once it runs */
 	int root, counts, live, verdicts, wake, stop;
@@ -86,6 +92,7 @@ struct net {
 	} watch[WATCHES];
 	pthread_mutex_t lock;
 	bool attached, whole, always;
+	bool rules;    /* name rules are in force: attached all the time */
 	bool keep;     /* written by the keeper's loop: attached also while nobody waits */
 	char why[160]; /* not attached */
 };
@@ -128,6 +135,12 @@ void net_prepare(struct probity_bpf *skel)
 	bpf_program__set_autoload(skel->progs.net_connect6, waits);
 	bpf_program__set_autoload(skel->progs.net_connect4_old, any && !waits);
 	bpf_program__set_autoload(skel->progs.net_connect6_old, any && !waits);
+	bpf_program__set_autoload(skel->progs.gate_connect4, any);
+	bpf_program__set_autoload(skel->progs.gate_connect6, any);
+	bpf_program__set_autoload(skel->progs.gate_sendmsg4, any);
+	bpf_program__set_autoload(skel->progs.gate_sendmsg6, any);
+	bpf_program__set_autoload(skel->progs.gate_lsm_connect, lsm_in_force(NULL));
+	bpf_program__set_autoload(skel->progs.gate_lsm_sendmsg, lsm_in_force(NULL));
 }
 
 static int root_open(void)
@@ -154,9 +167,9 @@ static void set_on(struct net *n, bool on)
 static int packets_on(struct net *n)
 {
 	if (!n->out)
-		n->out = bpf_program__attach_cgroup(n->egress, n->root);
+		n->out = pins_attach(n->pins, n->egress, n->root);
 	if (!n->in)
-		n->in = bpf_program__attach_cgroup(n->ingress, n->root);
+		n->in = pins_attach(n->pins, n->ingress, n->root);
 	if (!n->out || !n->in)
 		return -errno;
 	set_on(n, true);
@@ -165,8 +178,8 @@ static int packets_on(struct net *n)
 
 static void packets_off(struct net *n)
 {
-	bpf_link__destroy(n->out);
-	bpf_link__destroy(n->in);
+	pins_detach(n->pins, n->out);
+	pins_detach(n->pins, n->in);
 	n->out = n->in = NULL;
 }
 
@@ -210,7 +223,7 @@ static void on_wake(void *ctx, const void *record, size_t size) {}
 
 static void tick(struct net *n)
 {
-	bool keep = __atomic_load_n(&n->keep, __ATOMIC_SEQ_CST);
+	bool keep = n->rules || __atomic_load_n(&n->keep, __ATOMIC_SEQ_CST);
 
 	if (keep && !n->out)
 		packets_on(n);
@@ -314,12 +327,59 @@ static int attach_marks(struct net *n, struct probity_bpf *skel)
 	};
 
 	for (size_t i = 0; i < FIXED; i++) {
-		n->fixed[i] = i == CLOSED ? bpf_program__attach(p[i])
-					  : bpf_program__attach_cgroup(p[i], n->root);
+		n->fixed[i] = pins_attach(n->pins, p[i], i == CLOSED ? -1 : n->root);
 		if (!n->fixed[i])
 			return refused(n, bpf_program__name(p[i]), -errno);
 	}
 	return 0;
+}
+
+/* What refuses a connection, as far as this kernel has it. */
+static void attach_gates(struct net *n, struct probity_bpf *skel)
+{
+	struct bpf_program *p[GATES] = {
+		[GATE4] = skel->progs.gate_connect4,
+		[GATE6] = skel->progs.gate_connect6,
+		[SEND4] = skel->progs.gate_sendmsg4,
+		[SEND6] = skel->progs.gate_sendmsg6,
+		[LSM_CONNECT] = skel->progs.gate_lsm_connect,
+		[LSM_SEND] = skel->progs.gate_lsm_sendmsg,
+	};
+
+	for (size_t i = 0; i < GATES; i++) {
+		if (bpf_program__fd(p[i]) < 0)
+			continue;
+		n->gates[i] = pins_attach(n->pins, p[i], i < LSM_CONNECT ? n->root : -1);
+		if (!n->gates[i])
+			log_warn("%s cannot be attached: %s", bpf_program__name(p[i]),
+				 strerror(errno));
+	}
+}
+
+static bool gates_all(const struct net *n)
+{
+	return n->gates[GATE4] && n->gates[GATE6] && n->gates[SEND4] && n->gates[SEND6];
+}
+
+static void offer(const struct net *n)
+{
+	const char *why;
+
+	if (n->gates[LSM_CONNECT] && n->gates[LSM_SEND]) {
+		backend_offer(NEED_CONNECT_ADDR, 30, GATE_LSM_CONNECT, NULL);
+	} else {
+		lsm_in_force(&why);
+		backend_lack(NEED_CONNECT_ADDR, "lsm/socket_connect", why);
+	}
+	if (gates_all(n))
+		backend_offer(NEED_CONNECT_ADDR, 20, GATE_CGROUP_CONNECT, NULL);
+	if (!n->attached) {
+		backend_lack(NEED_CONNECT_NAME, "cgroup_skb", n->why);
+		backend_lack(NEED_QUIC_DROP, "cgroup_skb", n->why);
+		return;
+	}
+	backend_offer(NEED_CONNECT_NAME, 20, GATE_CLIENTHELLO, NULL);
+	backend_offer(NEED_QUIC_DROP, 20, GATE_QUIC, NULL);
 }
 
 /* Packet programs first: no connect ever waits for what has not begun. */
@@ -346,14 +406,21 @@ static int attach_all(struct net *n, struct probity_bpf *skel)
 	r = n->always ? 0 : watches_start(n);
 	if (r)
 		return refused(n, "thread", r);
-	return attach_marks(n, skel);
+	r = attach_marks(n, skel);
+	if (!r)
+		attach_gates(n, skel);
+	return r;
 }
 
 static void detach_all(struct net *n)
 {
 	for (size_t i = FIXED; i--;) { /* marks first: nobody waits any more */
-		bpf_link__destroy(n->fixed[i]);
+		pins_detach(n->pins, n->fixed[i]);
 		n->fixed[i] = NULL;
+	}
+	for (size_t i = 0; i < GATES; i++) {
+		pins_detach(n->pins, n->gates[i]);
+		n->gates[i] = NULL;
 	}
 	watches_stop(n);
 	packets_off(n);
@@ -367,7 +434,7 @@ static void detach_all(struct net *n)
 	n->root = n->stop = -1;
 }
 
-int net_open(struct probity_bpf *skel, struct net **ret)
+int net_open(struct probity_bpf *skel, struct pins *pins, struct net **ret)
 {
 	struct net *n = calloc(1, sizeof(*n));
 	int r;
@@ -376,6 +443,7 @@ int net_open(struct probity_bpf *skel, struct net **ret)
 		return -ENOMEM;
 	pthread_mutex_init(&n->lock, NULL);
 	n->root = n->stop = -1;
+	n->pins = pins;
 	for (int i = 0; i < WATCHES; i++)
 		n->watch[i].cpu = -1;
 	n->counts = bpf_map__fd(skel->maps.net_counts);
@@ -396,6 +464,7 @@ int net_open(struct probity_bpf *skel, struct net **ret)
 			n->why);
 	else if (!n->whole)
 		log_warn("in a cgroup namespace: network hooks see this container alone");
+	offer(n);
 	*ret = n;
 	return r;
 }
@@ -456,8 +525,37 @@ void net_backends(const struct net *n, json_t *rows)
 	row(rows, "TLS names and versions", skb, note);
 	row(rows, "clear HTTP", skb, note);
 	row(rows, "hold of a first TLS packet", skb, note);
+	row(rows, "deny a connection by address",
+	    n && n->gates[LSM_CONNECT] ? "lsm/socket_connect"
+	    : n && gates_all(n)	       ? "cgroup/connect4, connect6, sendmsg4, sendmsg6"
+				       : "none",
+	    "ranges of one service; DNS answers the process asked for");
+	row(rows, "deny a connection by name", skb, "ClientHello, Host of clear HTTP, QUIC Initial");
+	row(rows, "refuse a socket's sends",
+	    n && n->gates[LSM_SEND] ? "lsm/socket_sendmsg, cgroup_skb" : skb, "");
 	row(rows, "owner of a connection", n && n->attached ? "cgroup/connect4, connect6" : "none",
 	    when);
+}
+
+/* Before the rules are in force, and after they were: no packet of theirs is missed. */
+void net_rules(struct net *n, bool on)
+{
+	if (!n || !n->attached)
+		return;
+	pthread_mutex_lock(&n->lock);
+	n->rules = on;
+	if (on && packets_on(n))
+		log_err("packet programs cannot be attached (%s): names in TLS and QUIC are not "
+			"refused",
+			strerror(errno));
+	pthread_mutex_unlock(&n->lock);
+}
+
+enum gate_mechanism net_mark(const struct net *n)
+{
+	if (n && n->gates[LSM_SEND])
+		return GATE_LSM_SENDMSG;
+	return n && n->attached ? GATE_EGRESS : GATE_NONE;
 }
 
 void net_keep(struct net *n, bool keep)

@@ -7,15 +7,22 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "proto/gate.h"
+
 struct net;
+struct pins;
 struct probity_bpf;
 
 /* Before the programs are loaded: leaves out those this kernel has no use for. */
 void net_prepare(struct probity_bpf *skel);
-/* Attaches. 0, or -errno when nothing is attached (*ret is set all the same, for the status). */
-int net_open(struct probity_bpf *skel, struct net **ret);
+/* Attaches, what refuses by pins_attach(). 0, or -errno when nothing is attached (*ret is set all the same, for the status). */
+int net_open(struct probity_bpf *skel, struct pins *pins, struct net **ret);
 void net_close(struct net *n);
 
+/* Rules on names come into force (before), or went out of it (after): the packet programs stay. */
+void net_rules(struct net *n, bool on);
+/* What marking a socket SOCK_DENY does: GATE_LSM_SENDMSG, GATE_EGRESS or GATE_NONE. */
+enum gate_mechanism net_mark(const struct net *n);
 /* Whether the packet programs stay attached while no socket waits for them. */
 void net_keep(struct net *n, bool keep);
 /* Sends what is held of a process whose mark has just changed: without it TCP's own timer does,

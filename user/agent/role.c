@@ -107,7 +107,8 @@ static bool krules_ok(const void *p, size_t n)
 	const struct role_krule_host *h = (const void *)(r + 1);
 	const struct role_krule_user *u;
 	uint64_t want = sizeof(*r) + (uint64_t)r->hosts * sizeof(struct role_krule_host) +
-			(uint64_t)r->users * sizeof(struct role_krule_user);
+			(uint64_t)r->users * sizeof(struct role_krule_user) +
+			(uint64_t)r->nets * sizeof(struct role_krule_net);
 
 	if (want != n)
 		return false;

@@ -205,11 +205,11 @@ struct role_resolved {
 	char why[163];	     /* when refused */
 };
 
-/* Variable: `hosts` × role_krule_host, then `users` × role_krule_user. */
+/* Variable: `hosts` × role_krule_host, `users` × role_krule_user, `nets` × role_krule_net. */
 struct role_krules {
 	uint64_t generation;
 	uint64_t any_tool, any_user, all;
-	uint32_t hosts, users;
+	uint32_t hosts, users, nets, pad;
 };
 struct role_krule_host {
 	uint64_t rules;
@@ -218,6 +218,11 @@ struct role_krule_host {
 struct role_krule_user {
 	uint64_t rules;
 	char pattern[64]; /* glob on the login name, or a number: the keeper knows the users */
+};
+struct role_krule_net {
+	uint64_t rules;
+	uint32_t prefix, family; /* bits of the address that count; AF_* */
+	uint8_t addr[16];
 };
 
 /* --- the gate ---------------------------------------------------------------------------------- */
@@ -266,6 +271,8 @@ struct role_sock {
 	uint64_t rules;	  /* of a name: the kernel rules it has */
 	uint32_t flags;	  /* SOCK_END: destroy it, so that the client fails at once */
 	uint32_t pad;
+	uint64_t upto; /* SOCK_PASS of a clear connection: bytes from its beginning that may go; 0:
+			* all that will come */
 };
 #define SOCK_END 1
 

@@ -369,19 +369,31 @@ bool catalog_host(const struct catalog *c, const char *host, struct catalog_serv
 	return true;
 }
 
-size_t catalog_service_hosts(const struct catalog *c, const char *service,
-			     void (*each)(void *ctx, const char *pattern), void *ctx)
+static size_t service_hosts(const char *service, bool shared,
+			    void (*each)(void *ctx, const char *pattern), void *ctx)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < catalog_hosts_n; i++) {
 		const struct cat_host *h = &catalog_hosts[i];
 
-		if (!(h->flags & CAT_CALL) || h->flags & CAT_SHARED ||
+		if (!(h->flags & CAT_CALL) || !(h->flags & CAT_SHARED) == shared ||
 		    fnmatch(service, TEXT(catalog_services[h->service].id), FNM_CASEFOLD))
 			continue;
 		each(ctx, TEXT(h->pattern));
 		n++;
 	}
 	return n;
+}
+
+size_t catalog_service_hosts(const struct catalog *c, const char *service,
+			     void (*each)(void *ctx, const char *pattern), void *ctx)
+{
+	return service_hosts(service, false, each, ctx);
+}
+
+size_t catalog_shared_hosts(const struct catalog *c, const char *service,
+			    void (*each)(void *ctx, const char *pattern), void *ctx)
+{
+	return service_hosts(service, true, each, ctx);
 }

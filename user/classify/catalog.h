@@ -50,6 +50,9 @@ bool catalog_host(const struct catalog *c, const char *host, struct catalog_serv
  * "vendor" and a role that carries calls; for in-kernel rules. Returns how many were given. */
 size_t catalog_service_hosts(const struct catalog *c, const char *service,
 			     void (*each)(void *ctx, const char *pattern), void *ctx);
+/* Those with evidence "shared": other traffic uses them too, so the name alone says nothing. */
+size_t catalog_shared_hosts(const struct catalog *c, const char *service,
+			    void (*each)(void *ctx, const char *pattern), void *ctx);
 
 /* One process: its own view first, then its ancestors, nearest first. */
 struct catalog_process {

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "agent/worker/exec_rules.h"
+#include "agent/worker/gate.h"
 #include "agent/worker/judge.h"
 #include "agent/worker/krules.h"
 #include "base/cleanup.h"
@@ -25,6 +26,7 @@ struct counts {
 };
 static struct counts counts[PACK_RULES_MAX]; /* of w->pack, by index */
 static uint64_t revision;
+static int64_t next_change; /* of what schedules and exceptions say */
 static char signer[64];
 
 /* --- counters ----------------------------------------------------------------------------------- */
@@ -176,6 +178,23 @@ static bool revision_ok(const struct role_pack *p, const struct pack *pack, uint
 	return false;
 }
 
+static int64_t unix_now(const struct worker *w)
+{
+	return (int64_t)((boot_now() + w->wall_offset_ns) / 1000000000ull);
+}
+
+/* What the kernel decides or asks about; anew when a schedule or an exception begins or ends. */
+static void send_rules(struct worker *w)
+{
+	next_change = pack_next_change(w->pack, unix_now(w));
+	w->krules = pack_krules(w->pack, w->krule);
+	krules_split(w);
+	if (w->gate)
+		gate_pack(w->gate);
+	krules_send(w);
+	exec_rules_send(w->exec_rules);
+}
+
 static void put_in_force(struct worker *w, const struct role_pack *p, struct pack *pack,
 			 uint64_t rev)
 {
@@ -184,13 +203,17 @@ static void put_in_force(struct worker *w, const struct role_pack *p, struct pac
 	w->pack = pack;
 	w->generation = p->generation;
 	w->enforce = p->enforce == 2 ? pack_enforce(pack) : p->enforce == 1;
-	w->krules = pack_krules(pack, w->krule);
 	w->pack_error[0] = '\0';
 	revision = rev;
 	snprintf(signer, sizeof(signer), "%s", p->signer);
-	krules_send(w);
-	exec_rules_send(w->exec_rules);
+	send_rules(w);
 	record(w, pack, NULL);
+}
+
+void policy_tick(struct worker *w)
+{
+	if (w->pack && unix_now(w) >= next_change)
+		send_rules(w);
 }
 
 void policy_take(struct worker *w, const struct role_pack *p, const char *yaml)
