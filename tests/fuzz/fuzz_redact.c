@@ -26,8 +26,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	}
 	const struct redact_write w = {p, kind, n, run, runs, p[1] & 1};
 
-	for (unsigned class = 0; class < dataclass_count(); class ++)
-		redact_value(&w, class, p[1] % 64, p[1] % 64 + n / 4, span, 64, &spans);
+	for (unsigned class = 0; class < dataclass_count(); class++) {
+		uint64_t end = p[1] % 64 + n / 4;
+
+		redact_value(&w, class, p[1] % 64, &end, span, 64, &spans);
+	}
 	for (size_t i = 0; i < spans; i++)
 		for (uint32_t k = 0; k < span[i].n; k++)
 			if (span[i].at + k >= n || kind[span[i].at + k] != REDACT_MAY)

@@ -5,9 +5,10 @@
  * It has no privilege, no files, no network and no key; what it has is mapped and opened before
  * confine() and nothing comes after.
  *
- * Waking: while records come it polls the ring, a millisecond at a time; after LINGER empty looks
+ * Waking: while records come it looks at the ring a millisecond at a time; after LINGER empty looks
  * it sets `asleep` and blocks, and the kernel wakes it with the next record. So a busy host pays
- * no wake-ups and an idle one no polling.
+ * no wake-ups and an idle one no polling. A write that waits wakes it in any case, and so does the
+ * keeper's answer for one: it never sleeps where these cannot reach it.
  *
  * Starting: the worker before may have died. Its open calls are in the inflight table; the record
  * it was reading comes again. The recorder says which ids have come. What is neither is declared
@@ -36,9 +37,11 @@
 #include "agent/confine.h"
 #include "agent/ring.h"
 #include "agent/worker/conns.h"
+#include "agent/worker/denials.h"
 #include "agent/worker/events.h"
 #include "agent/worker/evidence.h"
 #include "agent/worker/exec_rules.h"
+#include "agent/worker/gate.h"
 #include "agent/worker/halves.h"
 #include "agent/worker/known.h"
 #include "agent/worker/judge.h"
@@ -157,6 +160,22 @@ static void on_message(enum role_kind kind, size_t n)
 	case ROLE_FILE:
 		exec_rules_file(w.exec_rules, (void *)body);
 		break;
+	case ROLE_REFUSED:
+		gate_refused(w.gate, (void *)body);
+		break;
+	case ROLE_MASKED:
+		gate_masked(w.gate, (void *)body);
+		break;
+	case ROLE_GRANTS:
+		gate_grants(w.gate, (void *)(body + sizeof(struct role_grants)),
+			    ((struct role_grants *)body)->n);
+		break;
+	case ROLE_FOLDED:
+		denials_event(w.denials, (void *)body);
+		break;
+	case ROLE_SEAL:
+		judge_seal(&w, body + sizeof(struct role_seal), ((struct role_seal *)body)->len);
+		break;
 	case ROLE_DROPS:
 		memcpy(&w.drops, body, sizeof(w.drops));
 		break;
@@ -209,6 +228,9 @@ static void sweep(uint64_t now)
 	evidence_sweep(&w);
 	procs_sweep(w.procs, now);
 	outcomes_sweep(w.outcomes, now, false);
+	policy_tick(&w);
+	gate_tick(w.gate, now);
+	denials_tick(w.denials);
 }
 
 static void each_second(void)
@@ -231,6 +253,8 @@ static void each_second(void)
 
 /* --- starting ----------------------------------------------------------------------------------- */
 
+static struct gate_slot *gate_slots; /* NULL: this kernel part has no gate */
+
 static int map_all(const struct worker_fds *fds, uint32_t ring_bytes)
 {
 	size_t verdicts = VERDICT_SLOTS * sizeof(struct verdict_slot);
@@ -242,6 +266,12 @@ static int map_all(const struct worker_fds *fds, uint32_t ring_bytes)
 	asleep = mmap(NULL, getpagesize(), PROT_READ | PROT_WRITE, MAP_SHARED, fds->asleep, 0);
 	if (w.verdicts == MAP_FAILED || asleep == MAP_FAILED)
 		return -errno;
+	if (fds->gate_slots >= 0) {
+		gate_slots = mmap(NULL, GATE_SLOTS * sizeof(*gate_slots), PROT_READ | PROT_WRITE,
+				  MAP_SHARED, fds->gate_slots, 0);
+		if (gate_slots == MAP_FAILED)
+			return -errno;
+	}
 	return inflight_map(fds->inflight, &w.inflight);
 }
 
@@ -254,6 +284,20 @@ static bool warm_openssl(void)
 	       EVP_Digest("", 0, digest, NULL, EVP_sha256(), NULL);
 }
 
+/* What a rollout's percentage is taken of: the machine, not its name. */
+static void load_host_id(void)
+{
+	char id[64] = "";
+	_cleanup_fclose_ FILE *f = fopen("/etc/machine-id", "re");
+	uint8_t sum[32];
+
+	if (!f || !fgets(id, sizeof(id), f) || !id[0] ||
+	    !EVP_Digest(id, strcspn(id, "\n"), sum, NULL, EVP_sha256(), NULL))
+		return;
+	for (int i = 0; i < 32; i++)
+		snprintf(w.host_id + 2 * i, 3, "%02x", sum[i]);
+}
+
 static int load_all(void)
 {
 	char err[256];
@@ -261,6 +305,7 @@ static int load_all(void)
 	json_object_seed(0); /* reads /dev/urandom */
 	if (!warm_openssl())
 		return -EIO;
+	load_host_id();
 	w.procs = procs_new();
 	w.conns = conns_new(&w);
 	w.halves = halves_new(&w);
@@ -270,12 +315,14 @@ static int load_all(void)
 	w.outcomes = outcomes_new(&w);
 	w.exec_rules = exec_rules_new(&w);
 	w.trees = trees_new(&w);
+	w.gate = gate_new(&w, gate_slots);
+	w.denials = denials_new(&w);
 	w.catalog = catalog_new();
 	w.classes = dataclass_db_new(err, sizeof(err));
 	if (!w.classes)
 		log_err("data classes: %s", err);
 	if (!w.procs || !w.conns || !w.halves || !w.mcps || !w.socks || !w.known || !w.outcomes ||
-	    !w.exec_rules || !w.trees || !w.catalog || !w.classes)
+	    !w.exec_rules || !w.trees || !w.gate || !w.denials || !w.catalog || !w.classes)
 		return -ENOMEM;
 	malloc_trim(0);
 	return 0;
@@ -391,7 +438,7 @@ static int prepare(const struct config *cfg, const struct worker_fds *fds, uint3
 
 /* --- the loop ----------------------------------------------------------------------------------- */
 
-static void wait_for(const struct worker_fds *fds, int ms)
+static void wait_for(const struct worker_fds *fds, int ms, bool woken)
 {
 	struct pollfd p[] = {
 		{.fd = fds->events, .events = POLLIN},
@@ -400,7 +447,7 @@ static void wait_for(const struct worker_fds *fds, int ms)
 		 .events = POLLIN | (handover_wants_write(w.handover) ? POLLOUT : 0)},
 	};
 
-	__atomic_store_n(asleep, 1, __ATOMIC_SEQ_CST);
+	__atomic_store_n(asleep, woken, __ATOMIC_SEQ_CST);
 	if (!ring_pending(ring))
 		poll(p, ARRAY_SIZE(p), ms);
 	__atomic_store_n(asleep, 0, __ATOMIC_SEQ_CST);
@@ -465,7 +512,6 @@ static void look_at_memory(unsigned records)
 
 int worker_main(const struct config *cfg, const struct worker_fds *fds, uint32_t ring_bytes)
 {
-	struct timespec ms = {.tv_nsec = 1000000};
 	unsigned empty = 0;
 
 	signal(SIGINT, SIG_IGN);
@@ -489,10 +535,7 @@ int worker_main(const struct config *cfg, const struct worker_fds *fds, uint32_t
 		empty = n ? 0 : empty + 1;
 		if (n)
 			continue;
-		if (empty < LINGER)
-			nanosleep(&ms, NULL);
-		else
-			wait_for(fds, 1000);
+		wait_for(fds, empty < LINGER ? 1 : 1000, empty >= LINGER);
 	}
 	return finish(fds);
 }

@@ -189,18 +189,18 @@ static int add(struct redact_span *out, size_t cap, size_t *n, uint32_t raw)
 	return 0;
 }
 
-int redact_value(const struct redact_write *w, unsigned class, uint64_t start, uint64_t end,
+int redact_value(const struct redact_write *w, unsigned class, uint64_t start, uint64_t *end,
 		 struct redact_span *out, size_t cap, size_t *n)
 {
 	size_t had = *n;
 	struct redact_span last = had ? out[had - 1] : (struct redact_span){0, 0};
+	uint64_t to = whole(w, class, *end);
 	struct cursor c;
 	int r = 0;
 
-	end = whole(w, class, end);
-	if (end <= start || !cursor_at(&c, w, start))
+	if (to <= start || !cursor_at(&c, w, start))
 		return -ERANGE;
-	for (; !r && c.at < end; step(&c)) {
+	for (; !r && c.at < to; step(&c)) {
 		int64_t raw = here(&c);
 
 		if (raw < 0)
@@ -212,10 +212,12 @@ int redact_value(const struct redact_write *w, unsigned class, uint64_t start, u
 		if (r)
 			break;
 	}
-	if (r) {
-		*n = had;
-		if (had)
-			out[had - 1] = last;
+	if (!r) {
+		*end = to;
+		return 0;
 	}
+	*n = had;
+	if (had)
+		out[had - 1] = last;
 	return r;
 }

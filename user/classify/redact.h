@@ -51,10 +51,10 @@ struct redact_span {
 };
 /*
  * Adds the spans that mask the value (class, [start, end) of the text) to out[*n]. One of open length
- * is masked to its own end. 0; -ERANGE: part of it is not in this write, or its end is not known;
+ * is masked to its own end, which is then *end. 0; -ERANGE: part of it is not in this write, or its end is not known;
  * -EILSEQ: it is outside of strings; -ENOBUFS: more spans than cap.
  */
-int redact_value(const struct redact_write *w, unsigned class, uint64_t start, uint64_t end,
+int redact_value(const struct redact_write *w, unsigned class, uint64_t start, uint64_t *end,
 		 struct redact_span *out, size_t cap, size_t *n);
 
 #endif

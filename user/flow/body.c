@@ -319,6 +319,8 @@ static bool plain(struct body *b, const uint8_t *p, size_t n)
 		n = FLOW_BODY_MAX - *size;
 	if (n) {
 		*size += n;
+		if (is_request(b) && b->out.ops->bytes)
+			b->out.ops->bytes(b->out.ctx, b->out.it, p, n);
 		EVP_DigestUpdate(b->md, p, n);
 		if (b->form != FORM_EVENTS && b->form != FORM_PARTS)
 			b->out.ops->text(b->out.ctx, b->out.it, b->out.dir, p, n);

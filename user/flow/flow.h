@@ -55,6 +55,8 @@ struct flow_ops {
 	 * turns into yes the bytes are given too. */
 	void (*text)(void *ctx, const struct interaction *it, enum flow_dir dir, const uint8_t *p,
 		     size_t n);
+	/* Decoded body bytes of a request as they are hashed, just before. May be NULL. */
+	void (*bytes)(void *ctx, const struct interaction *it, const uint8_t *p, size_t n);
 	/* The whole request was seen: model, tools offered, sizes are known. Also when bytes in its
 	 * middle are missing; not when its end was lost. */
 	void (*request)(void *ctx, const struct interaction *it);

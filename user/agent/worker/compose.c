@@ -16,11 +16,13 @@
 #include <time.h>
 
 #include "agent/discover/resolve.h"
+#include "agent/worker/gate.h"
 #include "agent/worker/mask.h"
 #include "base/cleanup.h"
 #include "classify/price.h"
 
 #define OFFERED_MAX 256
+#define CONTROLS_MAX 64
 
 static struct scratch {
 	Probity__V1__AiCall call;
@@ -31,6 +33,8 @@ static struct scratch {
 	Probity__V1__Cost cost;
 	char price_date[11];
 	Probity__V1__Decision decision;
+	Probity__V1__Redaction redaction[DATACLASS_MAX], *redactions[DATACLASS_MAX];
+	char *controls[CONTROLS_MAX];
 	Probity__V1__ToolCall tool_call[TOOL_CALLS_MAX], *tool_calls[TOOL_CALLS_MAX];
 	Probity__V1__DataClass class[DATACLASS_MAX], *classes[DATACLASS_MAX];
 	Probity__V1__RuleResult rule[PACK_RULES_MAX], *rules[PACK_RULES_MAX];
@@ -289,15 +293,40 @@ static void sizes(const struct interaction *it)
 	SIZE(response_body_bytes, RESPONSE_BODY_BYTES, it->response_body);
 }
 
-static void how_much(const struct worker *w, const struct conn *c, const struct interaction *it,
-		     bool unseen)
+/* As it left: with masked bytes where they were masked. */
+static void request_hash(const struct watch *watch, const struct interaction *it)
+{
+	const struct gate_outcome *o = gate_outcome(watch);
+	const uint8_t *sha = o && o->masked ? o->sha256 : it->request_sha256;
+
+	if (it->request_body && (!o || !o->masked || o->hashed))
+		s_.call.request_sha256 = (ProtobufCBinaryData){32, (uint8_t *)sha};
+}
+
+static const char *why_incomplete(const struct conn *c, const struct watch *watch,
+				  const struct interaction *it)
+{
+	const struct gate_outcome *o = gate_outcome(watch);
+
+	if (c->refused)
+		return c->kill_mechanism == GATE_NONE || c->kill_mechanism == GATE_SIGNAL
+			       ? "killed before the request could leave"
+			       : "refused before the request could leave";
+	if (!o || o->failed || !o->mechanism || o->did == DISPOSITION_REDACT)
+		return it->incomplete_reason;
+	if (o->timeout)
+		return "refused: no decision in time";
+	return o->before ? "refused before the request could leave" : "refused after a part of it";
+}
+
+static void how_much(const struct worker *w, const struct conn *c, const struct watch *watch,
+		     const struct interaction *it)
 {
 	Probity__V1__AiCall *m = &s_.call;
 
-	if (!unseen)
+	if (!watch->unseen)
 		sizes(it);
-	if (it->request_body)
-		m->request_sha256 = (ProtobufCBinaryData){32, (uint8_t *)it->request_sha256};
+	request_hash(watch, it);
 	if (it->response_body)
 		m->response_sha256 = (ProtobufCBinaryData){32, (uint8_t *)it->response_sha256};
 	m->messages = it->messages;
@@ -307,16 +336,58 @@ static void how_much(const struct worker *w, const struct conn *c, const struct 
 	m->first_token_ns = after(it, it->first_token_ns);
 	m->end_ns = after(it, it->end_ns);
 	m->completeness = text(completeness_name(it->completeness));
-	m->incomplete_reason = text(it->incomplete_reason);
-	if (c->refused)
-		m->incomplete_reason = "killed before the request could leave";
+	m->incomplete_reason = text(why_incomplete(c, watch, it));
 }
 
-static void decision(const struct worker *w, const struct decision *d, const struct verdict_text *v)
+static void redactions(const struct gate_outcome *o, Probity__V1__Decision *m)
 {
+	for (size_t i = 0; i < o->n_redactions && i < DATACLASS_MAX; i++) {
+		const struct gate_redaction *from = &o->redactions[i];
+		Probity__V1__Redaction *r = &s_.redaction[i];
+
+		probity__v1__redaction__init(r);
+		r->id = text(dataclass_id(from->class));
+		r->count = from->count;
+		r->bytes = from->bytes;
+		r->offsets = (uint64_t *)from->offsets;
+		r->n_offsets = from->n_offsets;
+		s_.redactions[m->n_redactions++] = r;
+	}
+	m->redactions = s_.redactions;
+}
+
+static void gated(const struct gate_outcome *o, Probity__V1__Decision *m)
+{
+	m->sent_before = o->sent_before;
+	m->waited_ns = o->waited_ns;
+	m->approval_id = text(o->approval_id);
+	m->approved_by = text(o->approved_by);
+	redactions(o, m);
+}
+
+/* Of the rules that fired, each once. */
+static void controls(const struct pack_action *a, Probity__V1__Decision *m)
+{
+	for (size_t i = 0; a && i < a->controls.n; i++) {
+		size_t k = 0;
+
+		while (k < m->n_controls && strcmp(m->controls[k], a->controls.v[i]))
+			k++;
+		if (k == m->n_controls && k < CONTROLS_MAX)
+			s_.controls[m->n_controls++] = text(a->controls.v[i]);
+	}
+}
+
+static void decision(const struct worker *w, const struct watch *watch, const struct decision *d,
+		     const struct verdict_text *v)
+{
+	const struct gate_outcome *o = watch ? gate_outcome(watch) : NULL;
 	Probity__V1__Decision *m = &s_.decision;
 
 	probity__v1__decision__init(m);
+	m->controls = s_.controls;
+	if (o)
+		gated(o, m);
 	m->evaluated_at_unix_ns = boot_now() + w->wall_offset_ns;
 	m->mode = w->enforce ? "enforce" : "monitor";
 	m->disposition = text(disposition_name(d->disposition));
@@ -342,7 +413,16 @@ static void decision(const struct worker *w, const struct decision *d, const str
 		r->disposition = text(disposition_name(pack_rule_disposition(w->pack, i)));
 		r->severity = text(pack_rule_severity(w->pack, i));
 		s_.rules[m->n_rules++] = r;
+		if (r->triggered)
+			controls(pack_rule_action(w->pack, i), m);
 	}
+}
+
+Probity__V1__Decision *compose_decision(const struct worker *w, const struct decision *d,
+					const struct verdict_text *v)
+{
+	decision(w, NULL, d, v);
+	return &s_.decision;
 }
 
 static void keep_fired_rules(void)
@@ -371,8 +451,8 @@ size_t compose_call(const struct worker *w, const struct conn *c, const struct w
 	where(c, it);
 	s_.call.capture = text(capture(c, s->proc));
 	wire(it);
-	how_much(w, c, it, watch->unseen);
-	decision(w, d, v);
+	how_much(w, c, watch, it);
+	decision(w, watch, d, v);
 	if (probity__v1__ai_call__get_packed_size(&s_.call) > cap) {
 		keep_fired_rules();
 		if (probity__v1__ai_call__get_packed_size(&s_.call) > cap)

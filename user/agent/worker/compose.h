@@ -31,6 +31,10 @@ struct verdict_text {
 	bool before_effect;
 };
 
+/* What was decided, of something that is no call. Valid until the next is composed. */
+Probity__V1__Decision *compose_decision(const struct worker *w, const struct decision *d,
+					const struct verdict_text *v);
+
 /* Bytes written to out, never more than cap: lists that would not fit are cut and counted. */
 size_t compose_call(const struct worker *w, const struct conn *c, const struct watch *watch,
 		    const struct interaction *it, const struct subject *s, const struct decision *d,

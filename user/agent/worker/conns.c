@@ -20,6 +20,7 @@
 #include <string.h>
 
 #include "agent/worker/evidence.h"
+#include "agent/worker/gate.h"
 #include "agent/worker/halves.h"
 #include "agent/worker/judge.h"
 #include "agent/worker/plain.h"
@@ -72,7 +73,7 @@ static void lru_add(struct conns *cs, struct conn *c)
 	cs->newest = c;
 }
 
-static struct conn *find(const struct conns *cs, uint64_t id)
+struct conn *conns_find(const struct conns *cs, uint64_t id)
 {
 	struct conn *c = cs->by_id[id % BUCKETS];
 
@@ -117,6 +118,7 @@ void conns_drop(struct conns *cs, struct conn *c)
 	unlink_conn(cs, c);
 	plain_free(c);
 	follow_drop(c);
+	gate_conn_free(cs->worker->gate, c);
 	inflight_drop(cs->worker->inflight, c->slot);
 	free(c);
 	evidence_again(cs->worker, pid, start_ns);
@@ -206,7 +208,7 @@ void conns_touch(struct conns *cs, struct conn *c, const struct event *e)
 
 struct conn *conns_get(struct conns *cs, const struct event *e)
 {
-	struct conn *c = find(cs, e->conn);
+	struct conn *c = conns_find(cs, e->conn);
 
 	if (c) {
 		conns_touch(cs, c, e);
@@ -270,7 +272,7 @@ bool conns_is_ignored(const struct worker *w, uint64_t id)
  * Keys of one direction do not know when the other's turn was: they are never left out. */
 void conns_quiet(struct conn *c, bool quiet)
 {
-	quiet = quiet && !c->halves && !c->ai && !c->refused;
+	quiet = quiet && !c->halves && !c->ai && !c->refused && !gate_holds(c);
 	c->quiet = quiet;
 	if (quiet) {
 		c->skips[EVENT_WRITE] = c->skips[EVENT_READ] = true;
@@ -292,13 +294,32 @@ void conns_ignore(struct conns *cs, struct conn *c)
 
 /* --- events ----------------------------------------------------------------------------------- */
 
+/* The gate looks on while flow reads. */
+static void read_chunk(struct conns *cs, struct conn *c, const struct chunk *k)
+{
+	bool clear = k->flags & EVENT_F_PLAIN && k->dir == EVENT_WRITE &&
+		     gate_waits_clear(cs->worker->gate);
+	bool gated = cs->worker->gate && (clear || k->flags & EVENT_F_GATED);
+
+	if (gated)
+		gate_chunk(cs->worker->gate, c, k);
+	if (!(k->flags & EVENT_F_PLAIN ? plain_chunk : follow_chunk)(c, k) && !c->refused) {
+		conns_ignore(cs, c);
+		return;
+	}
+	if (gated)
+		gate_chunk_over(c);
+	if (gated && clear)
+		gate_clear(cs->worker->gate, c);
+}
+
 void conns_data(struct conns *cs, const struct event_data *e)
 {
 	struct chunk k = {
 		e->dir == EVENT_READ, e->offset, e->h.boot_ns, e->bytes, e->size, e->h.flags};
 	struct conn *c;
 
-	if (conns_is_ignored(cs->worker, e->h.conn))
+	if (!(e->h.flags & EVENT_F_GATED) && conns_is_ignored(cs->worker, e->h.conn))
 		return; /* on its way up when its connection was given up */
 	c = conns_get(cs, &e->h);
 	if (!c)
@@ -311,8 +332,7 @@ void conns_data(struct conns *cs, const struct event_data *e)
 	}
 	if (e->h.flags & EVENT_F_REFUSED)
 		refuse(c);
-	if (!(e->h.flags & EVENT_F_PLAIN ? plain_chunk : follow_chunk)(c, &k) && !c->refused)
-		conns_ignore(cs, c);
+	read_chunk(cs, c, &k);
 }
 
 void conns_learn(struct conn *c, const struct sock *s)
@@ -398,9 +418,25 @@ void conns_killed(struct conns *cs, const struct event_kill *e)
 	conns_end(cs, c, e->h.boot_ns);
 }
 
+/* As a kill by the kernel, but that the process may live. */
+void conns_denied(struct conns *cs, const struct event_deny *e)
+{
+	struct conn *c = e->h.conn && !e->watched ? conns_get(cs, &e->h) : NULL;
+
+	if (!c)
+		return;
+	refuse(c);
+	c->kill_rules = e->rules;
+	c->kill_policy = e->policy;
+	c->kill_mechanism = e->mechanism;
+	gate_denied(cs->worker->gate, c, e);
+	cs->worker->count.killed += e->mechanism == GATE_SIGNAL;
+	conns_end(cs, c, e->h.boot_ns);
+}
+
 void conns_closed(struct conns *cs, const struct event *e)
 {
-	struct conn *c = find(cs, e->conn);
+	struct conn *c = conns_find(cs, e->conn);
 
 	if (c)
 		conns_end(cs, c, e->boot_ns);
@@ -460,6 +496,7 @@ void conns_free(struct conns *cs)
 		unlink_conn(cs, c);
 		plain_free(c);
 		follow_drop(c);
+		gate_conn_free(cs->worker->gate, c);
 		free(c);
 	}
 	free(cs);

@@ -5,11 +5,14 @@
 
 #include "agent/worker/worker.h"
 #include "flow/interaction.h"
+#include "proto/gate.h"
 
 #define CONNS_MAX 16384
 #define CONNS_MEMORY (512u << 20) /* of all that is followed, in sum */
 
 struct flow;
+struct gate_conn;
+struct gate_watch;
 struct half;
 struct sock;
 struct waiting;
@@ -20,8 +23,10 @@ struct watch {
 	uint64_t request_offset;
 	struct dataclass_scan request, response;
 	struct catalog_service service;
-	int slot;	     /* of inflight, -1 */
-	uint32_t tools_told; /* tool calls of the model that links.c knows */
+	const struct interaction *it; /* while its exchange is open */
+	struct gate_watch *gate;      /* NULL: its writes do not wait */
+	int slot;		      /* of inflight, -1 */
+	uint32_t tools_told;	      /* tool calls of the model that links.c knows */
 	bool kill_asked;
 	bool unseen; /* no byte of the call was seen: its sizes are unknown */
 };
@@ -39,6 +44,8 @@ struct conn {
 	bool quiet, skips[2];  /* the kernel may leave bytes out, by enum event_dir: or may have */
 	unsigned strangers;    /* exchanges that are not AI */
 	uint64_t kill_rules, kill_policy;
+	uint16_t kill_mechanism; /* enum gate_mechanism; GATE_NONE: as EVENT_KILL does */
+	struct gate_conn *gate;	 /* NULL: no write of it has waited */
 
 	/* The socket, and what its first packets said. */
 	struct sock *sock; /* NULL: not bound (yet), or closed */
@@ -70,6 +77,7 @@ void conns_data(struct conns *c, const struct event_data *e);
 void conns_bound(struct conns *c, const struct event_conn *e);
 void conns_named(struct conns *c, const struct event_host *e);
 void conns_killed(struct conns *c, const struct event_kill *e);
+void conns_denied(struct conns *c, const struct event_deny *e); /* GATE_AT_WRITE */
 void conns_closed(struct conns *c, const struct event *e);
 void conns_exit(struct conns *c, const struct event *e); /* all of that process */
 void conns_close_all(struct conns *c, uint64_t ns);
@@ -90,7 +98,9 @@ struct chunk {
 	uint32_t n, flags;
 };
 
-/* The connection with that id, made if it is new. NULL: out of memory. */
+/* The connection with that id, or NULL. */
+struct conn *conns_find(const struct conns *c, uint64_t id);
+/* The same, made if it is new. NULL: out of memory. */
 struct conn *conns_get(struct conns *c, const struct event *e);
 void conns_touch(struct conns *cs, struct conn *c, const struct event *e); /* it is used */
 void conns_learn(struct conn *c, const struct sock *s); /* name, protocols, version */

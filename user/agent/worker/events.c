@@ -7,7 +7,9 @@
 #include "events.h"
 
 #include "agent/worker/conns.h"
+#include "agent/worker/denials.h"
 #include "agent/worker/evidence.h"
+#include "agent/worker/gate.h"
 #include "agent/worker/halves.h"
 #include "agent/worker/judge.h"
 #include "agent/worker/mcp.h"
@@ -31,6 +33,9 @@ static const size_t least[] = {
 	[EVENT_HELLO] = sizeof(struct event_hello),
 	[EVENT_PIPE] = sizeof(struct event_pipe),
 	[EVENT_FILE] = sizeof(struct event_file),
+	[EVENT_DENY] = sizeof(struct event_deny),
+	[EVENT_GATE] = sizeof(struct event_gate),
+	[EVENT_GATE_END] = sizeof(struct event_gate_end),
 };
 
 static void on_data(struct worker *w, const struct event_data *e, size_t n)
@@ -69,6 +74,23 @@ static void on_sock_close(struct worker *w, const struct event_conn *e, size_t n
 
 	w->count.closes++;
 	socks_closed(w->socks, e, told ? (int64_t)end->sent : -1);
+}
+
+/* A refused write is a call; all else is a DENIAL. */
+static void on_deny(struct worker *w, const struct event_deny *e)
+{
+	struct event_deny rest = *e;
+
+	if (e->hook != GATE_AT_WRITE) {
+		denials_event(w->denials, e);
+		return;
+	}
+	conns_denied(w->conns, e);
+	if (!rest.count)
+		return;
+	rest.count--;
+	if (rest.count)
+		denials_event(w->denials, &rest);
 }
 
 static void on_exit_of(struct worker *w, const struct event *e)
@@ -158,6 +180,15 @@ void events_record(void *worker, const void *record, size_t n)
 		break;
 	case EVENT_PIPE:
 		mcps_peer(w->mcps, record);
+		break;
+	case EVENT_DENY:
+		on_deny(w, record);
+		break;
+	case EVENT_GATE:
+		gate_asked(w->gate, record);
+		break;
+	case EVENT_GATE_END:
+		gate_ended(w->gate, record);
 		break;
 	case EVENT_FILE:
 		mcps_file(w->mcps, record);

@@ -20,6 +20,7 @@
 
 #include "agent/worker/conns.h"
 #include "agent/worker/evidence.h"
+#include "agent/worker/gate.h"
 #include "agent/worker/halves.h"
 #include "agent/worker/judge.h"
 #include "agent/worker/mcp.h"
@@ -35,6 +36,7 @@ static void watch_free(struct conn *c, uint64_t offset)
 		if (w->request_offset == offset) {
 			*at = w->next;
 			inflight_drop(c->worker->inflight, w->slot);
+			gate_watch_free(w);
 			explicit_bzero(w, sizeof(*w));
 			free(w);
 			return;
@@ -92,11 +94,13 @@ static enum flow_interest on_head(void *ctx, const struct interaction *it)
 	c->stray |= !c->headed && it->request_offset > c->first_write;
 	c->headed = true;
 	w->request_offset = it->request_offset;
+	w->it = it;
 	w->slot = c->slot >= 0 ? TAKE_FD(c->slot) : open_slot(c, it->request_offset);
 	dataclass_begin(&w->request);
 	dataclass_begin(&w->response);
 	w->next = c->watches;
 	c->watches = w;
+	gate_head(c, w);
 	ai = judge_service(c->worker, c, it, "", &w->service);
 	if (!ai && !c->refused)
 		return FLOW_MAYBE; /* a known dialect at an unknown host is what we are looking for */
@@ -123,8 +127,19 @@ static void on_text(void *ctx, const struct interaction *it, enum flow_dir dir, 
 
 	if (!w)
 		return;
+	if (dir == FLOW_REQUEST)
+		gate_text(c, w, p, n);
 	dataclass_feed(c->worker->classes, dir == FLOW_REQUEST ? &w->request : &w->response, p, n);
 	tell_tools(c, w, it, boot_now());
+}
+
+static void on_bytes(void *ctx, const struct interaction *it, const uint8_t *p, size_t n)
+{
+	struct conn *c = ctx;
+	struct watch *w = c->gate ? watch_of(c, it) : NULL;
+
+	if (w)
+		gate_bytes(c, w, p, n);
 }
 
 static void on_request(void *ctx, const struct interaction *it)
@@ -176,6 +191,7 @@ static void on_mcp(void *ctx, const struct interaction *it, const struct mcp_whe
 static const struct flow_ops ops = {
 	.head = on_head,
 	.text = on_text,
+	.bytes = on_bytes,
 	.request = on_request,
 	.done = on_done,
 	.dropped = on_dropped,
@@ -254,7 +270,7 @@ static unsigned patience(const struct conn *c)
 	const struct proc *p = procs_find(c->worker->procs, c->pid, c->start_ns);
 	struct catalog_service service;
 
-	if ((p && p->tls.tool) ||
+	if (gate_holds(c) || (p && p->tls.tool) ||
 	    (c->sni[0] && catalog_host(c->worker->catalog, c->sni, &service) && service.ai))
 		return FLOW_PATIENCE_EVER;
 	return FLOW_PATIENCE;

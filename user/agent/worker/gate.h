@@ -1,23 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The worker's part of the gate: answers writes that wait, asks the keeper for what needs privilege
- * (a dead socket, masked bytes), and records what the kernel refused by itself.
+ * The worker's part of the gate: answers writes that wait, and asks the keeper for what needs
+ * privilege (a dead socket, masked bytes).
  */
 #ifndef PROBITY_AGENT_WORKER_GATE_H
 #define PROBITY_AGENT_WORKER_GATE_H
 
 #include "agent/worker/conns.h"
+#include "policy/facts.h"
 #include "policy/pack.h"
 #include "proto/gate.h"
 
 struct gate;
+struct gate_conn;  /* of a connection whose writes wait */
+struct gate_watch; /* of one of its exchanges */
 
 /* slots: GATE_SLOTS, mapped from the kernel, or NULL: nothing waits here. */
 struct gate *gate_new(struct worker *w, struct gate_slot *slots);
 void gate_free(struct gate *g);
 
-/* A pack came into force: tells the keeper whether writes wait, and for which rules. */
+/* The rules are others (a pack, a schedule): tells the keeper whether writes wait, and for which.
+ * Before the ROLE_KRULES of the same generation. */
 void gate_pack(struct gate *g);
+void gate_tick(struct gate *g, uint64_t now_ns);
+json_t *gate_status(const struct gate *g);
+
 /* EVENT_GATE, EVENT_GATE_END. The bytes were given to flow just before. */
 void gate_asked(struct gate *g, const struct event_gate *e);
 void gate_ended(struct gate *g, const struct event_gate_end *e);
@@ -26,15 +33,61 @@ void gate_refused(struct gate *g, const struct role_done *d);
 void gate_masked(struct gate *g, const struct role_done *d);
 void gate_grants(struct gate *g, const struct role_grant *v, size_t n);
 
-/* judge.c: what is to become of a call at this stage, by content. d: what the pack says now. The
- * gate remembers the most severe for the connection's waiting write. */
-void gate_decided(struct gate *g, struct conn *c, struct watch *w, const struct interaction *it,
+/* --- conns.c, halves.c and follow.c --- */
+
+/* Its writes wait: it is never given up, and never quiet. */
+bool gate_holds(const struct conn *c);
+/* Packets of clear connections wait, too; g may be NULL. */
+bool gate_waits_clear(const struct gate *g);
+/* The kernel refused a write by itself: the client is to notice at once. */
+void gate_denied(struct gate *g, const struct conn *c, const struct event_deny *e);
+/* A chunk of a gated write, or of a clear connection whose packets wait, is about to be read; was
+ * read, if the connection is still there. */
+void gate_chunk(struct gate *g, struct conn *c, const struct chunk *k);
+void gate_chunk_over(struct conn *c);
+/* Clear HTTP: what was read may decide what becomes of the socket's packets. */
+void gate_clear(struct gate *g, struct conn *c);
+/* An exchange began; decoded bytes and text of its request. */
+void gate_head(struct conn *c, struct watch *w);
+void gate_bytes(struct conn *c, struct watch *w, const uint8_t *p, size_t n);
+void gate_text(struct conn *c, struct watch *w, const uint8_t *p, size_t n);
+void gate_watch_free(struct watch *w);
+void gate_conn_free(struct gate *g, struct conn *c);
+
+/* --- judge.c --- */
+
+/* What is to become of a call at this stage. True: the gate does what is to be done. */
+bool gate_decided(struct gate *g, struct conn *c, struct watch *w, const struct interaction *it,
 		  const struct decision *d, enum facts_stage stage);
-/* What came of it, for the record: fills effect, mechanism, before_effect, redactions, approval. */
-struct gate_outcome;
-const struct gate_outcome *gate_outcome(const struct gate *g, const struct conn *c,
-					const struct watch *w);
-void gate_conn_gone(struct gate *g, const struct conn *c);
-json_t *gate_status(const struct gate *g);
+
+#define GATE_OFFSETS 64
+struct gate_redaction {
+	unsigned class, count;
+	uint64_t offsets[GATE_OFFSETS], bytes; /* in the text of the request's body */
+	size_t n_offsets;
+};
+
+/* What came of it, for the record. */
+struct gate_outcome {
+	enum disposition did; /* ALLOW: nothing was done or tried */
+	bool failed;
+	unsigned mechanism; /* enum gate_mechanism */
+	bool before;	    /* nothing of the body had left */
+	bool timeout;	    /* refused because nobody answered in time */
+	int rule;	    /* of the pack of that generation; -1: none */
+	uint64_t generation;
+	uint64_t waited_ns, sent_before;
+	struct gate_redaction *redactions;
+	size_t n_redactions;
+	bool masked;	      /* the body left with masked bytes: */
+	bool hashed;	      /* sha256 is of all of it; else its hash is not known */
+	uint8_t sha256[32];   /* as it left */
+	char approval_id[16]; /* "" = none */
+	char approved_by[64];
+};
+/* The exchange is over: what its body's hash is. */
+void gate_done(struct watch *w, const struct interaction *it);
+/* NULL: the gate had no part in it. */
+const struct gate_outcome *gate_outcome(const struct watch *w);
 
 #endif

@@ -22,6 +22,7 @@
 #include <string.h>
 
 #include "agent/worker/evidence.h"
+#include "agent/worker/gate.h"
 #include "agent/worker/socks.h"
 #include "base/cleanup.h"
 
@@ -160,8 +161,12 @@ static void deliver(struct half *h, const struct chunk *k)
 	if (h->next_offset < k->offset + k->n)
 		h->next_offset = k->offset + k->n;
 	at.offset += h->base;
+	if (k->flags & EVENT_F_GATED && c->worker->gate)
+		gate_chunk(c->worker->gate, c, &at);
 	if (!follow_chunk(c, &at) && !c->refused)
 		conns_ignore(c->worker->conns, c);
+	else
+		gate_chunk_over(c);
 }
 
 /* The connection of keys over that socket. */
@@ -186,16 +191,19 @@ static bool join(struct halves *hs, struct half *h)
 		hs->worker->count.twice++;
 		h->ignored = true;
 	}
+	if (h->ignored && h->conn)
+		conns_ignore(hs->worker->conns, h->conn);
 	if (!s || h->ignored) {
 		conns_verdict(hs->worker, h->id, VERDICT_IGNORE);
 		forget_waiting(hs, h);
 		return false;
 	}
 	s->peer = h->socket.peer;
-	c = conn_over(hs, h, s);
+	c = h->conn ?: conn_over(hs, h, s);
 	if (!c)
 		return false;
-	attach(h, c);
+	if (!h->conn)
+		attach(h, c);
 	conns_bind(c, s, &h->socket);
 	if (c->ai)
 		conns_verdict(hs->worker, h->id, VERDICT_WATCH);
@@ -294,13 +302,31 @@ static void wait_for_socket(struct halves *hs, struct half *h, const struct chun
 	hs->waits += k->n;
 }
 
+/* The writer waits for a verdict, and only the send after it would show the socket. */
+static void at_once(struct halves *hs, struct half *h)
+{
+	struct conn *c = conns_get(hs->worker->conns, &h->last);
+
+	if (!c)
+		return;
+	attach(h, c);
+	flush(hs, h);
+}
+
+struct conn *halves_conn(struct halves *hs, uint64_t id)
+{
+	struct half *h = find(hs, id);
+
+	return h ? h->conn : NULL;
+}
+
 void halves_data(struct halves *hs, const struct event_data *e)
 {
 	struct chunk k = {
 		e->dir == EVENT_READ, e->offset, e->h.boot_ns, e->bytes, e->size, e->h.flags};
 	struct half *h;
 
-	if (conns_is_ignored(hs->worker, e->h.conn))
+	if (!(e->h.flags & EVENT_F_GATED) && conns_is_ignored(hs->worker, e->h.conn))
 		return;
 	h = get(hs, &e->h);
 	if (!h)
@@ -312,6 +338,8 @@ void halves_data(struct halves *hs, const struct event_data *e)
 	}
 	if (!h->conn && h->socket.cookie && !join(hs, h))
 		return;
+	if (!h->conn && e->h.flags & EVENT_F_GATED)
+		at_once(hs, h);
 	if (!h->conn) {
 		wait_for_socket(hs, h, &k);
 		return;

@@ -17,6 +17,8 @@ void halves_bound(struct halves *h, const struct event_conn *e);
 bool halves_closed(struct halves *h, const struct event *e);
 void halves_exit(struct halves *h, const struct event *e);
 void halves_sweep(struct halves *h, uint64_t now_ns);
+/* A write of that key waits: its connection, made if its socket is not known yet. NULL: none. */
+struct conn *halves_conn(struct halves *h, uint64_t id);
 unsigned halves_count(const struct halves *h);
 
 /* The connection goes. ignored: its keys too; else a later chunk makes a new one. */

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "agent/worker/conns.h"
+#include "agent/worker/denials.h"
 #include "agent/worker/evidence.h"
 #include "agent/worker/socks.h"
 #include "flow/clienthello.h"
@@ -98,6 +99,9 @@ static void client(struct worker *w, struct sock *s, const struct event_hello *e
 	if (h.sni_seen ? !s->greeted : a == CLIENTHELLO_OK || h.extensions_whole) {
 		s->greeted = true;
 		evidence_hello(w, s, e->h.flags & EVENT_F_HELD);
+		/* Not all in its first packet: the kernel may not have found the name. */
+		if (e->offset || !h.sni_seen)
+			names_judge(w, &e->h, e->cookie, &e->peer, h.sni, GATE_BY_SNI);
 	}
 	if (a == CLIENTHELLO_OK)
 		hellos_free(s);

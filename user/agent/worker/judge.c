@@ -3,10 +3,11 @@
  * Facts are gathered from the interaction (flow), the connection (kernel), the process table and
  * the catalog; the pack decides on them; the record says what was decided and what came of it.
  *
- * Kill: rules that ask only for host, service, tool and user are in the kernel, before the bytes
- * leave. All other kill rules are decided here as soon as what they ask for is known: the keeper
- * then ends the process, and the record says that the request had left (before_effect false).
- * In monitor mode nothing is done and the record says would_kill.
+ * Rules that ask only for host, service, tool and user are in the kernel, before the bytes leave.
+ * All others are decided here as soon as what they ask for is known: of a write that waits, by the
+ * gate (gate.c); otherwise the keeper ends the process or the socket, and the record says that the
+ * request had left (before_effect false). In monitor mode nothing is done and the record says
+ * would_kill, would_deny …
  */
 #include "judge.h"
 
@@ -15,11 +16,14 @@
 #include <string.h>
 
 #include "agent/worker/compose.h"
+#include "agent/worker/gate.h"
 #include "agent/worker/krules.h"
 #include "agent/worker/users.h"
 #include "agent/worker/outcome.h"
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "agent/worker/policy.h"
+#include "policy/mechanism.h"
 #include "proto/record.pb-c.h"
 #include "record/record.h"
 
@@ -53,8 +57,10 @@ void judge_facts(const struct subject *s, struct facts *f)
 		list_add(&f->groups, s->groups + i);
 }
 
+/* request: its data classes so far. */
 static void facts_call(const struct conn *c, const struct watch *watch,
-		       const struct interaction *it, struct facts *f)
+		       const struct interaction *it, const struct dataclass_scan *request,
+		       struct facts *f)
 {
 	const struct catalog_service *s = &watch->service;
 
@@ -72,7 +78,7 @@ static void facts_call(const struct conn *c, const struct watch *watch,
 	for (uint32_t i = 0; i < it->tool_calls_count && i < TOOL_CALLS_MAX; i++)
 		list_add(&f->tool_calls, it->tool_calls[i].name);
 	for (size_t i = 0; i < dataclass_count(); i++)
-		if (watch->request.count[i] || watch->response.count[i])
+		if (request->count[i] || watch->response.count[i])
 			list_add(&f->data_classes, dataclass_id(i));
 }
 
@@ -113,17 +119,30 @@ static void subject_of(struct worker *w, const struct conn *c, struct subject *r
 	judge_subject(w, c->uid, c->pid, c->start_ns, ret);
 }
 
+void judge_now(const struct worker *w, struct facts *f)
+{
+	f->now_unix_s = (int64_t)((boot_now() + w->wall_offset_ns) / 1000000000ull);
+	f->host_id = w->host_id[0] ? w->host_id : NULL;
+}
+
+static void decide_on(const struct worker *w, const struct subject *s, struct facts *f,
+		      struct decision *ret)
+{
+	judge_facts(s, f);
+	judge_now(w, f);
+	*ret = (struct decision){.deciding = -1};
+	if (w->pack)
+		pack_decide(w->pack, f, ret);
+}
+
 static void decide(const struct worker *w, const struct conn *c, const struct watch *watch,
 		   const struct interaction *it, const struct subject *s, enum facts_stage stage,
 		   struct decision *ret)
 {
 	struct facts f = {.stage = stage};
 
-	judge_facts(s, &f);
-	facts_call(c, watch, it, &f);
-	*ret = (struct decision){.deciding = -1};
-	if (w->pack)
-		pack_decide(w->pack, &f, ret);
+	facts_call(c, watch, it, &watch->request, &f);
+	decide_on(w, s, &f, ret);
 }
 
 /* --- verdicts ----------------------------------------------------------------------------------- */
@@ -139,12 +158,75 @@ void judge_early(struct worker *w, struct conn *c, struct watch *watch,
 		return;
 	subject_of(w, c, &s);
 	decide(w, c, watch, it, &s, stage, &d);
-	if (d.disposition != DISPOSITION_KILL)
+	if (gate_decided(w->gate, c, watch, it, &d, stage) || d.disposition != DISPOSITION_KILL)
 		return;
 	snprintf(k.rule, sizeof(k.rule), "%s", pack_rule_id(w->pack, d.deciding));
 	watch->kill_asked = true;
 	w->count.late_kills++;
 	tell_keeper(w, ROLE_KILL, &k, sizeof(k));
+}
+
+/* The last bytes count as if the text ended with them: they may be all there is of a value. */
+void judge_partial(struct worker *w, struct conn *c, struct watch *watch)
+{
+	struct facts f = {.stage = FACTS_REQUEST, .partial = true};
+	struct dataclass_scan seen = watch->request;
+	struct decision d;
+	struct subject s;
+
+	if (!w->enforce || !w->pack || !watch->it)
+		return;
+	dataclass_end(w->classes, &seen);
+	subject_of(w, c, &s);
+	facts_call(c, watch, watch->it, &seen, &f);
+	decide_on(w, &s, &f, &d);
+	gate_decided(w->gate, c, watch, watch->it, &d, FACTS_REQUEST);
+}
+
+/* The kernel's verdict stands, whatever the pack says by now. */
+static void effect_refused(const struct worker *w, const struct conn *c, struct decision *d,
+			   struct verdict_text *ret)
+{
+	bool kill = c->kill_mechanism == GATE_NONE || c->kill_mechanism == GATE_SIGNAL;
+	enum disposition did = kill ? DISPOSITION_KILL : DISPOSITION_DENY;
+
+	for (size_t i = 0; i < w->krules && c->kill_policy == w->generation; i++)
+		if (c->kill_rules >> i & 1) {
+			d->result[w->krule[i].index] = RULE_FIRED;
+			if (d->deciding < 0 || d->disposition != did)
+				d->deciding = w->krule[i].index;
+		}
+	d->disposition = did;
+	*ret = (struct verdict_text){effect_name(did, EFFECT_DONE),
+				     gate_mechanism_name(c->kill_mechanism ? c->kill_mechanism
+									   : GATE_SIGNAL),
+				     true};
+}
+
+/* What the gate did, or tried to do. */
+static void effect_gated(const struct worker *w, const struct gate_outcome *o, struct decision *d,
+			 struct verdict_text *ret)
+{
+	d->disposition = o->did;
+	if (o->rule >= 0 && o->generation == w->generation) {
+		d->deciding = o->rule;
+		d->result[o->rule] = RULE_FIRED;
+	}
+	*ret = (struct verdict_text){effect_name(o->did, o->failed ? EFFECT_FAILED : EFFECT_DONE),
+				     gate_mechanism_name(o->mechanism), o->before};
+	/* Parked and approved: it went. */
+	if (o->did == DISPOSITION_HOLD && !o->failed && o->mechanism == GATE_NONE)
+		ret->effect = "none";
+}
+
+static void effect_other(const struct worker *w, const struct decision *d, struct verdict_text *ret)
+{
+	enum disposition would = d->would > d->disposition ? d->would : d->disposition;
+
+	if (w->enforce && d->disposition >= DISPOSITION_HOLD)
+		ret->effect = effect_name(d->disposition, EFFECT_FAILED);
+	else if (would >= DISPOSITION_HOLD)
+		ret->effect = effect_name(would, EFFECT_WOULD);
 }
 
 /* killed: what became of a kill by the keeper. */
@@ -153,21 +235,16 @@ static void effect_of(const struct worker *w, const struct conn *c, const struct
 {
 	*ret = (struct verdict_text){.effect = "none", .mechanism = ""};
 	if (c->refused) {
-		/* The kernel's verdict stands, whatever the pack says by now. */
-		for (size_t i = 0; i < w->krules && c->kill_policy == w->generation; i++)
-			if (c->kill_rules >> i & 1) {
-				d->result[w->krule[i].index] = RULE_FIRED;
-				if (d->deciding < 0 || d->disposition != DISPOSITION_KILL)
-					d->deciding = w->krule[i].index;
-			}
-		d->disposition = DISPOSITION_KILL;
-		*ret = (struct verdict_text){"killed", "uprobe_send_signal", true};
+		effect_refused(w, c, d, ret);
+	} else if (gate_outcome(watch)) {
+		effect_gated(w, gate_outcome(watch), d, ret);
 	} else if (watch->kill_asked) {
 		d->disposition = DISPOSITION_KILL;
-		*ret = (struct verdict_text){killed ? "killed" : "kill_failed", "pidfd_send_signal",
-					     false};
-	} else if (d->disposition == DISPOSITION_KILL) {
-		ret->effect = w->enforce ? "kill_failed" : "would_kill";
+		*ret = (struct verdict_text){effect_name(DISPOSITION_KILL,
+							 killed ? EFFECT_DONE : EFFECT_FAILED),
+					     gate_mechanism_name(GATE_PIDFD), false};
+	} else {
+		effect_other(w, d, ret);
 	}
 }
 
@@ -193,9 +270,11 @@ void judge_done(struct worker *w, struct conn *c, struct watch *watch, const str
 
 	if (!watch->unseen)
 		judge_service(w, c, it, dialect_name(it->dialect), &watch->service);
+	gate_done(watch, it);
 	subject_of(w, c, &s);
 	decide(w, c, watch, it, &s, FACTS_DONE, &d);
 	effect_of(w, c, watch, true, &d, &v);
+	policy_count(w, &d, v.effect);
 	o.killed_len = compose_call(w, c, watch, it, &s, &d, &v, payload, sizeof(payload));
 	watch->slot = -1;
 	if (!watch->kill_asked || c->refused) {
@@ -242,6 +321,13 @@ void judge_control(struct worker *w, const Probity__V1__Control *m, uint64_t id)
 	w->count.control_records++;
 	handover_add(w->handover, id ?: inflight_id(w->inflight, -1, false), boot_now(),
 		     RECORD_CONTROL, payload, probity__v1__control__pack(m, payload));
+}
+
+void judge_seal(struct worker *w, const uint8_t *control, size_t n)
+{
+	w->count.control_records++;
+	handover_add(w->handover, inflight_id(w->inflight, -1, false), boot_now(), RECORD_CONTROL,
+		     control, n);
 }
 
 void judge_loss(struct worker *w, uint64_t id, const char *what, uint64_t count, const char *cause,

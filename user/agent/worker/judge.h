@@ -20,6 +20,10 @@ void judge_facts(const struct subject *s, struct facts *f);
 /* Before the call is over: asks for the kill that a rule demands on what is known so far. */
 void judge_early(struct worker *w, struct conn *c, struct watch *watch,
 		 const struct interaction *it, enum facts_stage stage);
+/* The same for a request that is still coming, by what was seen of it. Only for the gate. */
+void judge_partial(struct worker *w, struct conn *c, struct watch *watch);
+/* What schedules, exceptions and rollouts ask for. */
+void judge_now(const struct worker *w, struct facts *f);
 /* The call is over: decides and records. */
 void judge_done(struct worker *w, struct conn *c, struct watch *watch,
 		const struct interaction *it);
@@ -33,6 +37,8 @@ void judge_refused(struct worker *w, struct conn *c, uint64_t ns);
 
 /* A control record. id: given out already, or 0. */
 void judge_control(struct worker *w, const Probity__V1__Control *m, uint64_t id);
+/* The same, packed by the keeper (an approval, the guard). */
+void judge_seal(struct worker *w, const uint8_t *control, size_t n);
 /* LOSS: `count` units of `what` are missing because of `cause`. id: inflight_lost's, or 0. */
 void judge_loss(struct worker *w, uint64_t id, const char *what, uint64_t count, const char *cause,
 		const char *reason);

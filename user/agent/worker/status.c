@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "agent/worker/conns.h"
+#include "agent/worker/denials.h"
+#include "agent/worker/gate.h"
 #include "agent/worker/exec_rules.h"
 #include "agent/worker/halves.h"
 #include "agent/worker/judge.h"
@@ -73,6 +75,8 @@ void status_send(struct worker *w, const struct ring *ring)
 	json_object_set_new(j, "policy", policy_status(w));
 	json_object_set_new(j, "exec", exec_rules_status(w->exec_rules));
 	json_object_set_new(j, "trees", trees_status(w->trees));
+	json_object_set_new(j, "gate", gate_status(w->gate));
+	json_object_set_new(j, "denials", denials_status(w->denials));
 	text = json_dumps(j, JSON_COMPACT);
 	if (text)
 		tell_keeper(w, ROLE_STATUS, text, strlen(text));

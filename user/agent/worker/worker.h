@@ -16,6 +16,8 @@
 #include "proto/event.h"
 
 struct conns;
+struct denials;
+struct gate;
 struct halves;
 struct known;
 struct mcps;
@@ -55,6 +57,8 @@ struct worker {
 	struct known *known;
 	struct mcps *mcps;	   /* requests to tool servers; NULL: not read */
 	struct outcomes *outcomes; /* of kills by the keeper */
+	struct gate *gate;	   /* NULL: nothing waits */
+	struct denials *denials;   /* NULL: not recorded */
 	struct exec_rules *exec_rules;
 	struct trees *trees;
 

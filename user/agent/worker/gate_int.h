@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the parts of the gate share. */
+#ifndef PROBITY_AGENT_WORKER_GATE_INT_H
+#define PROBITY_AGENT_WORKER_GATE_INT_H
+
+#include "agent/worker/approve.h"
+#include "agent/worker/gate.h"
+#include "agent/worker/held.h"
+
+#define GATE_BUCKETS 1024
+
+/* Answers by how long they took, in powers of two of microseconds. */
+#define GATE_TIMES 24
+struct gate_counts {
+	uint64_t asked, passed, refused, killed, masked, held, approved;
+	uint64_t timeouts, too_late, no_wait, unread, unknown, failed, late_refused, clear;
+	uint64_t took[GATE_TIMES];
+};
+
+struct gate {
+	struct worker *worker;
+	struct gate_slot *slots;
+	struct approve *approve;
+	struct gate_conn *waits[GATE_BUCKETS]; /* by seq */
+	bool on;			       /* the pack has rules on content, and is enforced */
+	bool redacts;			       /* … and one of them masks */
+	bool clear;			       /* rules that hold packets of clear connections */
+	struct gate_counts count;
+};
+
+enum gate_state {
+	GATE_IDLE,     /* no write, or one that is still being told */
+	GATE_REFUSING, /* the keeper ends the socket */
+	GATE_MASKING,
+	GATE_ANSWERED,
+};
+
+struct gate_conn {
+	struct gate_conn *next; /* by seq, while the keeper is asked */
+	struct conn *conn;
+	enum gate_state state;
+	bool telling; /* its write's bytes come */
+	bool waiting; /* in gate.waits */
+	/* The write that waits. */
+	uint64_t id, seq, rules, asked_ns, answered_ns;
+	uint32_t how;
+	enum gate_verdict answer;
+	enum disposition worst;
+	int rule;
+	uint64_t generation; /* of `rule` */
+	bool clear;	     /* clear HTTP: its packets wait, not its writes */
+	struct held held;
+	struct role_span *spans; /* to be masked */
+	size_t spans_n;
+};
+
+struct gate_watch {
+	struct held_text text;
+	bool touched;  /* it has bytes in the write in hand */
+	bool over;     /* all of its request was seen */
+	bool approved; /* by a grant */
+	enum disposition want, final;
+	int rule;
+	bool wanted[DATACLASS_MAX];
+	uint64_t body, body_left; /* bytes seen; of writes that went */
+	struct gate_outcome out;
+};
+
+/* gate_resolve.c: what becomes of a write by what its exchanges want: fills worst, rule, spans, and
+ * each exchange's `final`. told: bytes of the write that could be read. */
+void gate_resolve(struct gate *g, struct gate_conn *gc, bool unread);
+/* The write was refused (or tried to be), or went. */
+void gate_set_outcome(struct gate_conn *gc, unsigned mechanism, bool failed);
+void gate_set_left(struct gate_conn *gc);
+
+#endif
