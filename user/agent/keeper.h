@@ -26,6 +26,7 @@ struct pins;
 struct guard;
 struct control_call;
 struct keeper_gate;
+struct exec_gate;
 struct approvals;
 struct control_call;
 
@@ -53,6 +54,7 @@ struct keeper {
 	struct guard *guard;
 	bool settled; /* a former agent's links are gone */
 	struct keeper_gate *gate;
+	struct exec_gate *execs; /* NULL: no exec rules can be in force */
 	struct approvals *approvals;
 	struct priority priority;
 	unsigned received; /* messages of the worker, in this second */
@@ -103,6 +105,9 @@ const char *gates_refuse(struct keeper *k, const void *p, size_t n);
 const char *gates_mask(struct keeper *k, const void *p, size_t n);
 const char *gates_sock(struct keeper *k, const void *p, size_t n);
 const char *gates_pending(struct keeper *k, const void *p, size_t n);
+const char *gates_exec_rules(struct keeper *k, const void *p, size_t n);
+const char *gates_file_rules(struct keeper *k, const void *p, size_t n);
+const char *gates_tree(struct keeper *k, const void *p, size_t n);
 void on_approvals(void *keeper, struct control_call *call);
 void on_answer(void *keeper, struct control_call *call); /* approve, deny, revoke */
 

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "agent/approvals.h"
+#include "agent/exec_gate.h"
 #include "agent/folds.h"
 #include "agent/gate.h"
 #include "agent/control.h"
@@ -86,6 +87,25 @@ static bool seal(void *ctx, const uint8_t *control, size_t n)
 	return true;
 }
 
+static bool is_ours(void *ctx, pid_t pid)
+{
+	return keeper_owns(ctx, pid);
+}
+
+static void open_execs(struct keeper *k)
+{
+	const struct exec_gate_setup s = {.base = k->base,
+					  .bpf = k->bpf,
+					  .monitor = k->cfg->enforce == 0,
+					  .tell = tell,
+					  .ours = is_ours,
+					  .ctx = k};
+	int r = exec_gate_new(&s, &k->execs);
+
+	if (r)
+		log_err("no exec gate: %s", strerror(-r));
+}
+
 int gates_open(struct keeper *k)
 {
 	static const struct kgate_ops ops = {tell, spared};
@@ -96,6 +116,7 @@ int gates_open(struct keeper *k)
 		return r;
 	if (r)
 		log_warn("no gate: this build's kernel part has none of its maps");
+	open_execs(k);
 	r = approvals_open(k->cfg->state_dir, &to, k, &k->approvals);
 	if (r)
 		log_err("%s/approvals: %s", k->cfg->state_dir, strerror(-r));
@@ -105,6 +126,7 @@ int gates_open(struct keeper *k)
 void gates_close(struct keeper *k)
 {
 	approvals_close(k->approvals);
+	exec_gate_free(k->execs);
 	kgate_close(k->gate);
 }
 
@@ -120,6 +142,8 @@ void gates_tick(struct keeper *k)
 	if (k->gate)
 		kgate_tick(k->gate);
 	approvals_tick(k->approvals);
+	if (k->execs)
+		exec_gate_tick(k->execs);
 	if (folds >= 0 && told >= 0 && k->worker.fd >= 0)
 		folds_tick(folds, told, folded, k);
 	priority_tick(&k->priority, k->worker.pid, kgate_on(k->gate));
@@ -129,6 +153,8 @@ void gates_worker(struct keeper *k)
 {
 	priority_gone(&k->priority); /* another process, and ordinary */
 	approvals_resend(k->approvals);
+	if (k->execs)
+		exec_gate_worker(k->execs);
 }
 
 void gates_status(const struct keeper *k, json_t *into)
@@ -136,6 +162,10 @@ void gates_status(const struct keeper *k, json_t *into)
 	if (k->gate)
 		json_object_set_new(into, "gate", kgate_status(k->gate));
 	json_object_set_new(into, "approvals", approvals_status(k->approvals));
+	if (k->execs) {
+		json_object_set_new(into, "exec", exec_gate_status(k->execs));
+		exec_gate_backends(k->execs, json_object_get(into, "backends"));
+	}
 	json_object_set_new(into, "priority", priority_status(&k->priority));
 }
 
@@ -235,6 +265,27 @@ const char *gates_pending(struct keeper *k, const void *p, size_t n)
 	else
 		approvals_used(k->approvals, r->id);
 	return NULL;
+}
+
+const char *gates_exec_rules(struct keeper *k, const void *p, size_t n)
+{
+	const struct role_exec_rules *r = p;
+
+	return k->execs ? asked(exec_gate_rules(k->execs, r, (const void *)(r + 1)),
+				"exec rules that may not be")
+			: NULL;
+}
+
+const char *gates_file_rules(struct keeper *k, const void *p, size_t n)
+{
+	if (k->execs)
+		exec_gate_file_rules(k->execs, p);
+	return NULL;
+}
+
+const char *gates_tree(struct keeper *k, const void *p, size_t n)
+{
+	return k->execs ? asked(exec_gate_tree(k->execs, p), "a tree that may not be") : NULL;
 }
 
 /* --- what operators say ---------------------------------------------------------------------------------- */

@@ -116,10 +116,21 @@ static const char *on_judged(struct keeper *k, const void *p, size_t n)
 
 typedef const char *message_fn(struct keeper *k, const void *p, size_t n);
 static message_fn *const of_worker[ROLE__MAX] = {
-	[ROLE_TOOL] = on_tool,	   [ROLE_WATCH] = on_watch,   [ROLE_ASK] = on_ask,
-	[ROLE_KILL] = on_kill,	   [ROLE_KRULES] = on_krules, [ROLE_POLICY] = on_policy,
-	[ROLE_JUDGED] = on_judged, [ROLE_GATE] = gates_rules, [ROLE_REFUSE] = gates_refuse,
-	[ROLE_MASK] = gates_mask,  [ROLE_SOCK] = gates_sock,  [ROLE_PENDING] = gates_pending,
+	[ROLE_TOOL] = on_tool,
+	[ROLE_WATCH] = on_watch,
+	[ROLE_ASK] = on_ask,
+	[ROLE_KILL] = on_kill,
+	[ROLE_KRULES] = on_krules,
+	[ROLE_POLICY] = on_policy,
+	[ROLE_JUDGED] = on_judged,
+	[ROLE_GATE] = gates_rules,
+	[ROLE_REFUSE] = gates_refuse,
+	[ROLE_MASK] = gates_mask,
+	[ROLE_SOCK] = gates_sock,
+	[ROLE_PENDING] = gates_pending,
+	[ROLE_EXEC_RULES] = gates_exec_rules,
+	[ROLE_FILE_RULES] = gates_file_rules,
+	[ROLE_TREE] = gates_tree,
 };
 
 /* --- receiving ---------------------------------------------------------------------------------------- */

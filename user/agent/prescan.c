@@ -89,6 +89,7 @@ struct prescan {
 	void (*found)(void *ctx, int fd, const char *path);
 	bool (*idle)(void *ctx);
 	void *ctx;
+	void (*also)(void *ctx, int fd);
 	struct event *step;
 	struct folder *first, **last;
 	DIR *dir;
@@ -262,6 +263,8 @@ static void on_written(void *ctx, int fd)
 	struct written *room = NULL;
 	struct stat st;
 
+	if (p->also)
+		p->also(p->ctx, fd);
 	if (fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_size < LARGE / 16)
 		return;
 	p->writes++;
@@ -339,6 +342,11 @@ struct prescan *prescan_new(struct event_base *base,
 	}
 	begin(p);
 	return p;
+}
+
+void prescan_also(struct prescan *p, void (*written)(void *ctx, int fd))
+{
+	p->also = written;
 }
 
 void prescan_free(struct prescan *p)

@@ -14,6 +14,8 @@ struct prescan;
 struct prescan *prescan_new(struct event_base *base,
 			    void (*found)(void *ctx, int fd, const char *path),
 			    bool (*idle)(void *ctx), void *ctx);
+/* Besides: every file that was written, at once; told with the ctx of prescan_new. */
+void prescan_also(struct prescan *p, void (*written)(void *ctx, int fd));
 void prescan_free(struct prescan *p);
 void prescan_tick(struct prescan *p); /* once a second */
 json_t *prescan_status(const struct prescan *p);
