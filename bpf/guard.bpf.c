@@ -218,7 +218,7 @@ int guard_exit(struct bpf_raw_tracepoint_args *ctx)
 {
 	struct task_struct *t = (void *)ctx->args[0];
 	__u32 tgid = BPF_CORE_READ(t, tgid), zero = 0;
-	struct gate_settings *gate;
+	struct gate_settings *settings;
 	struct shared *s = shared_of();
 	struct guard_now *g = now_of();
 	bool ours = false;
@@ -235,9 +235,9 @@ int guard_exit(struct bpf_raw_tracepoint_args *ctx)
 		return 0;
 	g->gone_ns = bpf_ktime_get_boot_ns();
 	g->keeper = 0;
-	gate = bpf_map_lookup_elem(&gate, &zero);
-	if (gate)
-		gate->alive_ns = LONG_AGO;
+	settings = bpf_map_lookup_elem(&gate, &zero);
+	if (settings)
+		settings->alive_ns = LONG_AGO;
 	return 0;
 }
 

@@ -31,6 +31,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "agent/backends.h"
 #include "agent/bpf.h"
 #include "agent/config.h"
 #include "agent/lsm.h"
@@ -342,6 +343,7 @@ static void protect(struct guard *g, bool on)
 	if (g->now->until_ns == UINT64_MAX)
 		g->now->until_ns = 0;
 	g->locked = true;
+	backend_offer(NEED_GUARD, 30, GATE_LSM_GUARD, NULL);
 	log_info("guard: no other process may touch the agent, its files or its programs");
 }
 
@@ -368,6 +370,8 @@ int guard_open(struct bpf *b, const struct config *cfg, bool on,
 	g->exit = exit_prog ? pins_attach(bpf_pins(b), exit_prog, -1) : NULL;
 	if (!g->exit)
 		log_warn("guard_exit cannot be attached: the agent's end is noticed after 3 s");
+	backend_lack(NEED_GUARD, "lsm/bpf, ptrace_access_check, task_kill …",
+		     "BPF LSM is not in force, or --guard off");
 	g->now->signed_ = cfg->policy_key != NULL;
 	protect(g, on);
 	g->now->gone_ns = 0;

@@ -159,9 +159,9 @@ int pins_dir_put(int fd, const char *dir, const char *name)
 bool pins_map_kept(const struct bpf_map *m)
 {
 	static const char *const fresh[] = {
-		"conns",   "calls",    "go_calls",   "aead_procs", "verdicts",
-		"asleep",  "hits",     "proc_marks", "proc_execs", "socks",
-		"control", "net_wake", "net_on",     "gate_slots", "gate_waits",
+		"conns",  "calls",	"go_calls",   "aead_procs", "verdicts",	  "asleep",
+		"hits",	  "proc_marks", "proc_execs", "socks",	    "control",	  "net_wake",
+		"net_on", "gate_slots", "gate_waits", "stdios",	    "old_flight",
 	};
 	const char *name = bpf_map__name(m);
 
