@@ -56,5 +56,6 @@ int gate_mask_write(const struct gate_waiter *w, const struct role_span *spans, 
 enum sock_died { SOCK_DIED_DESTROYED = 1, SOCK_DIED_SHUT };
 int sock_die(uint32_t pid, uint64_t cookie);
 int sock_end(int sock, uint64_t cookie); /* the same, by a descriptor of ours */
+int sock_shut(int sock);		 /* its second way alone */
 
 #endif

@@ -171,16 +171,17 @@ static int destroy(int sock, uint64_t cookie)
 	return answer(diag);
 }
 
-int sock_end(int sock, uint64_t cookie)
+int sock_shut(int sock)
 {
-	int type = number(sock, SOL_SOCKET, SO_TYPE);
-
-	if (!destroy(sock, cookie))
-		return SOCK_DIED_DESTROYED;
 	/* A datagram socket has no end to tell its owner of; it may serve others as well. */
-	if (type != SOCK_STREAM)
+	if (number(sock, SOL_SOCKET, SO_TYPE) != SOCK_STREAM)
 		return -EOPNOTSUPP;
 	return shutdown(sock, SHUT_RDWR) && errno != ENOTCONN ? -errno : SOCK_DIED_SHUT;
+}
+
+int sock_end(int sock, uint64_t cookie)
+{
+	return destroy(sock, cookie) ? sock_shut(sock) : SOCK_DIED_DESTROYED;
 }
 
 int sock_die(uint32_t pid, uint64_t cookie)
