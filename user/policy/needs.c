@@ -118,3 +118,33 @@ uint32_t policy_needs_of(const struct pack *p, size_t i)
 		return bits | of_connect(&asked);
 	return bits | of_call(p, i, a);
 }
+
+struct policy_place policy_place_of(const struct pack *p, size_t i)
+{
+	const char *why = pack_krule_reason(p, i);
+
+	switch (pack_rule_action(p, i)->on) {
+	case FACTS_EXEC:
+		return (struct policy_place){"kernel", true, "before the program runs", ""};
+	case FACTS_TOOL_CALL:
+		return (struct policy_place){
+			"agent", false, "as soon as the model's answer names the tool",
+			"the model has been asked by then; what its agent does next has not"};
+	case FACTS_CONNECT:
+		if (!why)
+			return (struct policy_place){"kernel", true,
+						     "at connect, or at the ClientHello", ""};
+		return (struct policy_place){"agent", true, "at the ClientHello, which waits", why};
+	case FACTS_CALL:
+		break;
+	}
+	if (pack_rule_content(p, i))
+		return (struct policy_place){"agent", true, "at the write, which waits for it",
+					     why ?: ""};
+	if (!why)
+		return (struct policy_place){"kernel", true,
+					     "at connect, ClientHello or write, whichever is first "
+					     "to know enough",
+					     ""};
+	return (struct policy_place){"agent", false, "after it has seen what was sent", why};
+}

@@ -41,4 +41,13 @@ struct policy_needs {
 /* Bits of rule i, as if its pack were in enforce mode. */
 uint32_t policy_needs_of(const struct pack *p, size_t i);
 
+/* Who decides rule i, and where at the earliest: half a sentence. */
+struct policy_place {
+	const char *by; /* "kernel", "agent" */
+	bool before;	/* before the effect: the bytes have not left, the program does not run */
+	const char *where;
+	const char *reason; /* why not the kernel, or not before; "" */
+};
+struct policy_place policy_place_of(const struct pack *p, size_t i);
+
 #endif

@@ -45,6 +45,12 @@ static const struct {
 		     "            not: {completeness: [gap, gapp]}}\n"},
 	{"bad.yaml", "pack: bad\nversion: 1\nrules: []\n"},
 	{"\x1b[1m.yaml", "pack: [\n"},
+	{"folder/in.yaml", "pack: in\nversion: 1\nrevision: 4\nrules:\n"
+			   "  - {id: k, disposition: alert, match: {user: ci}}\n"
+			   "tests:\n"
+			   "  - {name: one, given: {user: ci}, expect: {rules: k}}\n"},
+	{"folder/prices.yaml", "prices: []\n"}, /* no pack, and nobody says it is one */
+	{"folder/more.yaml.bak", "pack: [\n"},
 };
 
 static int setup(void **state)
@@ -59,6 +65,8 @@ static int setup(void **state)
 	top = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (top < 0 || !mkdtemp(dir) || chdir(dir))
 		return -1;
+	if (mkdir("folder", 0755) || mkdir("empty", 0755))
+		return -1;
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
 		if (fs_write_atomic(files[i].name, files[i].text, strlen(files[i].text), 0644))
 			return -1;
@@ -70,6 +78,13 @@ static int teardown(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
 		unlink(files[i].name);
 	unlink("big.yaml");
+	unlink("folder/in.yaml.sig");
+	unlink("keys/ops.key");
+	unlink("keys/ops.key.pub");
+	unlink("keys/ops.vkey");
+	rmdir("keys");
+	rmdir("folder");
+	rmdir("empty");
 	pack_free(observe);
 	return fchdir(top) || close(top) || rmdir(dir);
 }
@@ -127,7 +142,9 @@ static const struct {
 	{{"check"}, 2, NULL, "no FILE given"},
 	{{"check", "--jsno", "good.yaml"}, 2, NULL, "unknown option --jsno"},
 	{{"check", "none.yaml"}, 3, NULL, "none.yaml: cannot be read: No such file"},
-	{{"check", "."}, 3, NULL, ".: cannot be read: Is a directory"},
+	{{"check", "empty"}, 1, NULL, "no pack in there"},
+	{{"check", "folder"}, 0, "folder/in.yaml: valid: in 1, ", NULL},
+	{{"test", "folder"}, 0, "1 passed, 0 failed\n", NULL},
 	{{"check", "big.yaml"}, 1, NULL, "big.yaml:1: larger than 196608 bytes"},
 	{{"check", "bad.yaml"},
 	 1,
@@ -140,14 +157,15 @@ static const struct {
 	 NULL},
 	{{"check", "good.yaml"},
 	 0,
-	 "  kill k: decided by the kernel, before the bytes leave\n",
+	 "  kill k: decided by the kernel, at connect, ClientHello or write, whichever is first to "
+	 "know enough\n",
 	 NULL},
 	{{"check", "good.yaml"},
 	 0,
-	 "  kill a: decided by the agent, after it has seen what was sent: it asks for model, "
+	 "  kill a: decided by the agent, at the write, which waits for it: it asks for model, "
 	 "which only the request shows\n",
 	 NULL},
-	{{"check", "fails.yaml"}, 0, "mode is monitor: nothing is killed", NULL},
+	{{"check", "fails.yaml"}, 0, "mode is monitor: nothing is refused, masked or killed", NULL},
 	{{"check", "odd.yaml"},
 	 0,
 	 "odd.yaml:6: warning: rule r: service \"oppenai\" never matches: ",
@@ -242,7 +260,7 @@ static void test_check_json(void **state)
 	assert_string_equal(by[0], "kernel");
 	assert_true(before[0]);
 	assert_string_equal(by[1], "agent");
-	assert_false(before[1]);
+	assert_true(before[1]);
 	assert_false(valid[1]);
 	assert_string_equal(error, "bad.yaml:3: rules is empty; expected at least one rule");
 	json_decref(j);
@@ -268,6 +286,106 @@ static void test_test_json(void **state)
 	assert_true(case_ok[1] && passed == 1 && failed == 1);
 	assert_string_equal(name, "one");
 	assert_string_equal(detail, "disposition: expected allow, got kill");
+	json_decref(j);
+}
+
+/* In this order: each step stands on those before. */
+static void test_signing(void **state)
+{
+	static const struct {
+		const char *args[ARGS];
+		int code;
+		const char *out, *err;
+	} step[] = {
+		{{"keygen", "-o", "keys"}, 2, NULL, "--name: one word"},
+		{{"keygen", "-o", "keys", "--name", "a/b"}, 2, NULL, "--name: one word"},
+		{{"keygen", "-o", "keys", "--name", "ops"}, 0, "ops+", NULL},
+		{{"keygen", "-o", "keys", "--name", "ops"}, 1, NULL, "is there already"},
+		{{"verify", "folder/in.yaml", "--key", "keys/ops.vkey"},
+		 3,
+		 NULL,
+		 "in.yaml.sig: No"},
+		{{"sign", "good.yaml", "--key", "keys/ops.key"}, 1, NULL, "gives no revision"},
+		{{"sign", "bad.yaml", "--key", "keys/ops.key"}, 1, NULL, "bad.yaml:3"},
+		{{"sign", "folder/in.yaml"}, 2, NULL, "--key"},
+		{{"sign", "folder/in.yaml", "--key", "keys/ops.vkey"}, 3, NULL, "not a PEM"},
+		{{"sign", "folder/in.yaml", "--key", "keys/ops.key", "--revision", "5"},
+		 1,
+		 NULL,
+		 "the pack says revision 4"},
+		{{"sign", "folder/in.yaml", "--key", "keys/ops.key"},
+		 0,
+		 "folder/in.yaml.sig: in 1, revision 4, signed by ops\n",
+		 NULL},
+		{{"verify", "folder/in.yaml", "--key", "keys/ops.vkey"},
+		 0,
+		 "signed by ops\n",
+		 NULL},
+		{{"verify", "folder/in.yaml", "--key", "keys/ops.key.pub"}, 0, "revision 4", NULL},
+		{{"verify", "--json", "folder/in.yaml", "-k", "keys/ops.vkey"},
+		 0,
+		 "\"signer\": \"ops\"",
+		 NULL},
+		{{"verify", "folder/in.yaml", "--key", "keys/ops.key"},
+		 3,
+		 NULL,
+		 "not an Ed25519 pub"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(step); i++) {
+		_cleanup_free_ char *out = NULL, *err = NULL;
+		int code = run(step[i].args, &out, &err);
+		bool out_ok = step[i].out ? strstr(out, step[i].out) != NULL : !*out;
+		bool err_ok = step[i].err ? strstr(err, step[i].err) != NULL : !*err;
+
+		if (code != step[i].code || !out_ok || !err_ok)
+			fail_msg("step %zu: exit %d\nstdout: %s\nstderr: %s", i, code, out, err);
+	}
+}
+
+/* Every change of the pack or of its signature is seen. */
+static void test_tampered(void **state)
+{
+	static const char *const verify[ARGS] = {"verify", "folder/in.yaml", "--key",
+						 "keys/ops.vkey"};
+	static const char *const names[] = {"folder/in.yaml", "folder/in.yaml.sig"};
+
+	for (size_t f = 0; f < ARRAY_SIZE(names); f++) {
+		_cleanup_free_ char *text = NULL;
+		size_t n;
+
+		assert_int_equal(fs_read(names[f], 65536, &text, &n), 0);
+		for (size_t i = 0; i < n; i++) {
+			_cleanup_free_ char *out = NULL, *err = NULL;
+
+			text[i] ^= 1;
+			assert_int_equal(fs_write_atomic(names[f], text, n, 0644), 0);
+			assert_int_equal(run(verify, &out, &err), 1);
+			assert_string_equal(out, "");
+			text[i] ^= 1;
+		}
+		assert_int_equal(fs_write_atomic(names[f], text, n, 0644), 0);
+	}
+}
+
+static void test_diff(void **state)
+{
+	static const char *const same[ARGS] = {"diff", "good.yaml", "good.yaml"};
+	static const char *const other[ARGS] = {"diff", "good.yaml", "fails.yaml"};
+	static const char *const json[ARGS] = {"diff", "--json", "good.yaml", "fails.yaml"};
+	_cleanup_free_ char *out = NULL, *err = NULL, *out2 = NULL, *err2 = NULL, *out3 = NULL,
+			    *err3 = NULL;
+	json_t *j;
+
+	assert_int_equal(run(same, &out, &err), 0);
+	assert_string_equal(out, "no difference in what is decided\n");
+	assert_int_equal(run(other, &out2, &err2), 1);
+	assert_non_null(strstr(out2, "removed rule a"));
+	assert_non_null(strstr(out2, "changed pack: mode\n    - enforce\n    + monitor\n"));
+	assert_int_equal(run(json, &out3, &err3), 1);
+	j = json_loads(out3, 0, NULL);
+	assert_true(json_array_size(json_object_get(j, "changes")) >= 2);
+	assert_true(json_is_false(json_object_get(j, "same")));
 	json_decref(j);
 }
 
@@ -308,8 +426,8 @@ static void test_names(void **state)
 static void test_shipped(void **state)
 {
 	static const char *const args[][ARGS] = {
-		{"check", "--strict", "policies/observe.yaml", "policies/allowlist.yaml"},
-		{"test", "--strict", "policies/observe.yaml", "policies/allowlist.yaml"},
+		{"check", "--strict", "policies"},
+		{"test", "--strict", "policies"},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(args); i++) {
@@ -364,9 +482,15 @@ static void test_observe_names_every_class(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rows),	   cmocka_unit_test(test_warnings_are_exact),
-		cmocka_unit_test(test_check_json), cmocka_unit_test(test_test_json),
-		cmocka_unit_test(test_names),	   cmocka_unit_test(test_observe_names_every_class),
+		cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_warnings_are_exact),
+		cmocka_unit_test(test_check_json),
+		cmocka_unit_test(test_test_json),
+		cmocka_unit_test(test_signing),
+		cmocka_unit_test(test_tampered),
+		cmocka_unit_test(test_diff),
+		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_observe_names_every_class),
 		cmocka_unit_test(test_shipped),
 	};
 
