@@ -301,7 +301,7 @@ static __always_inline int check_mapping(struct file *f)
 		return 0;
 	look_at(&l, f);
 	if (!find_file(&l, s->generation))
-		bits = of_the_system(&l) ? 0 : s->allowlist;
+		bits = l.bits | (of_the_system(&l) ? 0 : s->allowlist);
 	else if (l.flags & EXEC_ALWAYS)
 		return 0;
 	else

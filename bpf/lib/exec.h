@@ -3,7 +3,8 @@
  * What the exec rules say of one file for the calling process. In: an inode, and who runs it. Out: the
  * bits that refuse. The file's part of it was worked out in user space for one generation of the file
  * (device, inode, size, time of change): another is a file nobody has looked at, of which only the
- * rules in `closed` say anything. A file without a name (memfd, deleted) is on no list.
+ * rules in `closed` say anything, and those that refused the generation before. A file without a name
+ * (memfd, deleted) is on no list.
  */
 #ifndef PROBITY_BPF_EXEC_H
 #define PROBITY_BPF_EXEC_H
@@ -52,7 +53,7 @@ struct inode___before_6_11 {
 struct look {
 	struct exec_key key;
 	__u64 ctime_ns, size;
-	__u64 bits;	 /* rules that name it */
+	__u64 bits;	 /* rules that name it, or named the generation before */
 	__u64 forbidden; /* those that only a tool call of a model put in force here */
 	__u32 flags;	 /* EXEC_*; 0 = nobody has looked at it */
 	__u32 nlink, uid, mode;
@@ -101,8 +102,10 @@ static __noinline int find_file(struct look *l, __u64 generation)
 {
 	struct exec_value *v = l ? bpf_map_lookup_elem(&exec_files, &l->key) : NULL;
 
-	if (!l || !v || v->ctime_ns != l->ctime_ns || v->size != l->size ||
-	    !rules_of(v->of, generation, &l->bits))
+	if (!l || !v || !rules_of(v->of, generation, &l->bits))
+		return 0;
+	/* Touched, linked or written: what refused it refuses it until it was looked at again. */
+	if (v->ctime_ns != l->ctime_ns || v->size != l->size)
 		return 0;
 	l->flags = v->flags;
 	return 1;
@@ -204,7 +207,7 @@ static __always_inline __u64 bits_on(const struct look *l, const struct exec_set
 		return 0;
 	if (l->flags)
 		return l->bits & who;
-	return who & (s->closed | (l->nlink ? 0 : s->allowlist));
+	return who & (l->bits | s->closed | (l->nlink ? 0 : s->allowlist));
 }
 
 #endif
