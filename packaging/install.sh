@@ -18,7 +18,7 @@ files() { # mode source target
 	0644 packaging/systemd/probity.sysusers $prefix/lib/sysusers.d/probity.conf
 	0644 packaging/completion/probity.bash $prefix/share/bash-completion/completions/probity
 	END
-	for f in policies/*.yaml; do
+	for f in policies/*.yaml policies/pack.schema.json; do
 		[ "$f" = policies/catalog.yaml ] || echo "0644 $f $prefix/share/probity/$f"
 	done
 	for f in docs/man/*.[1-8]; do

@@ -130,6 +130,69 @@ static void test_long_detail(void **state)
 	assert_true(len > 900 && len < 1024);
 }
 
+struct last {
+	char name[128], detail[512];
+	bool ok;
+};
+
+static void keep_last(void *ctx, const char *name, bool ok, const char *detail)
+{
+	struct last *l = ctx;
+
+	snprintf(l->name, sizeof(l->name), "%s", name);
+	snprintf(l->detail, sizeof(l->detail), "%s", detail);
+	l->ok = ok;
+}
+
+/* `coverage: full`: a rule that no case shows both ways is a failure, and its name is said. */
+static void test_coverage(void **state)
+{
+	static const struct {
+		const char *tests, *detail; /* NULL: covered */
+	} row[] = {
+		{"  - {name: a, given: {user: a}, expect: {rules: [a]}}\n"
+		 "  - {name: b, given: {on: exec, exe: /b}, expect: {rules: [b]}}\n"
+		 "  - {name: c, given: {on: exec, exe: /c}, expect: {rules: []}}\n"
+		 "  - {name: d, given: {user: d}, expect: {rules: []}}\n",
+		 NULL},
+		{"  - {name: a, given: {user: a}, expect: {rules: [a]}}\n"
+		 "  - {name: c, given: {on: exec, exe: /c}, expect: {rules: []}}\n"
+		 "  - {name: d, given: {user: d}, expect: {rules: []}}\n",
+		 "fires in no test: b"},
+		/* quiet on another subject is no quiet */
+		{"  - {name: a, given: {user: a}, expect: {rules: [a]}}\n"
+		 "  - {name: b, given: {on: exec, exe: /b}, expect: {rules: [b]}}\n",
+		 "stays quiet in no test of its subject: a b"},
+		/* nor is unknown */
+		{"  - {name: a, given: {user: d}, expect: {rules: []}}\n"
+		 "  - {name: d, given: {stage: process, user: a}, expect: {unknown: [a]}}\n"
+		 "  - {name: b, given: {on: exec, exe: /b}, expect: {rules: [b]}}\n"
+		 "  - {name: c, given: {on: exec, exe: /c}, expect: {rules: []}}\n",
+		 "fires in no test: a"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(row); i++) {
+		_cleanup_(pack_freep) struct pack *p = NULL;
+		char yaml[2048], err[512] = "";
+		struct last last = {};
+		size_t total, failures;
+
+		snprintf(yaml, sizeof(yaml),
+			 "pack: p\nversion: 1\ncoverage: full\nrules:\n"
+			 "  - {id: a, disposition: alert, match: {user: a, not: {model: m}}}\n"
+			 "  - {id: b, on: exec, disposition: deny, match: {exe: /b}}\ntests:\n%s",
+			 row[i].tests);
+		if (pack_parse("f", yaml, strlen(yaml), &p, err, sizeof(err)))
+			fail_msg("%s", err);
+		failures = pack_test(p, keep_last, &last, &total);
+		assert_int_equal(failures, row[i].detail ? 1 : 0);
+		assert_int_equal(total, pack_tests(p) + 1);
+		assert_memory_equal(last.name, "coverage", 8);
+		assert_int_equal(last.ok, !row[i].detail);
+		assert_string_equal(last.detail, row[i].detail ? row[i].detail : "");
+	}
+}
+
 static void must_pass(void *ctx, const char *name, bool ok, const char *detail)
 {
 	if (!ok)
@@ -173,9 +236,8 @@ static void test_shipped(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rows),
-		cmocka_unit_test(test_no_tests),
-		cmocka_unit_test(test_long_detail),
+		cmocka_unit_test(test_rows),	    cmocka_unit_test(test_no_tests),
+		cmocka_unit_test(test_long_detail), cmocka_unit_test(test_coverage),
 		cmocka_unit_test(test_shipped),
 	};
 
