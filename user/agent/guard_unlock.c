@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "agent/config.h"
 #include "agent/control.h"
@@ -55,6 +56,17 @@ static void hex(const uint8_t *p, size_t n, char *to)
 		snprintf(to + 2 * i, 3, "%02x", p[i]);
 }
 
+/* What the note is for: this machine, also where it has no id of its own. */
+static const char *host(const struct guard *g)
+{
+	static char name[256];
+
+	if (g->cfg->host_id && g->cfg->host_id[0])
+		return g->cfg->host_id;
+	gethostname(name, sizeof(name) - 1);
+	return name[0] ? name : "localhost";
+}
+
 void guard_challenge(struct guard *g, struct control_call *call)
 {
 	char nonce[2 * NONCE_BYTES + 1];
@@ -94,7 +106,7 @@ static int wanted(struct guard *g, uint64_t for_s, char *to, size_t cap)
 	if (until < guard_boot_ns())
 		return -ETIME;
 	hex(g->nonce, sizeof(g->nonce), nonce);
-	return unlock_note_text(nonce, g->cfg->host_id, for_s, to, cap) ? 0 : -EMSGSIZE;
+	return unlock_note_text(nonce, host(g), for_s, to, cap) ? 0 : -EMSGSIZE;
 }
 
 /* NULL: signed by the key of this host. */
