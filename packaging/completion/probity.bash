@@ -58,7 +58,7 @@ _probity() {
 		verify) mapfile -t COMPREPLY < <(compgen -d -- "$cur") ;;
 		approve | deny | revoke)
 			mapfile -t COMPREPLY < <(compgen -W "$("$program" approvals --json 2>/dev/null |
-				sed -n 's/^ *"id": "\([a-z2-7]*\)".*/\1/p')" -- "$cur")
+				sed -n 's/^ *"id": "\([a-z2-9]*\)".*/\1/p')" -- "$cur")
 			;;
 		policy | tls) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
 		esac

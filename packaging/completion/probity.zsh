@@ -24,7 +24,7 @@ if [[ $words[CURRENT] == -* ]]; then
 	return
 fi
 if [[ $words[2] == (approve|deny|revoke) ]]; then
-	verbs=(${(f)"$($program approvals --json 2>/dev/null | sed -n 's/^ *"id": "\([a-z2-7]*\)".*/\1/p')"})
+	verbs=(${(f)"$($program approvals --json 2>/dev/null | sed -n 's/^ *"id": "\([a-z2-9]*\)".*/\1/p')"})
 	_describe id verbs
 	return
 fi

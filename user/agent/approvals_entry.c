@@ -82,7 +82,7 @@ bool id_valid(const char *id)
 	size_t n = strnlen(id, sizeof(((struct role_pending *)0)->id));
 
 	return n >= 4 && n < sizeof(((struct role_pending *)0)->id) &&
-	       strspn(id, "abcdefghijklmnopqrstuvwxyz234567") == n;
+	       strspn(id, "abcdefghijklmnopqrstuvwxyz23456789") == n;
 }
 
 /* --- JSON ----------------------------------------------------------------------------------------- */

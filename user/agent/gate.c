@@ -42,7 +42,7 @@
 
 struct keeper_gate {
 	struct bpf *b;
-	int todo, waits, marks, names;
+	int todo, waits, marks, names, upto;
 	struct gate_settings *set; /* mapped */
 	struct role_gate next;	   /* told, its kernel rules still to come */
 	uint64_t in_force;	   /* generation of the kernel rules */
@@ -87,6 +87,7 @@ int kgate_open(struct bpf *b, bool monitor, const struct kgate_ops *ops, void *c
 	g->waits = bpf_map_named(b, "gate_waits");
 	g->marks = bpf_map_named(b, "sock_verdicts");
 	g->names = bpf_map_named(b, "sock_rules");
+	g->upto = bpf_map_named(b, "sock_upto");
 	g->set = settings < 0 ? MAP_FAILED
 			      : mmap(NULL, getpagesize(), PROT_READ | PROT_WRITE, MAP_SHARED,
 				     settings, 0);
@@ -334,13 +335,17 @@ static int sock_verdict(struct keeper_gate *g, const struct role_sock *r)
 		uint64_t rules, generation;
 	} name = {r->rules, g->in_force}; /* struct sock_rules of bpf/maps.h */
 	_cleanup_close_ int sock = sockwalk_find(r->pid, r->cookie);
-	int e;
+	int e = 0;
 
 	if (sock < 0)
 		return sock;
 	if (r->rules && bpf_map_update_elem(g->names, &r->cookie, &name, BPF_ANY))
 		return -errno;
-	e = mark(g, r->cookie, r->verdict);
+	if (r->verdict == SOCK_PASS && r->upto)
+		e = bpf_map_update_elem(g->upto, &r->cookie, &r->upto, BPF_ANY) ? -errno : 0;
+	else
+		bpf_map_delete_elem(g->upto, &r->cookie);
+	e = e ?: mark(g, r->cookie, r->verdict);
 	if (e)
 		return e;
 	if (r->verdict == SOCK_PASS)

@@ -35,6 +35,7 @@
 
 #include "agent/config.h"
 #include "agent/confine.h"
+#include "agent/priority.h"
 #include "agent/ring.h"
 #include "agent/worker/conns.h"
 #include "agent/worker/denials.h"
@@ -425,6 +426,8 @@ static int prepare(const struct config *cfg, const struct worker_fds *fds, uint3
 		log_err("cannot start: %s", strerror(-r));
 		return r;
 	}
+	if (cfg->enforce && priority_lock(&what)) /* writes may wait for us */
+		log_warn("memory is not locked: it may be paged out while a write waits");
 	r = confine_user(cfg->user, &c.uid, &c.gid, &user);
 	if (!r) {
 		what = "unprivileged user";
