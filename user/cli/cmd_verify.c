@@ -17,7 +17,8 @@
 
 static const char *const schema_name[] = {[RECORD_AI_CALL] = "AI calls",
 					  [RECORD_CONTROL] = "control",
-					  [RECORD_MCP_CALL] = "tool requests"};
+					  [RECORD_MCP_CALL] = "tool requests",
+					  [RECORD_DENIAL] = "denials"};
 
 static void progress(void *ctx, uint64_t done, uint64_t all)
 {

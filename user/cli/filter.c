@@ -54,6 +54,20 @@ static bool mcp_match(const struct filter *f, const Probity__V1__McpCall *c)
 	       (!f->incomplete || strcmp(c->completeness, "complete"));
 }
 
+static bool denial_match(const struct filter *f, const Probity__V1__Denial *d)
+{
+	const char *tool[] = {d->tool ? d->tool->id : "", d->tool ? d->tool->name : "",
+			      render_denial_program(d)};
+	const char *service[] = {d->service ? d->service->id : "", d->server_address,
+				 render_denial_subject(d)};
+	const char *verdict[] = {d->decision ? d->decision->disposition : "",
+				 render_decision(d->decision)};
+
+	return glob_any(f->tool, tool, 3) && glob_any(f->service, service, 3) && !f->model &&
+	       glob_any(f->disposition, verdict, 2) &&
+	       glob(f->user, d->process ? d->process->user : "") && !f->incomplete;
+}
+
 static bool asks_calls(const struct filter *f)
 {
 	return f->tool || f->service || f->model || f->user || f->disposition || f->incomplete;
@@ -67,6 +81,8 @@ bool filter_match(const struct filter *f, const struct sealed *s)
 		return !f->control && call_match(f, s->call);
 	if (s->mcp)
 		return !f->control && mcp_match(f, s->mcp);
+	if (s->denial)
+		return !f->control && denial_match(f, s->denial);
 	if (asks_calls(f))
 		return false;
 	return f->all || (f->control && s->control);

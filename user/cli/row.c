@@ -84,6 +84,22 @@ static void mcp_row(const Probity__V1__McpCall *c, struct row *ret)
 	SET(ret->completeness, c->completeness);
 }
 
+/* What was refused stands in the service's column. */
+static void denial_row(const Probity__V1__Denial *d, struct row *ret)
+{
+	ret->mcp = true;
+	SET(ret->user, d->process ? d->process->user : "");
+	if (!ret->user[0] && d->process)
+		snprintf(ret->user, sizeof(ret->user), "%u", d->process->uid);
+	if (d->tool && d->tool->id[0])
+		SET(ret->tool, d->tool->id);
+	else
+		in_parentheses(ret->tool, sizeof(ret->tool), render_denial_program(d));
+	SET(ret->service, render_denial_subject(d));
+	SET(ret->operation, d->kind);
+	SET(ret->verdict, render_decision(d->decision));
+}
+
 void row_from(const struct sealed *s, struct row *ret)
 {
 	_cleanup_free_ char *line = NULL;
@@ -101,6 +117,10 @@ void row_from(const struct sealed *s, struct row *ret)
 		mcp_row(s->mcp, ret);
 		return;
 	}
+	if (s->denial) {
+		denial_row(s->denial, ret);
+		return;
+	}
 	ret->control = true;
 	ret->loss = s->control && s->control->kind == PROBITY__V1__CONTROL__KIND__LOSS;
 	line = render_line(s);
@@ -110,9 +130,9 @@ void row_from(const struct sealed *s, struct row *ret)
 
 enum style row_verdict_style(const struct row *r)
 {
-	if (!strcmp(r->verdict, "killed"))
+	if (!strcmp(r->verdict, "killed") || !strcmp(r->verdict, "denied"))
 		return ALARM;
-	if (!strcmp(r->verdict, "kill failed") || !strcmp(r->verdict, "would kill"))
+	if (strstr(r->verdict, "failed") || !strncmp(r->verdict, "would", 5))
 		return BAD;
 	if (!strcmp(r->verdict, "alert"))
 		return WARN;

@@ -9,7 +9,7 @@
 struct row {
 	uint64_t seq, wall_ns;
 	bool control;	   /* then only note is set */
-	bool mcp;	   /* a request to a tool server */
+	bool mcp;	   /* no call to a model: a request to a tool server, a denial */
 	bool loss, shadow; /* a LOSS record; a service nobody knows */
 	int64_t in, out;   /* tokens, -1 unknown */
 	/* all printable */

@@ -30,6 +30,8 @@ int sealed_open(const uint8_t *record, size_t n, const uint8_t *sig, struct seal
 		s.control = probity__v1__control__unpack(NULL, s.head.payload_len, s.head.payload);
 	else if (s.head.schema == RECORD_MCP_CALL)
 		s.mcp = probity__v1__mcp_call__unpack(NULL, s.head.payload_len, s.head.payload);
+	else if (s.head.schema == RECORD_DENIAL)
+		s.denial = probity__v1__denial__unpack(NULL, s.head.payload_len, s.head.payload);
 	*ret = s;
 	return 0;
 }
@@ -42,7 +44,10 @@ void sealed_done(struct sealed *s)
 		probity__v1__control__free_unpacked(s->control, NULL);
 	if (s->mcp)
 		probity__v1__mcp_call__free_unpacked(s->mcp, NULL);
+	if (s->denial)
+		probity__v1__denial__free_unpacked(s->denial, NULL);
 	s->call = NULL;
+	s->denial = NULL;
 	s->control = NULL;
 	s->mcp = NULL;
 }
@@ -52,6 +57,7 @@ const char *render_kind(const struct sealed *s)
 	return s->head.schema == RECORD_AI_CALL	   ? "ai_call"
 	       : s->head.schema == RECORD_CONTROL  ? "control"
 	       : s->head.schema == RECORD_MCP_CALL ? "mcp_call"
+	       : s->head.schema == RECORD_DENIAL   ? "denial"
 						   : "unknown";
 }
 
@@ -62,12 +68,28 @@ const char *render_verdict(const Probity__V1__AiCall *c)
 
 const char *render_decision(const Probity__V1__Decision *d)
 {
+	static const struct {
+		const char *effect, *text;
+	} effects[] = {
+		{"killed", "killed"},
+		{"kill_failed", "kill failed"},
+		{"would_kill", "would kill"},
+		{"denied", "denied"},
+		{"deny_failed", "deny failed"},
+		{"would_deny", "would deny"},
+		{"held", "held"},
+		{"hold_failed", "hold failed"},
+		{"would_hold", "would hold"},
+		{"redacted", "redacted"},
+		{"redact_failed", "redact failed"},
+		{"would_redact", "would redact"},
+	};
+
 	if (!d || !d->disposition[0])
 		return "";
-	if (!strcmp(d->effect, "killed"))
-		return "killed";
-	if (!strcmp(d->effect, "kill_failed"))
-		return "kill failed";
+	for (size_t i = 0; i < ARRAY_SIZE(effects); i++)
+		if (!strcmp(d->effect, effects[i].effect))
+			return effects[i].text;
 	if (!strcmp(d->disposition, "kill"))
 		return "would kill";
 	return !strcmp(d->disposition, "alert") ? "alert" : "allow";
@@ -75,8 +97,8 @@ const char *render_decision(const Probity__V1__Decision *d)
 
 const char *render_control_kind(const Probity__V1__Control *c)
 {
-	static const char *const name[] = {"unspecified", "start", "stop",
-					   "policy",	  "loss",  "repair"};
+	static const char *const name[] = {"unspecified", "start",  "stop",	"policy",
+					   "loss",	  "repair", "approval", "guard"};
 
 	return (unsigned)c->kind < ARRAY_SIZE(name) ? name[c->kind] : "unknown";
 }
@@ -293,6 +315,7 @@ json_t *render_json(const struct sealed *s)
 	const ProtobufCMessage *m = s->call	 ? &s->call->base
 				    : s->control ? &s->control->base
 				    : s->mcp	 ? &s->mcp->base
+				    : s->denial	 ? &s->denial->base
 						 : NULL;
 	char when[40];
 	json_t *o;

@@ -3,7 +3,7 @@
  * A sealed record made readable: as a JSON object, as one line, as a page, as a decision
  * certificate. Used by the CLI and the collector. PURE; checks no signature (keys.h does).
  *
- * JSON: {"seq", "time", "kind": "ai_call" | "control" | "mcp_call", every field of the payload under its name in
+ * JSON: {"seq", "time", "kind": "ai_call" | "control" | "mcp_call" | "denial", every field of the payload under its name in
  * proto/record.proto, "record": {chain, epoch, id, …, leaf, signature}}; a control record's own kind
  * is under "control" ("start", "loss", …). Numbers, booleans and lists are always there; an empty text or byte string and an absent optional are left out ("unknown").
  * Bytes are lower-case hex, the signature is base64, connection_id a decimal string.
@@ -27,6 +27,7 @@ struct sealed {
 	Probity__V1__AiCall *call;
 	Probity__V1__Control *control;
 	Probity__V1__McpCall *mcp;
+	Probity__V1__Denial *denial;
 };
 /* 0; -EBADMSG with *ret_why from record_decode. A payload that does not unpack is no error. */
 int sealed_open(const uint8_t *record, size_t n, const uint8_t *sig, struct sealed *ret,
@@ -34,8 +35,8 @@ int sealed_open(const uint8_t *record, size_t n, const uint8_t *sig, struct seal
 void sealed_done(struct sealed *s);
 #define _cleanup_sealed_ _cleanup_(sealed_done)
 
-const char *render_kind(const struct sealed *s); /* ai_call, control, mcp_call, unknown */
-/* allow, alert, killed, would kill, kill failed; "" without a decision: static. */
+const char *render_kind(const struct sealed *s); /* ai_call, control, mcp_call, denial, unknown */
+/* allow, alert, denied, would deny, deny failed, …; "" without a decision: static. */
 const char *render_verdict(const Probity__V1__AiCall *c);
 const char *render_decision(const Probity__V1__Decision *d);	/* the same; NULL is fine */
 const char *render_control_kind(const Probity__V1__Control *c); /* start, stop, policy, … */
@@ -43,6 +44,8 @@ bool render_shadow(const Probity__V1__AiCall *c); /* a service nobody entered in
 const char *render_program(const Probity__V1__AiCall *c); /* last part of the exe path, raw */
 /* Of a request to a tool server: the AI tool or program that asks; the server's name for itself, or
  * its program or address; ok, error, unanswered. */
+const char *render_denial_program(const Probity__V1__Denial *d);
+const char *render_denial_subject(const Probity__V1__Denial *d);
 const char *render_mcp_client(const Probity__V1__McpCall *c);
 const char *render_mcp_server(const Probity__V1__McpCall *c);
 const char *render_mcp_result(const Probity__V1__McpCall *c);

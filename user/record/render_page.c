@@ -121,6 +121,8 @@ char *render_line(const struct sealed *s)
 		call_line(f, s->call);
 	else if (s->mcp)
 		render_mcp_line(f, s->mcp);
+	else if (s->denial)
+		render_denial_line(f, s->denial);
 	else if (s->control)
 		control_line(f, s->control);
 	else
@@ -469,6 +471,8 @@ char *render_detail(const struct sealed *s)
 		page_call(f, s->call);
 	else if (s->mcp)
 		render_mcp_page(f, s->mcp);
+	else if (s->denial)
+		render_denial_page(f, s->denial);
 	else if (s->control)
 		page_control(f, s->control);
 	else

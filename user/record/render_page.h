@@ -21,6 +21,8 @@ const char *page_first(const char *a, const char *b, const char *c); /* that is 
 
 void page_decision(FILE *f, const Probity__V1__Decision *d); /* NULL: none recorded */
 
+void render_denial_line(FILE *f, const Probity__V1__Denial *d);
+void render_denial_page(FILE *f, const Probity__V1__Denial *d);
 void render_mcp_line(FILE *f, const Probity__V1__McpCall *c);
 void render_mcp_page(FILE *f, const Probity__V1__McpCall *c);
 
