@@ -165,6 +165,31 @@ static __always_inline bool told_already(struct task_struct *t, __u32 tgid)
 	return bpf_map_update_elem(&ended, &k, &one, BPF_NOEXIST) == -EEXIST;
 }
 
+/* A write of this thread that waits for a verdict by being made again will not be. */
+static __always_inline void gate_exit(__u32 tid)
+{
+	struct call *c = bpf_map_lookup_elem(&calls, &tid);
+	struct gate_wait_key k = {};
+	struct event_gate_end *e;
+
+	if (!c || !c->hold.seq)
+		return;
+	k.seq = c->hold.seq;
+	bpf_map_delete_elem(&gate_waits, &k);
+	e = reserve(sizeof(*e));
+	if (!e)
+		return;
+	__builtin_memset(e, 0, sizeof(*e));
+	head(&e->h, EVENT_GATE_END, sizeof(*e));
+	e->h.conn = c->hold.conn;
+	e->h.start_ns = c->hold.start_ns;
+	e->seq = c->hold.seq;
+	e->waited_ns = bpf_ktime_get_ns() - c->hold.since_ns;
+	e->verdict = GATE_TIMEOUT;
+	e->refused = 1; /* by its own end */
+	commit(e);
+}
+
 SEC("raw_tp/sched_process_exit")
 int proc_exit(struct bpf_raw_tracepoint_args *ctx)
 {
@@ -174,6 +199,7 @@ int proc_exit(struct bpf_raw_tracepoint_args *ctx)
 	struct event *e;
 	int code;
 
+	gate_exit(tid);
 	bpf_map_delete_elem(&calls, &tid);
 	if (BPF_CORE_READ(t, signal, live.counter) != 0)
 		return 0; /* other threads go on */

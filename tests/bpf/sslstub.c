@@ -1,13 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * A libssl that moves nothing and answers what it is told to: so that bpf_check can have any result
- * of any call. stub_ret: 0 = all of it was moved, > 0 = that much, < 0 = failed. stub_nest: how deep
+ * of any call. SSL_write also says that it ran, and with what. stub_ret: 0 = all of it was moved, > 0 = that much, < 0 = failed. stub_nest: how deep
  * the calls go through one another, as OpenSSL's own do.
  */
 #include <stddef.h>
 
+#include <string.h>
+#include <unistd.h>
+
 long stub_ret;
 int stub_nest;
+
+/* Of writes that ran: how many, and the beginning of the last. stub_fd: where they go, or -1. */
+long stub_ran;
+char stub_last[256];
+int stub_fd = -1;
 
 #define PROBED __attribute__((noinline, noipa))
 #define KEEP __asm__ volatile("" ::: "memory") /* no tail calls, nothing merged */
@@ -26,6 +34,14 @@ void SSL_free(void *ssl);
 int SSL_clear(void *ssl);
 long SSL_ctrl(void *ssl, int cmd, long larg, void *parg);
 
+static void ran(const void *buf, size_t n)
+{
+	stub_ran++;
+	memcpy(stub_last, buf, n < sizeof(stub_last) ? n : sizeof(stub_last));
+	if (stub_fd >= 0 && write(stub_fd, buf, n) < 0)
+		stub_ran = -1;
+}
+
 static size_t moved(size_t n)
 {
 	return stub_ret < 0 ? 0 : stub_ret ? (size_t)stub_ret : n;
@@ -34,6 +50,8 @@ static size_t moved(size_t n)
 PROBED int SSL_write(void *ssl, const void *buf, int n)
 {
 	KEEP;
+	if (n > 0)
+		ran(buf, n);
 	return stub_ret < 0 ? (int)stub_ret : (int)moved(n);
 }
 

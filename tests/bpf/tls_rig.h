@@ -27,6 +27,7 @@
 #include "agent/bpf.h"
 #include "agent/ring.h"
 #include "proto/event.h"
+#include "proto/gate.h"
 #include "tap.h"
 
 #define CHUNK (64u << 10)
@@ -41,6 +42,8 @@ struct seen {
 	bool good; /* the bytes are those of their place in the stream */
 	uint32_t flags, pid, tid, uid, size;
 	uint64_t conn, start_ns, offset, rules, bytes, policy, cookie;
+	uint64_t seq, waited_ns; /* of the gate */
+	uint32_t how, told, verdict, mechanism, refused;
 	uint16_t peer_port;
 	char text[256]; /* host, file name; the first bytes */
 	char argv[64];
@@ -80,6 +83,9 @@ static void note(void *ctx, const void *record, size_t n)
 	const struct event_kill *k = record;
 	const struct event_exec *x = record;
 	const struct event_conn *c = record;
+	const struct event_gate *g = record;
+	const struct event_gate_end *z = record;
+	const struct event_deny *y = record;
 	struct seen *s = &seen[seen_n];
 
 	if (e->version != EVENT_VERSION || e->pid != (uint32_t)(only ?: getpid()))
@@ -115,6 +121,27 @@ static void note(void *ctx, const void *record, size_t n)
 		   e->kind == EVENT_SOCK_CLOSE) {
 		s->cookie = c->cookie;
 		s->peer_port = c->peer.port;
+	}
+	if (e->kind == EVENT_GATE) {
+		s->seq = g->seq;
+		s->offset = g->offset;
+		s->bytes = g->size;
+		s->cookie = g->cookie;
+		s->rules = g->rules;
+		s->how = g->how;
+		s->told = g->told;
+	} else if (e->kind == EVENT_GATE_END) {
+		s->seq = z->seq;
+		s->waited_ns = z->waited_ns;
+		s->verdict = z->verdict;
+		s->mechanism = z->mechanism;
+		s->refused = z->refused;
+	} else if (e->kind == EVENT_DENY) {
+		s->rules = y->rules;
+		s->policy = y->policy;
+		s->cookie = y->cookie;
+		s->mechanism = y->mechanism;
+		s->bytes = y->count;
 	}
 	seen_n++;
 }

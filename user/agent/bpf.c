@@ -312,6 +312,10 @@ enum gate_mechanism bpf_mark(const struct bpf *b)
 {
 	return __atomic_load_n(&b->shared->mark, __ATOMIC_SEQ_CST);
 }
+bool bpf_fails_calls(const struct bpf *b)
+{
+	return b->variant == BPF_VARIANT_REEXEC;
+}
 uint64_t bpf_waited(const struct bpf *b)
 {
 	struct tally t = {};

@@ -22,9 +22,11 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "agent/attach/reentry.h"
 #include "agent/bpf_variant.h"
 #include "base/cleanup.h"
 
@@ -149,6 +151,7 @@ void linker_init(struct linker *l, struct bpf_program *prog)
 	l->prog = prog;
 	l->multi = has_multi(bpf_program__fd(prog));
 	l->multi_pid = l->multi && trial();
+	l->again = !strcmp(bpf_program__name(prog), bpf_variant_program(BPF_VARIANT_REEXEC));
 }
 
 const char *linker_backend(const struct linker *l, bool by_pid)
@@ -173,17 +176,41 @@ static int open_perf(const struct linker *l, const char *path, const uint64_t *o
 	return 0;
 }
 
+/* Copies of both lists, one behind the other, that say from where calls can be made again. */
+static int fitted(int fd, const uint64_t *offset, const uint64_t *cookie, size_t n, uint64_t **ret)
+{
+	uint64_t *p = calloc(2 * n, sizeof(*p));
+
+	if (!p)
+		return -ENOMEM;
+	memcpy(p, offset, n * sizeof(*p));
+	memcpy(p + n, cookie, n * sizeof(*p));
+	reentry_fit(fd, p, p + n, n);
+	*ret = p;
+	return 0;
+}
+
 int links_open(const struct linker *l, int fd, const uint64_t *offset, const uint64_t *cookie,
 	       size_t n, pid_t pid, struct links **ret)
 {
 	bool multi = pid ? l->multi_pid : l->multi;
 	struct links *k = calloc(1, sizeof(*k) + (multi ? 0 : n * sizeof(k->event[0])));
+	_cleanup_free_ uint64_t *own = NULL;
 	char path[64];
 	int r;
 
 	if (!k)
 		return -ENOMEM;
 	k->multi = -1;
+	if (l->again) {
+		r = fitted(fd, offset, cookie, n, &own);
+		if (r) {
+			free(k);
+			return r;
+		}
+		offset = own;
+		cookie = own + n;
+	}
 	/* Resolved by the kernel to the open file's inode, whatever its path means to us. */
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	if (multi)

@@ -14,6 +14,7 @@ struct links; /* the probes of one file, for one process or for all */
 struct linker {
 	struct bpf_program *prog;
 	bool multi;	/* uprobe_multi is there */
+	bool again;	/* the program can have a call made again: sites say from where */
 	bool multi_pid; /* and its pid means the process, all its threads and nobody else */
 };
 void linker_init(struct linker *l, struct bpf_program *prog); /* tries what the kernel has */
