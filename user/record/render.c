@@ -325,14 +325,16 @@ json_t *render_json(const struct sealed *s)
 		      render_kind(s));
 	if (!o)
 		return NULL;
-	/* The payload's "kind" of a control record says more than "control" does. */
+	/* The payload's own "kind" of these stands under the name of the record's. */
 	if (s->control &&
 	    json_object_set_new(o, "control", render_text(render_control_kind(s->control))))
+		goto fail;
+	if (s->denial && json_object_set_new(o, "denial", render_text(s->denial->kind)))
 		goto fail;
 	if (m) {
 		json_t *p = render_message(m);
 
-		if (p && s->control)
+		if (p && (s->control || s->denial))
 			json_object_del(p, "kind");
 		if (!p || json_object_update_new(o, p))
 			goto fail;

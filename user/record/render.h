@@ -5,7 +5,7 @@
  *
  * JSON: {"seq", "time", "kind": "ai_call" | "control" | "mcp_call" | "denial", every field of the payload under its name in
  * proto/record.proto, "record": {chain, epoch, id, …, leaf, signature}}; a control record's own kind
- * is under "control" ("start", "loss", …). Numbers, booleans and lists are always there; an empty text or byte string and an absent optional are left out ("unknown").
+ * is under "control" ("start", "loss", …), a denial's under "denial" ("exec", "connect", …). Numbers, booleans and lists are always there; an empty text or byte string and an absent optional are left out ("unknown").
  * Bytes are lower-case hex, the signature is base64, connection_id a decimal string.
  */
 #ifndef PROBITY_RECORD_RENDER_H

@@ -70,7 +70,9 @@ static int rule_of(const struct worker *w, const struct event_deny *e, unsigned 
 static void decision_of(const struct worker *w, const struct event_deny *e, struct decision *d,
 			struct verdict_text *v)
 {
-	bool kill = e->mechanism == GATE_SIGNAL || e->mechanism == GATE_SIGNAL_EXEC;
+	bool kill = e->mechanism == GATE_SIGNAL || e->mechanism == GATE_SIGNAL_EXEC ||
+		    e->mechanism == GATE_PIDFD;
+	bool failed = !e->watched && e->mechanism == GATE_NONE; /* it had ended */
 	enum disposition did = kill ? DISPOSITION_KILL : DISPOSITION_DENY;
 
 	*d = (struct decision){.disposition = did, .would = did, .deciding = -1};
@@ -88,10 +90,13 @@ static void decision_of(const struct worker *w, const struct event_deny *e, stru
 	}
 	if (d->risk > 1)
 		d->risk = 1;
-	if (e->watched && d->deciding >= 0)
+	if ((e->watched || failed) && d->deciding >= 0)
 		did = d->disposition = pack_rule_disposition(w->pack, d->deciding);
-	*v = (struct verdict_text){effect_name(did, e->watched ? EFFECT_WOULD : EFFECT_DONE),
-				   gate_mechanism_name(e->mechanism), !e->watched};
+	*v = (struct verdict_text){effect_name(did, e->watched ? EFFECT_WOULD
+						    : failed   ? EFFECT_FAILED
+							       : EFFECT_DONE),
+				   gate_mechanism_name(e->mechanism),
+				   !e->watched && !failed && e->mechanism != GATE_PIDFD};
 }
 
 /* --- the record ------------------------------------------------------------------------------------ */
