@@ -7,7 +7,7 @@
  * STATE-DIR/policy/good: the last accepted pack and its signature in one file, so that they cannot be
  * of two generations. Each is written whole or not at all. The state is written first: after a
  * crash between the two the same pack is accepted again, an older one is not. A damaged state is
- * named and begins anew from what the good pack's signature says.
+ * named and begins anew from what the good pack's signature says, with generations counted from the time.
  *
  * The good pack is not checked for its age, nor refused when the key was changed since: it was
  * accepted here, and only root can write there.
@@ -22,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "base/cleanup.h"
 #include "base/fs.h"
@@ -140,6 +141,7 @@ static void state_read(struct policy_store *s)
 		return;
 	log_err("%s: %s; which policy revision was in force is known from the last good pack only",
 		s->state, r ? strerror(-r) : "damaged");
+	s->generation = time(NULL); /* above any that was counted */
 	state_from_good(s);
 }
 
@@ -335,32 +337,52 @@ int policy_store_read(const struct policy_store *s, const char *path, uid_t owne
 
 /* --- the last good one -------------------------------------------------------------------------- */
 
+/* The first line, with a checksum over itself and all that follows. Bytes written. */
+static int good_head(const struct policy_text *t, const void *body, size_t n, char *out, size_t cap)
+{
+	int h = snprintf(out, cap, GOOD_MAGIC " %zu %zu %" PRIu64 " ", t->n, t->sig_n, t->revision);
+	uint8_t sums[64], digest[32];
+	char sum[HEX];
+
+	SHA256((uint8_t *)out, h, sums);
+	SHA256(body, n, sums + 32);
+	SHA256(sums, sizeof(sums), digest);
+	hex(digest, sum);
+	return h + snprintf(out + h, cap - h, "%s\n", sum);
+}
+
+/* With a NUL behind it, as fs_read gives them; there may be others in it. */
+static char *copy(const char *p, size_t n)
+{
+	char *s = calloc(1, n + 1);
+
+	return s ? memcpy(s, p, n) : NULL;
+}
+
+/* What is written again the same is what was read. */
 static bool good_parse(const char *p, size_t n, struct policy_text *ret)
 {
 	const char *body = memchr(p, '\n', n);
 	struct policy_text t = {};
-	char sum[HEX], want[HEX];
-	uint8_t digest[32];
-	int name;
+	char head[256];
+	size_t name;
+	int h;
 
-	if (!body++ || sscanf(p, GOOD_MAGIC " %zu %zu %" SCNu64 " %64s", &t.n, &t.sig_n,
-			      &t.revision, sum) != 4)
+	if (!body++ ||
+	    sscanf(p, GOOD_MAGIC " %zu %zu %" SCNu64 " ", &t.n, &t.sig_n, &t.revision) != 3)
 		return false;
 	n -= body - p;
-	if (t.n > n || t.sig_n > n - t.n)
+	h = good_head(&t, body, n, head, sizeof(head));
+	if (h != body - p || memcmp(head, p, h) || t.n > n || t.sig_n > n - t.n)
 		return false;
-	SHA256((const uint8_t *)body, n, digest);
-	hex(digest, want);
-	if (strcmp(sum, want))
-		return false;
-	t.text = strndup(body, t.n);
-	t.sig = t.sig_n ? strndup(body + t.n, t.sig_n) : NULL;
+	t.text = copy(body, t.n);
+	t.sig = t.sig_n ? copy(body + t.n, t.sig_n) : NULL;
 	if (!t.text || (t.sig_n && !t.sig)) {
 		policy_text_done(&t);
 		return false;
 	}
 	name = n - t.n - t.sig_n;
-	snprintf(t.name, sizeof(t.name), "%.*s", name, body + t.n + t.sig_n);
+	snprintf(t.name, sizeof(t.name), "%.*s", (int)name, body + t.n + t.sig_n);
 	SHA256((uint8_t *)t.text, t.n, t.sha256);
 	*ret = t;
 	return true;
@@ -389,24 +411,21 @@ int policy_store_good(const struct policy_store *s, struct policy_text *ret, cha
 
 static int good_write(const struct policy_store *s, const struct policy_text *t)
 {
+	enum { HEAD = 256 };
 	size_t name = strlen(t->name), n = t->n + t->sig_n + name;
-	_cleanup_free_ char *out = malloc(n + 256);
-	uint8_t digest[32];
-	char head[256], sum[HEX];
+	_cleanup_free_ char *out = malloc(HEAD + n);
+	char head[HEAD], *body = out + HEAD;
 	int h;
 
 	if (!out)
 		return -ENOMEM;
-	memcpy(out + 256, t->text, t->n);
+	memcpy(body, t->text, t->n);
 	if (t->sig_n)
-		memcpy(out + 256 + t->n, t->sig, t->sig_n);
-	memcpy(out + 256 + t->n + t->sig_n, t->name, name);
-	SHA256((uint8_t *)out + 256, n, digest);
-	hex(digest, sum);
-	h = snprintf(head, sizeof(head), GOOD_MAGIC " %zu %zu %" PRIu64 " %s\n", t->n, t->sig_n,
-		     t->revision, sum);
-	memcpy(out + 256 - h, head, h);
-	return fs_write_atomic(s->good, out + 256 - h, n + h, 0600);
+		memcpy(body + t->n, t->sig, t->sig_n);
+	memcpy(body + t->n + t->sig_n, t->name, name);
+	h = good_head(t, body, n, head, sizeof(head));
+	memcpy(body - h, head, h);
+	return fs_write_atomic(s->good, body - h, h + n, 0600);
 }
 
 int policy_store_keep(struct policy_store *s, const struct policy_text *t, uint64_t generation,
