@@ -441,12 +441,6 @@ int BPF_PROG(guard_chmod, const struct path *path)
 	return writes(BPF_CORE_READ(path, dentry));
 }
 
-SEC("lsm/path_chown")
-int BPF_PROG(guard_chown, const struct path *path)
-{
-	return writes(BPF_CORE_READ(path, dentry));
-}
-
 static __always_inline int covers(const struct path *path)
 {
 	struct dentry *d = BPF_CORE_READ(path, dentry);

@@ -92,7 +92,7 @@ start_agent() { # mode [option...]; the policy is policy.yaml. Returns once the 
 	agent=$!
 	pids="$pids $agent"
 	read -r began _ </proc/uptime
-	wait_for 60 ready_or_dead
+	wait_for 150 ready_or_dead
 	[ -s ready ] || bail "the agent gets ready"
 	read -r ready _ </proc/uptime
 	ok "the agent is ready (mode $mode)"

@@ -43,11 +43,11 @@
 
 /* Those that say who is the agent come first: from the first refusal on it is known. */
 static const char *const programs[] = {
-	"guard_fork",	    "guard_exec",     "guard_bpf_map",	 "guard_bpf_prog", "guard_bpf",
-	"guard_ptrace",	    "guard_kill",     "guard_file_open", "guard_unlink",   "guard_rmdir",
-	"guard_create",	    "guard_mkdir",    "guard_mknod",	 "guard_symlink",  "guard_link",
-	"guard_rename",	    "guard_truncate", "guard_chmod",	 "guard_chown",	   "guard_mount",
-	"guard_move_mount", "guard_umount",
+	"guard_fork",	"guard_exec",	  "guard_bpf_map",   "guard_bpf_prog", "guard_bpf",
+	"guard_ptrace", "guard_kill",	  "guard_file_open", "guard_unlink",   "guard_rmdir",
+	"guard_create", "guard_mkdir",	  "guard_mknod",     "guard_symlink",  "guard_link",
+	"guard_rename", "guard_truncate", "guard_chmod",     "guard_mount",    "guard_move_mount",
+	"guard_umount",
 };
 
 uint64_t guard_boot_ns(void)
