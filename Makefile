@@ -172,7 +172,7 @@ FUZZ_BINS := $(FUZZ:tests/fuzz/%.c=$(B)/replay/%)
 BENCH_BINS := $(BENCH:tests/bench/%.c=$(B)/bench/%)
 SYS_PROGS := $(patsubst tests/system/%.c,$(B)/tests-system/%,$(wildcard tests/system/*.c))
 .PHONY: tests-built unit-built bench-built sys-built
-sys-built: $(SYS_PROGS) $(B)/bpf-tests/bpf_check $(B)/bpf-tests/layout_check $(B)/bpf-tests/gate_check $(B)/bpf-tests/net_check \
+sys-built: $(SYS_PROGS) $(B)/bpf-tests/bpf_check $(B)/bpf-tests/layout_check $(B)/bpf-tests/gate_check $(B)/bpf-tests/net_check $(B)/bpf-tests/connect_check \
 	$(B)/bpf-tests/sslstub.so $(B)/bpf-tests/layoutstub.so
 unit-built: $(UNIT_BINS) $(FUZZ_BINS)
 tests-built: unit-built sys-built
