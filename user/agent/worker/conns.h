@@ -28,7 +28,8 @@ struct watch {
 	int slot;		      /* of inflight, -1 */
 	uint32_t tools_told;	      /* tool calls of the model that links.c knows */
 	bool kill_asked;
-	bool unseen; /* no byte of the call was seen: its sizes are unknown */
+	int would, would_rule; /* enum disposition of what monitor mode did not do; 0 = nothing */
+	bool unseen;	       /* no byte of the call was seen: its sizes are unknown */
 };
 
 struct conn {

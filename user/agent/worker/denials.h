@@ -22,5 +22,6 @@ json_t *denials_status(const struct denials *d);
 void names_judge(struct worker *w, const struct event *h, uint64_t cookie,
 		 const struct event_addr *peer, const char *name, enum gate_evidence by);
 void names_quic(struct worker *w, const struct event_quic *e, size_t n); /* EVENT_QUIC */
+void names_quic_free(void);
 
 #endif

@@ -36,6 +36,7 @@ static const size_t least[] = {
 	[EVENT_DENY] = sizeof(struct event_deny),
 	[EVENT_GATE] = sizeof(struct event_gate),
 	[EVENT_GATE_END] = sizeof(struct event_gate_end),
+	[EVENT_QUIC] = sizeof(struct event_quic),
 };
 
 static void on_data(struct worker *w, const struct event_data *e, size_t n)
@@ -189,6 +190,9 @@ void events_record(void *worker, const void *record, size_t n)
 		break;
 	case EVENT_GATE_END:
 		gate_ended(w->gate, record);
+		break;
+	case EVENT_QUIC:
+		names_quic(w, record, n);
 		break;
 	case EVENT_FILE:
 		mcps_file(w->mcps, record);

@@ -179,7 +179,7 @@ static void refused(const struct gate_conn *gc, struct watch *w, unsigned mechan
 	o->generation = gc->generation;
 	o->mechanism = mechanism;
 	o->failed = failed;
-	o->before = !gw->body_left;
+	o->before = !failed && !gw->body_left;
 	o->sent_before =
 		gc->held.start > w->request_offset ? gc->held.start - w->request_offset : 0;
 	/* What was to be masked in this write never left; what was masked before did. */

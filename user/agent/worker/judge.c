@@ -147,6 +147,20 @@ static void decide(const struct worker *w, const struct conn *c, const struct wa
 
 /* --- verdicts ----------------------------------------------------------------------------------- */
 
+/* The answer may change what a rule asks for (the model that answered): what would have been done at
+ * the request counts. */
+static void note_would(const struct worker *w, struct watch *watch, const struct decision *d)
+{
+	enum disposition would =
+		d->would > d->disposition || w->enforce ? d->would : d->disposition;
+
+	if (would < DISPOSITION_HOLD || (int)would <= watch->would ||
+	    (w->enforce && would <= d->disposition))
+		return;
+	watch->would = would;
+	watch->would_rule = d->deciding;
+}
+
 void judge_early(struct worker *w, struct conn *c, struct watch *watch,
 		 const struct interaction *it, enum facts_stage stage)
 {
@@ -154,10 +168,13 @@ void judge_early(struct worker *w, struct conn *c, struct watch *watch,
 	struct decision d;
 	struct subject s;
 
-	if (!w->enforce || !w->pack || watch->kill_asked || c->refused)
+	if (!w->pack || watch->kill_asked || c->refused)
 		return;
 	subject_of(w, c, &s);
 	decide(w, c, watch, it, &s, stage, &d);
+	note_would(w, watch, &d);
+	if (!w->enforce)
+		return;
 	if (gate_decided(w->gate, c, watch, it, &d, stage) || d.disposition != DISPOSITION_KILL)
 		return;
 	snprintf(k.rule, sizeof(k.rule), "%s", pack_rule_id(w->pack, d.deciding));
@@ -219,10 +236,20 @@ static void effect_gated(const struct worker *w, const struct gate_outcome *o, s
 		ret->effect = "none";
 }
 
-static void effect_other(const struct worker *w, const struct decision *d, struct verdict_text *ret)
+static void effect_other(const struct worker *w, const struct watch *watch, struct decision *d,
+			 struct verdict_text *ret)
 {
 	enum disposition would = d->would > d->disposition ? d->would : d->disposition;
 
+	if (watch->would > (int)would) {
+		would = watch->would;
+		if (!w->enforce) {
+			d->disposition = would;
+			d->deciding = watch->would_rule;
+			if (d->deciding >= 0 && (size_t)d->deciding < d->rules)
+				d->result[d->deciding] = RULE_FIRED;
+		}
+	}
 	if (w->enforce && d->disposition >= DISPOSITION_HOLD)
 		ret->effect = effect_name(d->disposition, EFFECT_FAILED);
 	else if (would >= DISPOSITION_HOLD)
@@ -244,7 +271,7 @@ static void effect_of(const struct worker *w, const struct conn *c, const struct
 							 killed ? EFFECT_DONE : EFFECT_FAILED),
 					     gate_mechanism_name(GATE_PIDFD), false};
 	} else {
-		effect_other(w, d, ret);
+		effect_other(w, watch, d, ret);
 	}
 }
 

@@ -1,0 +1,744 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Writes that wait: their bytes and the question go in as the kernel tells them, the verdict is read
+ * from the slot as the kernel does, and the keeper's part is played here. The record is compared
+ * with what happened. Secrets are made up and joined from parts.
+ */
+#define WORLD_HEARS
+#include "world.h"
+
+#include <errno.h>
+#include <openssl/evp.h>
+
+#include "agent/worker/denials.h"
+#include "agent/worker/gate.h"
+
+#define CONN 7
+#define COOKIE 900
+#define PAN "4111111111111111"
+#define KEY    \
+	"AKIA" \
+	"ABCDEFGHIJKLMNOP"
+
+static struct gate_slot slots[GATE_SLOTS];
+static struct role_refuse refusal;
+static struct role_sock said;
+static struct role_pending pending;
+static struct role_gate rules;
+static struct {
+	struct role_mask head;
+	struct role_span span[MASK_SPANS_MAX];
+} masks;
+static unsigned refusals, maskings, pendings, socks_said, denials_n;
+static Probity__V1__Denial *denial;
+static uint64_t seq;
+
+static void heard(enum role_kind kind, const void *p, size_t n)
+{
+	if (kind == ROLE_REFUSE && ++refusals)
+		memcpy(&refusal, p, sizeof(refusal));
+	else if (kind == ROLE_MASK && ++maskings)
+		memcpy(&masks, p, n);
+	else if (kind == ROLE_PENDING && ++pendings)
+		memcpy(&pending, p, sizeof(pending));
+	else if (kind == ROLE_SOCK && ++socks_said)
+		memcpy(&said, p, sizeof(said));
+	else if (kind == ROLE_GATE)
+		memcpy(&rules, p, sizeof(rules));
+}
+
+static void sealed(uint32_t schema, const uint8_t *payload, size_t n)
+{
+	if (schema != RECORD_DENIAL)
+		return;
+	if (denial)
+		probity__v1__denial__free_unpacked(denial, NULL);
+	denial = probity__v1__denial__unpack(NULL, n, payload);
+	assert_non_null(denial);
+	denials_n++;
+}
+
+#define RULES                                                                                  \
+	"pack: t\nversion: 1.0.0\nmode: %s\nrules:\n"                                          \
+	"  - {id: no-keys, match: {data_class: private_key}, disposition: deny, fail: closed," \
+	" controls: [A.9.2]}\n"                                                                \
+	"  - {id: no-opus, match: {model: \"*opus*\"}, disposition: deny}\n"                   \
+	"  - {id: kill-aws, match: {data_class: aws_access_key}, disposition: kill}\n"         \
+	"  - {id: mask, match: {data_class: [pan, email]}, disposition: redact, else: deny}\n" \
+	"  - {id: ask, match: {model: \"*haiku*\"}, disposition: hold}\n"
+
+static void use_pack(const char *text)
+{
+	char err[256] = "";
+
+	pack_free(w.pack);
+	w.pack = NULL;
+	if (pack_parse("t.yaml", text, strlen(text), &w.pack, err, sizeof(err)))
+		fail_msg("%s", err);
+	w.generation++;
+	w.enforce = pack_enforce(w.pack);
+	w.krules = pack_krules(w.pack, w.krule);
+	gate_pack(w.gate);
+}
+
+static void use_rules(const char *mode)
+{
+	char text[2048];
+
+	snprintf(text, sizeof(text), RULES, mode);
+	use_pack(text);
+}
+
+static int gate_world(void **state)
+{
+	if (world_new(state))
+		return -1;
+	w.gate = gate_new(&w, slots);
+	w.denials = denials_new(&w);
+	memset(slots, 0, sizeof(slots));
+	refusals = maskings = pendings = socks_said = denials_n = 0;
+	use_rules("enforce");
+	connected(COOKIE);
+	return 0;
+}
+
+static int gate_world_free(void **state)
+{
+	world_free(state);
+	gate_free(w.gate);
+	denials_free(w.denials);
+	pack_free(w.pack);
+	if (denial)
+		probity__v1__denial__free_unpacked(denial, NULL);
+	denial = NULL;
+	return 0;
+}
+
+/* --- what the kernel does ------------------------------------------------------------------------- */
+
+static void ask(uint64_t conn, uint64_t offset, uint64_t size, enum gate_wait how, uint32_t told)
+{
+	struct event_gate e = {.h = head_of(PID, EVENT_GATE, sizeof(e), conn, 0),
+			       .seq = ++seq,
+			       .offset = offset,
+			       .size = size,
+			       .cookie = COOKIE,
+			       .rules = ~0ull,
+			       .how = how,
+			       .told = told};
+
+	events_record(&w, &e, sizeof(e));
+}
+
+static void ended(uint64_t conn, enum gate_verdict v, enum gate_mechanism m, bool refused)
+{
+	struct event_gate_end e = {.h = head_of(PID, EVENT_GATE_END, sizeof(e), conn, 0),
+				   .seq = seq,
+				   .waited_ns = 50000,
+				   .verdict = v,
+				   .mechanism = m,
+				   .refused = refused};
+
+	events_record(&w, &e, sizeof(e));
+}
+
+static enum gate_verdict verdict(uint64_t conn)
+{
+	const struct gate_slot *s = &slots[conn & (GATE_SLOTS - 1)];
+
+	return s->conn == conn && s->seq == seq ? (enum gate_verdict)s->verdict : GATE_ASKED;
+}
+
+/* One write: its bytes, then the question. */
+static enum gate_verdict write_at(uint64_t offset, const char *text, size_t n, enum gate_wait how)
+{
+	data_of(PID, CONN, EVENT_F_GATED, EVENT_WRITE, offset, text, n);
+	ask(CONN, offset, n, how, n);
+	return verdict(CONN);
+}
+
+static void keeper_says(enum role_kind kind, int result, enum gate_mechanism m)
+{
+	struct role_done d = {.seq = seq, .cookie = COOKIE, .result = result, .mechanism = m};
+
+	if (kind == ROLE_REFUSED)
+		gate_refused(w.gate, &d);
+	else
+		gate_masked(w.gate, &d);
+}
+
+static char text_[65536];
+
+static size_t post(const char *model, const char *content)
+{
+	char body[32768];
+
+	snprintf(body, sizeof(body),
+		 "{\"model\":\"%s\",\"max_tokens\":9,\"messages\":[{\"role\":\"user\","
+		 "\"content\":\"%s\"}]}",
+		 model, content);
+	return snprintf(text_, sizeof(text_),
+			"POST /v1/messages HTTP/1.1\r\nHost: " AI_HOST
+			"\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
+			strlen(body), body);
+}
+
+static const Probity__V1__Decision *only_call(void)
+{
+	assert_int_equal(calls_n, 1);
+	return calls[0]->decision;
+}
+
+static void sha_of(const char *p, size_t n, uint8_t ret[32])
+{
+	assert_true(EVP_Digest(p, n, ret, NULL, EVP_sha256(), NULL));
+}
+
+/* --- tests ----------------------------------------------------------------------------------------- */
+
+static void test_rules_are_told(void **state)
+{
+	assert_true(rules.on);
+	assert_true(rules.todo.content);
+	assert_false(rules.todo.deny);
+	use_rules("monitor");
+	assert_false(rules.on);
+	assert_false(rules.todo.content);
+}
+
+static void test_pass(void **state)
+{
+	size_t n = post("claude-sonnet-4-5", "hi");
+
+	assert_int_equal(write_at(0, text_, n, GATE_HELD), GATE_PASS);
+	ended(CONN, GATE_PASS, GATE_NONE, false);
+	assert_int_equal(refusals + maskings + pendings, 0);
+	data(CONN, 0, EVENT_READ, 0, answer());
+	assert_string_equal(only_call()->disposition, "allow");
+	assert_string_equal(only_call()->effect, "none");
+	assert_string_equal(calls[0]->completeness, "complete");
+}
+
+static void test_deny_asks_the_keeper(void **state)
+{
+	size_t n = post("claude-opus-4-1", "hi");
+
+	assert_int_equal(write_at(0, text_, n, GATE_HELD), GATE_ASKED);
+	assert_int_equal(refusals, 1);
+	assert_int_equal(refusal.seq, seq);
+	assert_int_equal(refusal.cookie, COOKIE);
+	assert_string_equal(refusal.rule, "no-opus");
+	assert_int_equal(refusal.may, REFUSE_ERROR | REFUSE_SHUTDOWN);
+	keeper_says(ROLE_REFUSED, 0, GATE_SHUTDOWN);
+	assert_int_equal(verdict(CONN), GATE_REFUSE);
+	assert_int_equal(calls_n, 0);
+	ended(CONN, GATE_REFUSE, GATE_NONE, true);
+	assert_string_equal(only_call()->effect, "denied");
+	assert_string_equal(only_call()->mechanism, "socket_shutdown");
+	assert_true(only_call()->before_effect);
+	assert_int_equal(only_call()->waited_ns, 50000);
+	assert_string_equal(calls[0]->request_model, "claude-opus-4-1");
+	assert_string_equal(calls[0]->incomplete_reason, "refused before the request could leave");
+	/* The same handle again: judged anew. */
+	assert_int_equal(write_at(n, text_, n, GATE_HELD), GATE_ASKED);
+	assert_int_equal(refusals, 2);
+}
+
+static void test_deny_by_override(void **state)
+{
+	size_t n = post("claude-opus-4-1", "hi");
+
+	assert_int_equal(write_at(0, text_, n, GATE_REEXEC), GATE_REFUSE);
+	ended(CONN, GATE_REFUSE, GATE_OVERRIDE, true);
+	assert_string_equal(only_call()->effect, "denied");
+	assert_string_equal(only_call()->mechanism, "uprobe_override");
+}
+
+static void test_keeper_cannot(void **state)
+{
+	size_t n = post("claude-opus-4-1", "hi");
+
+	write_at(0, text_, n, GATE_HELD);
+	keeper_says(ROLE_REFUSED, -ESRCH, GATE_NONE);
+	assert_int_equal(verdict(CONN), GATE_PASS);
+	ended(CONN, GATE_PASS, GATE_NONE, false);
+	data(CONN, 0, EVENT_READ, 0, answer());
+	assert_string_equal(only_call()->effect, "deny_failed");
+	assert_false(only_call()->before_effect);
+}
+
+static void test_kill(void **state)
+{
+	size_t n = post("claude-sonnet-4-5", "my " KEY " key");
+
+	assert_int_equal(write_at(0, text_, n, GATE_HELD), GATE_KILL);
+	ended(CONN, GATE_KILL, GATE_SIGNAL, true);
+	assert_string_equal(only_call()->effect, "killed");
+	assert_string_equal(only_call()->mechanism, "uprobe_send_signal");
+}
+
+/* The body comes after its head, in writes of its own. */
+static void test_sent_before(void **state)
+{
+	size_t n = post("claude-opus-4-1", "hi");
+	size_t head = strstr(text_, "\r\n\r\n") + 4 - text_;
+
+	assert_int_equal(write_at(0, text_, head, GATE_HELD), GATE_PASS);
+	ended(CONN, GATE_PASS, GATE_NONE, false);
+	assert_int_equal(write_at(head, text_ + head, n - head, GATE_REEXEC), GATE_REFUSE);
+	ended(CONN, GATE_REFUSE, GATE_OVERRIDE, true);
+	assert_int_equal(only_call()->sent_before, head);
+	assert_true(only_call()->before_effect); /* not a byte of the content left */
+}
+
+/* What was seen decides, before the end of the request. */
+static void test_partial(void **state)
+{
+	size_t n = post("claude-opus-4-1", "a long text that is sent in parts");
+
+	assert_int_equal(write_at(0, text_, n - 20, GATE_REEXEC), GATE_REFUSE);
+	ended(CONN, GATE_REFUSE, GATE_OVERRIDE, true);
+	assert_string_equal(only_call()->effect, "denied");
+}
+
+static void masked_text(const char *from, size_t n, char *to)
+{
+	memcpy(to, from, n);
+	to[n] = '\0';
+	for (uint32_t i = 0; i < masks.head.spans; i++) {
+		assert_true(masks.span[i].at + masks.span[i].n <= n);
+		memset(to + masks.span[i].at, MASK_CHAR, masks.span[i].n);
+	}
+}
+
+static void test_redact(void **state)
+{
+	size_t n = post("claude-sonnet-4-5", "card " PAN " of jane@example.com, ok");
+	size_t head = strstr(text_, "\r\n\r\n") + 4 - text_;
+	char masked[65536];
+	uint8_t sha[32];
+
+	assert_int_equal(write_at(0, text_, n, GATE_HELD), GATE_ASKED);
+	assert_int_equal(maskings, 1);
+	assert_int_equal(masks.head.seq, seq);
+	masked_text(text_, n, masked);
+	assert_non_null(strstr(masked, "card XXXXXXXXXXXXXXXX of XXXXXXXXXXXXXXXX, ok"));
+	keeper_says(ROLE_MASKED, 0, GATE_PROCESS_VM);
+	assert_int_equal(verdict(CONN), GATE_PASS);
+	ended(CONN, GATE_PASS, GATE_NONE, false);
+	data(CONN, 0, EVENT_READ, 0, answer());
+	assert_string_equal(only_call()->disposition, "redact");
+	assert_string_equal(only_call()->effect, "redacted");
+	assert_string_equal(only_call()->mechanism, "process_vm_writev");
+	assert_true(only_call()->before_effect);
+	assert_int_equal(only_call()->n_redactions, 2);
+	for (size_t i = 0; i < 2; i++) {
+		const Probity__V1__Redaction *r = only_call()->redactions[i];
+
+		assert_int_equal(r->count, 1);
+		assert_int_equal(r->bytes, 16);
+		assert_int_equal(r->n_offsets, 1);
+		assert_memory_equal(masked + head + r->offsets[0], "XXXXXXXXXXXXXXXX", 16);
+	}
+	sha_of(masked + head, n - head, sha);
+	assert_int_equal(calls[0]->request_sha256.len, 32);
+	assert_memory_equal(calls[0]->request_sha256.data, sha, 32);
+}
+
+/* Chunks of HTTP/1: a value over a border cannot be contiguous, and sizes are left alone. */
+static void test_redact_chunked(void **state)
+{
+	static const char first[] = "{\"model\":\"m\",\"messages\":[{\"role\":\"user\","
+				    "\"content\":\"pay 41111111",
+			  second[] = "11111111 now\"}]}";
+	char masked[4096];
+	size_t n;
+
+	n = snprintf(text_, sizeof(text_),
+		     "POST /v1/messages HTTP/1.1\r\nHost: " AI_HOST
+		     "\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+		     "%zx\r\n%s\r\n%zx\r\n%s\r\n0\r\n\r\n",
+		     strlen(first), first, strlen(second), second);
+	assert_int_equal(write_at(0, text_, n, GATE_HELD), GATE_ASKED);
+	masked_text(text_, n, masked);
+	assert_non_null(strstr(masked, "pay XXXXXXXX\r\n"));
+	assert_non_null(strstr(masked, "\r\nXXXXXXXX now"));
+	assert_int_equal(masks.head.spans, 2);
+}
+
+/* The end of the body is in a write of its own: the value before it is masked all the same. */
+static void test_redact_at_the_end(void **state)
+{
+	static const char body[] = "{\"model\":\"m\",\"messages\":[{\"role\":\"user\","
+				   "\"content\":\"jane@example.com\"}]}";
+	char masked[4096];
+	size_t n, all;
+
+	all = snprintf(text_, sizeof(text_),
+		       "POST /v1/messages HTTP/1.1\r\nHost: " AI_HOST
+		       "\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+		       "%zx\r\n%s\r\n0\r\n\r\n",
+		       strlen(body), body);
+	n = all - 5;
+	assert_int_equal(write_at(0, text_, n, GATE_HELD), GATE_ASKED);
+	masked_text(text_, n, masked);
+	assert_non_null(strstr(masked, "\"XXXXXXXXXXXXXXXX\""));
+	keeper_says(ROLE_MASKED, 0, GATE_PROCESS_VM);
+	ended(CONN, GATE_PASS, GATE_NONE, false);
+	assert_int_equal(write_at(n, text_ + n, 5, GATE_HELD), GATE_PASS);
+	ended(CONN, GATE_PASS, GATE_NONE, false);
+	data(CONN, 0, EVENT_READ, 0, answer());
+	assert_string_equal(only_call()->effect, "redacted");
+	assert_int_equal(only_call()->redactions[0]->count, 1);
+	assert_int_equal(calls[0]->request_sha256.len, 32);
+}
+
+/* Over two writes: the first part left. */
+static void test_redact_split(void **state)
+{
+	size_t n = post("claude-sonnet-4-5", "card " PAN " end");
+	size_t cut = strstr(text_, PAN) + 8 - text_;
+
+	assert_int_equal(write_at(0, text_, cut, GATE_HELD), GATE_PASS);
+	ended(CONN, GATE_PASS, GATE_NONE, false);
+	assert_int_equal(write_at(cut, text_ + cut, n - cut, GATE_REEXEC), GATE_REFUSE);
+	ended(CONN, GATE_REFUSE, GATE_OVERRIDE, true);
+	assert_int_equal(maskings, 0);
+	assert_string_equal(only_call()->effect, "denied");
+	assert_int_equal(only_call()->sent_before, cut);
+	assert_false(only_call()->before_effect);
+}
+
+/* Outside of a string it would be no JSON any more. */
+static void test_redact_a_number(void **state)
+{
+	static const char body[] = "{\"model\":\"m\",\"messages\":[{\"role\":\"user\","
+				   "\"content\":\"x\"}],\"card\":4111111111111111}";
+	size_t n = snprintf(text_, sizeof(text_),
+			    "POST /v1/messages HTTP/1.1\r\nHost: " AI_HOST
+			    "\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
+			    strlen(body), body);
+
+	assert_int_equal(write_at(0, text_, n, GATE_REEXEC), GATE_REFUSE);
+	assert_int_equal(maskings, 0);
+}
+
+static void test_mask_fails(void **state)
+{
+	size_t n = post("claude-sonnet-4-5", "card " PAN " end");
+
+	assert_int_equal(write_at(0, text_, n, GATE_HELD), GATE_ASKED);
+	keeper_says(ROLE_MASKED, -EFAULT, GATE_NONE);
+	assert_int_equal(verdict(CONN), GATE_ASKED);
+	assert_int_equal(refusals, 1);
+	keeper_says(ROLE_REFUSED, 0, GATE_EGRESS);
+	assert_int_equal(verdict(CONN), GATE_REFUSE);
+	ended(CONN, GATE_REFUSE, GATE_NONE, true);
+	assert_string_equal(only_call()->effect, "denied");
+	assert_string_equal(only_call()->mechanism, "cgroup_egress");
+}
+
+static void test_hold(void **state)
+{
+	struct role_grant g = {.until_unix_ns = 0, .scope = GRANT_CALL, .by = "root"};
+	size_t n = post("claude-haiku-4-5", "hi");
+
+	w.wall_offset_ns = 1;
+	assert_int_equal(write_at(0, text_, n, GATE_REEXEC), GATE_REFUSE);
+	ended(CONN, GATE_REFUSE, GATE_OVERRIDE, true);
+	assert_int_equal(pendings, 1);
+	assert_string_equal(pending.rule, "ask");
+	assert_string_equal(pending.user, "alice");
+	assert_string_equal(pending.host, AI_HOST);
+	assert_int_equal(strlen(pending.id), 10);
+	assert_string_equal(only_call()->effect, "held");
+	assert_string_equal(only_call()->approval_id, pending.id);
+	world_clear();
+
+	/* Tried again: the same call, and nobody is asked twice in a second. */
+	write_at(n, text_, n, GATE_REEXEC);
+	ended(CONN, GATE_REFUSE, GATE_OVERRIDE, true);
+	assert_int_equal(pendings, 1);
+	world_clear();
+
+	memcpy(g.key, pending.key, sizeof(g.key));
+	memcpy(g.id, pending.id, sizeof(g.id));
+	memcpy(g.rule, pending.rule, sizeof(g.rule));
+	gate_grants(w.gate, &g, 1);
+	assert_int_equal(write_at(2 * n, text_, n, GATE_REEXEC), GATE_PASS);
+	ended(CONN, GATE_PASS, GATE_NONE, false);
+	assert_int_equal(pendings, 2); /* the grant is used up */
+	assert_string_equal(pending.rule, "");
+	assert_string_equal(pending.id, g.id);
+	data(CONN, 0, EVENT_READ, 0, answer());
+	assert_string_equal(only_call()->disposition, "hold");
+	assert_string_equal(only_call()->effect, "none");
+	assert_string_equal(only_call()->approved_by, "root");
+	assert_string_equal(only_call()->approval_id, g.id);
+	world_clear();
+
+	assert_int_equal(write_at(3 * n, text_, n, GATE_REEXEC), GATE_REFUSE);
+}
+
+static void test_hold_refused_by_operator(void **state)
+{
+	struct role_grant g = {.until_unix_ns = ~0ull, .denied = 1, .by = "root"};
+	size_t n = post("claude-haiku-4-5", "hi");
+
+	write_at(0, text_, n, GATE_REEXEC);
+	ended(CONN, GATE_REFUSE, GATE_OVERRIDE, true);
+	world_clear();
+	memcpy(g.key, pending.key, sizeof(g.key));
+	memcpy(g.id, pending.id, sizeof(g.id));
+	gate_grants(w.gate, &g, 1);
+	now += 5 * SECOND;
+	assert_int_equal(write_at(n, text_, n, GATE_REEXEC), GATE_REFUSE);
+	assert_int_equal(pendings, 1);
+	/* It runs out. */
+	g.until_unix_ns = 1;
+	gate_grants(w.gate, &g, 1);
+	ended(CONN, GATE_REFUSE, GATE_OVERRIDE, true);
+	world_clear();
+	write_at(2 * n, text_, n, GATE_REEXEC);
+	assert_int_equal(pendings, 2);
+}
+
+/* Nobody answered in time; what the kernel did is the truth. */
+static void test_timeout(void **state)
+{
+	size_t n = post("claude-opus-4-1", "hi");
+
+	write_at(0, text_, n, GATE_HELD);
+	ended(CONN, GATE_TIMEOUT, GATE_NONE, false);
+	keeper_says(ROLE_REFUSED, 0, GATE_SHUTDOWN); /* too late */
+	data(CONN, 0, EVENT_READ, 0, answer());
+	assert_string_equal(only_call()->effect, "deny_failed");
+	assert_string_equal(only_call()->mechanism, "");
+	assert_false(only_call()->before_effect);
+}
+
+static void test_timeout_closed(void **state)
+{
+	size_t n = post("claude-sonnet-4-5", "hi " PAN);
+
+	write_at(0, text_, n, GATE_HELD); /* to be masked */
+	ended(CONN, GATE_TIMEOUT, GATE_EGRESS, true);
+	assert_string_equal(only_call()->effect, "denied");
+	assert_string_equal(only_call()->mechanism, "cgroup_egress");
+	assert_string_equal(calls[0]->incomplete_reason, "refused: no decision in time");
+	assert_int_equal(only_call()->n_redactions, 0);
+}
+
+/* A part could not be read: rules that fail closed refuse. */
+static void test_unread(void **state)
+{
+	size_t n = post("claude-sonnet-4-5", "hi");
+
+	data_of(PID, CONN, EVENT_F_GATED, EVENT_WRITE, 0, text_, n - 10);
+	ask(CONN, 0, n, GATE_REEXEC, n - 10);
+	assert_int_equal(verdict(CONN), GATE_REFUSE);
+	ended(CONN, GATE_REFUSE, GATE_OVERRIDE, true);
+	assert_string_equal(only_call()->effect, "denied");
+}
+
+static void test_no_wait_was_possible(void **state)
+{
+	size_t n = post("claude-opus-4-1", "hi");
+
+	/* It went: told at its return. */
+	ask(CONN, 0, n, GATE_FULL, 0);
+	bound(CONN, 0, COOKIE);
+	data(CONN, 0, EVENT_WRITE, 0, text_);
+	assert_int_equal(refusals, 1);
+	assert_int_equal(refusal.seq, 0);
+	assert_int_equal(refusal.cookie, COOKIE);
+	gate_refused(w.gate, &(struct role_done){.cookie = COOKIE, .mechanism = GATE_SHUTDOWN});
+	sock_closed(COOKIE, 1000);
+	plain_event(EVENT_CLOSE, CONN);
+	assert_string_equal(only_call()->effect, "denied");
+	assert_false(only_call()->before_effect);
+	assert_int_equal(only_call()->sent_before, n);
+}
+
+static void test_refused_without_a_wait(void **state)
+{
+	size_t n = post("claude-sonnet-4-5", "hi");
+
+	data_of(PID, CONN, EVENT_F_REFUSED, EVENT_WRITE, 0, text_, n);
+	ask(CONN, 0, n, GATE_FULL, n);
+	ended(CONN, GATE_REFUSE, GATE_EGRESS, true);
+	assert_string_equal(only_call()->effect, "denied");
+	assert_string_equal(only_call()->mechanism, "cgroup_egress");
+	assert_true(only_call()->before_effect);
+}
+
+static void test_monitor(void **state)
+{
+	post("claude-opus-4-1", "hi " PAN);
+	use_rules("monitor");
+	data(CONN, 0, EVENT_WRITE, 0, text_);
+	data(CONN, 0, EVENT_READ, 0, answer());
+	assert_int_equal(refusals + maskings, 0);
+	assert_string_equal(only_call()->effect, "would_deny");
+	assert_string_equal(only_call()->mode, "monitor");
+}
+
+/* In the kernel, by its name alone. */
+static void test_denied_in_kernel(void **state)
+{
+	struct event_deny e = {.rules = 1,
+			       .count = 3,
+			       .hook = GATE_AT_WRITE,
+			       .mechanism = GATE_EGRESS,
+			       .evidence = GATE_BY_SNI,
+			       .cookie = COOKIE};
+	size_t n;
+
+	use_pack("pack: t\nversion: 1.0.0\nmode: enforce\nrules:\n"
+		 "  - {id: no-anthropic, match: {host: " AI_HOST "}, disposition: deny}\n");
+	assert_false(rules.on);
+	assert_int_equal(rules.todo.deny, 1);
+	assert_int_equal(rules.todo.no_kill, 1);
+	n = post("claude-sonnet-4-5", "hi");
+	data_of(PID, CONN, EVENT_F_REFUSED, EVENT_WRITE, 0, text_, n);
+	e.h = head_of(PID, EVENT_DENY, sizeof(e), CONN, 0);
+	e.policy = w.generation;
+	events_record(&w, &e, sizeof(e));
+	assert_string_equal(only_call()->effect, "denied");
+	assert_string_equal(only_call()->disposition, "deny");
+	assert_string_equal(only_call()->mechanism, "cgroup_egress");
+	assert_true(only_call()->rules[0]->triggered);
+	assert_int_equal(denials_n, 1); /* the two that were folded */
+	assert_int_equal(denial->count, 2);
+	assert_int_equal(refusals, 1); /* so that the client notices */
+}
+
+static void deny_event(enum gate_hook hook, uint32_t pid, const char *what, uint64_t count)
+{
+	struct event_deny e = {.h = head_of(pid, EVENT_DENY, sizeof(e), 0, 0),
+			       .rules = 1,
+			       .policy = w.generation,
+			       .count = count,
+			       .hook = hook,
+			       .mechanism = GATE_LSM_CONNECT,
+			       .evidence = GATE_BY_DNS};
+
+	snprintf(e.what, sizeof(e.what), "%s", what);
+	events_record(&w, &e, sizeof(e));
+}
+
+/* One record at once, the rest of a flood once a second, and not a verdict is lost. */
+static void test_floods(void **state)
+{
+	uint64_t sum = 0;
+
+	deny_event(GATE_AT_CONNECT, PID, AI_HOST, 1);
+	assert_int_equal(denials_n, 1);
+	assert_string_equal(denial->kind, "connect");
+	assert_string_equal(denial->evidence, "dns");
+	assert_string_equal(denial->server_address, AI_HOST);
+	assert_string_equal(denial->service->id, "anthropic");
+	assert_string_equal(denial->decision->effect, "denied");
+	assert_string_equal(denial->decision->mechanism, "lsm_socket_connect");
+	sum += denial->count;
+	for (unsigned i = 0; i < 999; i++)
+		deny_event(GATE_AT_CONNECT, PID + i, AI_HOST, 1 + i % 3);
+	assert_int_equal(denials_n, 1);
+	denials_tick(w.denials);
+	assert_int_equal(denials_n, 2);
+	sum += denial->count;
+	assert_int_equal(sum, 1 + 999 + 999);
+	assert_true(denial->first_unix_ns < denial->last_unix_ns);
+	denials_tick(w.denials);
+	assert_int_equal(denials_n, 2);
+	deny_event(GATE_AT_CONNECT, PID, "other.example", 1);
+	assert_int_equal(denials_n, 3);
+}
+
+/* A name in the second packet of its hello. */
+static void test_name_in_pieces(void **state)
+{
+	uint8_t b[1024];
+	size_t n = client_hello(AI_HOST, b);
+
+	use_pack("pack: t\nversion: 1.0.0\nmode: enforce\nrules:\n"
+		 "  - {id: no-anthropic, match: {host: " AI_HOST "}, disposition: deny}\n");
+	hello_part(PID, COOKIE, 0, EVENT_WRITE, 0, b, 50);
+	assert_int_equal(socks_said, 0);
+	hello_part(PID, COOKIE, 0, EVENT_WRITE, 50, b + 50, n - 50);
+	assert_int_equal(socks_said, 1);
+	assert_int_equal(said.verdict, SOCK_DENY);
+	assert_int_equal(said.flags, SOCK_END);
+	assert_int_equal(said.rules, 1);
+	assert_int_equal(denials_n, 1);
+	assert_string_equal(denial->kind, "hello");
+
+	n = client_hello("www.example.org", b);
+	hello_part(PID, COOKIE + 1, 0, EVENT_WRITE, 0, b, 50);
+	hello_part(PID, COOKIE + 1, 0, EVENT_WRITE, 50, b + 50, n - 50);
+	assert_int_equal(said.verdict, SOCK_PASS);
+	assert_int_equal(said.cookie, COOKIE + 1);
+	assert_int_equal(denials_n, 1);
+}
+
+static void plain(uint64_t offset, const char *text)
+{
+	data_of(PID, CONN_ID_PLAIN | COOKIE, EVENT_F_PLAIN, EVENT_WRITE, offset, text,
+		strlen(text));
+}
+
+static void test_clear_http(void **state)
+{
+	size_t n = post("claude-sonnet-4-5", "hi");
+
+	plain(0, text_);
+	assert_int_equal(said.verdict, SOCK_PASS);
+	assert_int_equal(said.cookie, COOKIE);
+	assert_int_equal(said.upto, n);
+	post("claude-opus-4-1", "hi");
+	plain(n, text_);
+	assert_int_equal(said.verdict, SOCK_DENY);
+	assert_int_equal(said.flags, SOCK_END);
+	sock_closed(COOKIE, -1);
+	assert_int_equal(calls_n, 2);
+	for (unsigned i = 0; i < 2; i++)
+		if (!strcmp(calls[i]->request_model, "claude-opus-4-1"))
+			assert_string_equal(calls[i]->decision->effect, "denied");
+		else
+			assert_string_equal(calls[i]->decision->effect, "none");
+}
+
+int main(void)
+{
+#define CASE(f) cmocka_unit_test_setup_teardown(f, gate_world, gate_world_free)
+	const struct CMUnitTest tests[] = {
+		CASE(test_rules_are_told),
+		CASE(test_pass),
+		CASE(test_deny_asks_the_keeper),
+		CASE(test_deny_by_override),
+		CASE(test_keeper_cannot),
+		CASE(test_kill),
+		CASE(test_sent_before),
+		CASE(test_partial),
+		CASE(test_redact),
+		CASE(test_redact_chunked),
+		CASE(test_redact_at_the_end),
+		CASE(test_redact_split),
+		CASE(test_redact_a_number),
+		CASE(test_mask_fails),
+		CASE(test_hold),
+		CASE(test_hold_refused_by_operator),
+		CASE(test_timeout),
+		CASE(test_timeout_closed),
+		CASE(test_unread),
+		CASE(test_no_wait_was_possible),
+		CASE(test_refused_without_a_wait),
+		CASE(test_monitor),
+		CASE(test_denied_in_kernel),
+		CASE(test_floods),
+		CASE(test_name_in_pieces),
+		CASE(test_clear_http),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
