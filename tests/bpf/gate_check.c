@@ -228,33 +228,48 @@ static uint32_t waiting_how(void)
 	return again ? GATE_REEXEC : GATE_HELD;
 }
 
-/* fn in a child, whose writes are seen in shared memory. Its wait status. */
-static int in_child(void (*fn)(void *), void *arg)
-{
-	int status = -1;
-	pid_t pid;
+static volatile long *shared_ran, *shared_go; /* with children */
 
-	forget();
-	pid = fork();
-	if (!pid) {
-		fn(arg);
-		_exit(0);
-	}
+static void hear_only(pid_t pid)
+{
 	pthread_mutex_lock(&lock);
 	only = pid;
 	pthread_mutex_unlock(&lock);
+}
+
+/* A child, which begins when it is heard. */
+static pid_t child(void (*fn)(void *), void *arg)
+{
+	pid_t pid;
+
+	forget();
+	*shared_go = 0;
+	pid = fork();
+	if (!pid) {
+		while (!*shared_go)
+			usleep(1000);
+		fn(arg);
+		_exit(0);
+	}
+	hear_only(pid);
+	*shared_go = 1;
+	return pid;
+}
+
+/* fn in a child, whose writes are seen in shared memory. Its wait status. */
+static int in_child(void (*fn)(void *), void *arg)
+{
+	pid_t pid = child(fn, arg);
+	int status = -1;
+
 	waitpid(pid, &status, 0);
 	for (int i = 0; i < 200 && !first(EVENT_EXIT); i++) {
 		usleep(5000);
 		settle();
 	}
-	pthread_mutex_lock(&lock);
-	only = 0;
-	pthread_mutex_unlock(&lock);
+	hear_only(0);
 	return status;
 }
-
-static long *shared_ran;
 
 static void write_in_child(void *host)
 {
@@ -525,14 +540,7 @@ static void test_death(void)
 	begin(GATE_ASKED);
 	settings.hold_us = 5000000;
 	put_settings();
-	pid = fork();
-	if (!pid) {
-		write_in_child("content.example");
-		_exit(0);
-	}
-	pthread_mutex_lock(&lock);
-	only = pid;
-	pthread_mutex_unlock(&lock);
+	pid = child(write_in_child, "content.example");
 	for (int i = 0; i < 400 && !first(EVENT_GATE); i++)
 		usleep(5000);
 	ok(first(EVENT_GATE) && !nobody_waits(), "death: a child waits");
@@ -547,9 +555,7 @@ static void test_death(void)
 	}
 	ok(first(EVENT_GATE_END) && first(EVENT_GATE_END)->refused && nobody_waits(),
 	   "death: the end of its wait is told, and it waits no more");
-	pthread_mutex_lock(&lock);
-	only = 0;
-	pthread_mutex_unlock(&lock);
+	hear_only(0);
 	begin(GATE_PASS);
 	runs(client("content.example"), LEN, NULL);
 	ok(first(EVENT_GATE) && first(EVENT_GATE)->how == waiting_how(),
@@ -729,6 +735,7 @@ int main(int argc, char **argv)
 	slots = mmap(NULL, GATE_SLOTS * sizeof(*slots), PROT_READ | PROT_WRITE, MAP_SHARED,
 		     map_of("gate_slots"), 0);
 	shared_ran = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	shared_go = shared_ran + 1;
 	if (slots == MAP_FAILED || shared_ran == MAP_FAILED)
 		die("mmap", errno);
 	put_rules();

@@ -61,7 +61,7 @@ static uint8_t byte_at(uint64_t offset)
 	return (offset * 167 + (offset >> 9)) & 0xff;
 }
 
-static void fill(uint8_t *p, uint64_t offset, size_t n)
+static inline void fill(uint8_t *p, uint64_t offset, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		p[i] = byte_at(offset + i);
@@ -147,7 +147,7 @@ static void note(void *ctx, const void *record, size_t n)
 }
 
 /* Everything told since the last time. */
-static unsigned hear(void)
+static inline unsigned hear(void)
 {
 	seen_n = 0;
 	while (ring_consume(ring, note, NULL, 1024))
@@ -173,7 +173,7 @@ static unsigned count(uint16_t kind)
 }
 
 /* The data records are exactly [offset, offset + n) of one connection, in order, in full chunks. */
-static bool covers(uint64_t conn, uint8_t dir, uint64_t offset, size_t n)
+static inline bool covers(uint64_t conn, uint8_t dir, uint64_t offset, size_t n)
 {
 	uint64_t at_byte = offset;
 
@@ -191,7 +191,7 @@ static bool covers(uint64_t conn, uint8_t dir, uint64_t offset, size_t n)
 	return at_byte == offset + n;
 }
 
-static uint64_t drops(enum event_drop cause)
+static inline uint64_t drops(enum event_drop cause)
 {
 	uint64_t v[DROP__MAX];
 
