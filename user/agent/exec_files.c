@@ -35,6 +35,8 @@ int xfiles_open(struct exec_gate *g)
 
 static void forget(struct xfile *f)
 {
+	for (unsigned i = 0; i < XFILE_ALIASES; i++)
+		free(TAKE_PTR(f->alias[i]));
 	free(TAKE_PTR(f->path));
 	free(TAKE_PTR(f->package));
 }
@@ -101,11 +103,28 @@ static void begin_look(struct exec_gate *g, struct xfile *f, int fd)
 	f->looking = !exec_look_add(g->look, copy, json, (uint64_t)(uintptr_t)f, digest);
 }
 
+/* A rule on one of its names is a rule on the file: who links it elsewhere changes nothing. */
+static bool add_alias(struct xfile *f, const char *path, const struct stat *st)
+{
+	if (!path || !strcmp(path, f->path) || !exec_path_is(path, st))
+		return false;
+	for (unsigned i = 0; i < XFILE_ALIASES; i++)
+		if (f->alias[i] && !strcmp(f->alias[i], path))
+			return false;
+	for (unsigned i = 0; i < XFILE_ALIASES; i++) {
+		if (f->alias[i] && exec_path_is(f->alias[i], st))
+			continue;
+		free(f->alias[i]);
+		f->alias[i] = strdup(path);
+		return true;
+	}
+	return false;
+}
+
 static void renew(struct xfile *f, const struct stat *st, const char *path)
 {
 	struct xfile old = *f;
 
-	forget(f);
 	*f = (struct xfile){.next = old.next,
 			    .key = old.key,
 			    .queued = old.queued,
@@ -115,6 +134,12 @@ static void renew(struct xfile *f, const struct stat *st, const char *path)
 			    .uid = st->st_uid,
 			    .mode = st->st_mode,
 			    .path = strdup(path)};
+	if (f->path) {
+		add_alias(f, old.path, st);
+		for (unsigned i = 0; i < XFILE_ALIASES; i++)
+			add_alias(f, old.alias[i], st);
+	}
+	forget(&old);
 	if (!f->path)
 		return;
 	f->builtin = builtin_file(path, st->st_uid, st->st_mode) && exec_path_is(path, st);
@@ -146,6 +171,8 @@ struct xfile *xfile_seen(struct exec_gate *g, int fd, const struct exec_key *key
 		   f->size == (uint64_t)st.st_size) {
 		if (!f->looking && (!f->looked || xfile_lacks_digest(g, f)))
 			begin_look(g, f, fd);
+		if (st.st_nlink > 1 && add_alias(f, path, &st) && f->looked)
+			xfile_queue(g, f);
 		return f;
 	}
 	renew(f, &st, path);
@@ -308,12 +335,14 @@ bool xfile_is_judged(const struct exec_gate *g, const struct xfile *f)
 	return f->judged && f->judged == g->rules.generation;
 }
 
-void xfile_judged(struct exec_gate *g, struct xfile *f, const struct role_file_rules *r)
+void xfile_judged(struct exec_gate *g, struct xfile *f, const struct role_file_rules *r, bool alias)
 {
+	uint64_t before = alias && f->judged == r->generation ? f->rules : 0;
+
 	if (!f->path || !f->looked)
 		return;
 	f->judged = r->generation;
-	f->rules = f->builtin ? 0 : r->rules & g->rules.all;
+	f->rules = f->builtin ? 0 : (r->rules & g->rules.all) | before;
 	f->flags = (f->flags & (EXEC_LIBRARY | EXEC_SCRIPT)) |
 		   (r->flags & (EXEC_INTERPRETER | EXEC_SCRIPT)) | EXEC_KNOWN |
 		   (f->builtin ? EXEC_ALWAYS : 0) |

@@ -37,7 +37,7 @@
 #include "policy/pack.h"
 
 #define TURN_NS 10000000000ull
-#define WAIT_US_MAX 200000
+#define WAIT_US_MAX 1000000
 
 uint64_t exec_now(void)
 {
@@ -71,13 +71,30 @@ static void ask(struct exec_gate *g, struct asked *a, struct role_file *r)
 	g->s.tell(g->s.ctx, ROLE_FILE, r, sizeof(*r));
 }
 
-void exec_gate_ask_worker(struct exec_gate *g)
+/* Under each of its names; answers come in this order. */
+static void ask_about(struct exec_gate *g, struct xfile *f)
 {
+	struct asked *a = free_question(g);
 	struct role_file r;
 
-	for (unsigned n = g->todo_n; n && g->asked_n < ASKED_MAX; n--) {
+	a->file = f;
+	xfile_describe(f, &r);
+	ask(g, a, &r);
+	for (unsigned i = 0; i < XFILE_ALIASES; i++) {
+		a = f->alias[i] ? free_question(g) : NULL;
+		if (!a)
+			continue;
+		a->file = f;
+		a->alias = true;
+		snprintf(r.path, sizeof(r.path), "%s", f->alias[i]);
+		ask(g, a, &r);
+	}
+}
+
+void exec_gate_ask_worker(struct exec_gate *g)
+{
+	for (unsigned n = g->todo_n; n && g->asked_n + XFILE_ALIASES < ASKED_MAX; n--) {
 		struct xfile *f = g->todo[g->todo_first];
-		struct asked *a;
 
 		g->todo_first = (g->todo_first + 1) % XFILES_MAX;
 		g->todo_n--;
@@ -91,10 +108,7 @@ void exec_gate_ask_worker(struct exec_gate *g)
 				xfile_queue(g, f);
 			continue;
 		}
-		a = free_question(g);
-		a->file = f;
-		xfile_describe(f, &r);
-		ask(g, a, &r);
+		ask_about(g, f);
 	}
 }
 
@@ -288,7 +302,7 @@ int exec_gate_file_rules(struct exec_gate *g, const struct role_file_rules *r)
 		if (was.file)
 			xfile_queue(g, was.file); /* judged by the pack before */
 	} else if (was.file) {
-		xfile_judged(g, was.file, r);
+		xfile_judged(g, was.file, r, was.alias);
 	} else {
 		late_package(g, &was, r->rules & g->rules.all);
 	}

@@ -13,6 +13,7 @@
 #define XFILES_MAX 60000 /* exec_files holds somewhat more */
 #define ASKED_MAX 256	 /* files the worker was asked about and has not answered */
 #define USERS_MAX 4096
+#define XFILE_ALIASES 2
 #define SUSPECTS_MAX 256
 
 /* One file, of one generation: when its content or its time of change is another, all is forgotten. */
@@ -28,12 +29,14 @@ struct xfile {
 	uint8_t sha256[32];
 	struct exec_rules_of of[2]; /* as in the kernel */
 	char *path, *package;
+	char *alias[XFILE_ALIASES]; /* other names it was seen under, and still has */
 	char interpreter[32];
 };
 
 struct asked {
 	uint64_t id;	    /* 0 = free */
 	struct xfile *file; /* NULL: a package that a launcher names */
+	bool alias;	    /* under another name than its first */
 	uint32_t pid;
 	uint64_t start_ns;
 	char package[127];
@@ -98,7 +101,8 @@ bool xfile_digest(struct exec_gate *g, struct xfile *f);
 void xfile_looked(void *gate, uint64_t tag, const struct exec_seen *seen);
 void xfile_queue(struct exec_gate *g, struct xfile *f); /* to be asked about */
 void xfiles_queue_all(struct exec_gate *g);
-void xfile_judged(struct exec_gate *g, struct xfile *f, const struct role_file_rules *r);
+void xfile_judged(struct exec_gate *g, struct xfile *f, const struct role_file_rules *r,
+		  bool alias);
 bool xfile_is_judged(const struct exec_gate *g, const struct xfile *f);
 /* The path a process gave for a script that rules name: to be known at the next exec. True: it was. */
 bool xfile_path(struct exec_gate *g, const struct xfile *f, const char *as_given);

@@ -23,7 +23,7 @@
 #define KEPT 4096
 #define USERS_MAX 256
 #define PLACES_MAX 256
-#define WAIT_US 50000 /* of an exec for the keeper, where it can wait */
+#define WAIT_US 200000 /* of an exec for the keeper, where it can wait */
 
 struct kept {
 	struct exec_file file;
