@@ -112,7 +112,8 @@ void protect_tick(struct keeper *k)
 	pins_keep(k->pins, anything_refused(k));
 	if (k->ready && !k->settled) {
 		k->settled = true; /* the worker has put its rules in force before it said so */
-		pins_settle(k->pins);
+		if (pins_settle(k->pins, bpf_map_named(k->bpf, "sock_verdicts")))
+			bpf_set_denied(k->bpf);
 	}
 }
 

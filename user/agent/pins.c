@@ -33,6 +33,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "pins_dir.h"
+#include "proto/gate.h"
 
 #define LINKS_MAX 64
 #define MAPS_MAX 96
@@ -444,8 +445,32 @@ bool pins_kept(const struct pins *p)
 	return p && p->on;
 }
 
-static void settle(struct pins *p)
+/* Keys and values of the two maps are the same numbers, or nothing is taken. */
+static unsigned take_denied(const struct pins *p, int verdicts)
 {
+	_cleanup_close_ int fd = -1;
+	struct bpf_map_info info = {};
+	uint32_t n = sizeof(info), verdict;
+	uint64_t at, next;
+	unsigned taken = 0;
+	char old[512];
+
+	if (path(old, sizeof(old), p, "current/maps/sock_verdicts") ||
+	    (fd = bpf_obj_get(old)) < 0 || bpf_obj_get_info_by_fd(fd, &info, &n) ||
+	    info.key_size != sizeof(at) || info.value_size != sizeof(verdict))
+		return 0;
+	for (bool more = !bpf_map_get_next_key(fd, NULL, &next); more && taken < info.max_entries;
+	     more = !bpf_map_get_next_key(fd, &at, &next)) {
+		at = next;
+		if (!bpf_map_lookup_elem(fd, &at, &verdict) && verdict == SOCK_DENY)
+			taken += !bpf_map_update_elem(verdicts, &at, &verdict, BPF_ANY);
+	}
+	return taken;
+}
+
+static unsigned settle(struct pins *p, int verdicts)
+{
+	unsigned denied = 0;
 	char sub[128];
 
 	if (p->adopted) {
@@ -454,6 +479,7 @@ static void settle(struct pins *p)
 			forget(p, sub);
 		}
 	} else if (p->beside) {
+		denied = take_denied(p, verdicts);
 		move(p, "current", "old");
 		if (p->on)
 			move(p, "next", "current");
@@ -463,15 +489,19 @@ static void settle(struct pins *p)
 	}
 	while (p->former_n)
 		drop_former(p, &p->former[0]);
+	return denied;
 }
 
-void pins_settle(struct pins *p)
+unsigned pins_settle(struct pins *p, int verdicts)
 {
+	unsigned n;
+
 	if (!p)
-		return;
+		return 0;
 	pthread_mutex_lock(&p->lock);
-	settle(p);
+	n = settle(p, verdicts);
 	pthread_mutex_unlock(&p->lock);
+	return n;
 }
 
 void pins_leave(struct pins *p)

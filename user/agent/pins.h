@@ -41,8 +41,10 @@ void pins_detach(struct pins *p, struct bpf_link *l); /* takes NULL */
 /* Rules that refuse are in force (on), or none: what is attached now or later is pinned, or not. */
 void pins_keep(struct pins *p, bool on);
 bool pins_kept(const struct pins *p);
-/* Our own rules are in force: what a former agent left besides goes. */
-void pins_settle(struct pins *p);
+/* Our own rules are in force: what a former agent left besides goes. verdicts: our map of sockets
+ * (cookie → enum sock_verdict). Of a former agent of other layouts it gets those that were denied, which
+ * may be trying still. Returns how many. */
+unsigned pins_settle(struct pins *p, int verdicts);
 
 /* Every link that is ours or a former agent's. */
 void pins_each_link(struct pins *p, void (*each)(void *ctx, const struct bpf_link *l), void *ctx);
