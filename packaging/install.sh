@@ -26,6 +26,11 @@ files() { # mode source target
 	done
 }
 
+# What an agent left in force goes before its programs do. Refused by the guard of one that runs, or
+# that --keep-enforcing left behind: then stop it, or `probity unlock`, first.
+if [ -n "$remove" ] && [ -z "$dest" ] && [ -d /sys/fs/bpf/probity ]; then
+	"$prefix/sbin/probityd" --unload
+fi
 files | while read -r mode from to; do
 	if [ -n "$remove" ]; then
 		rm -f "$dest$to"

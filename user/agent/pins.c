@@ -28,12 +28,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "pins_dir.h"
 #include "proto/gate.h"
+#include "proto/guard.h"
 
 #define LINKS_MAX 64
 #define MAPS_MAX 96
@@ -540,6 +542,25 @@ void pins_each_link(struct pins *p, void (*each)(void *ctx, const struct bpf_lin
 	pthread_mutex_unlock(&p->lock);
 }
 
+/* Whether a guard is in force that only an operator's signature opens. */
+static bool guarded(const struct pins *p)
+{
+	_cleanup_close_ int fd = -1;
+	struct guard_now now = {};
+	struct timespec t;
+	uint32_t zero = 0;
+	char at[512];
+
+	if (!there(p, "current/links/guard_kill") ||
+	    path(at, sizeof(at), p, "current/maps/guard_now"))
+		return false;
+	fd = bpf_obj_get(at);
+	clock_gettime(CLOCK_BOOTTIME, &t);
+	return fd < 0 || bpf_map_lookup_elem(fd, &zero, &now) ||
+	       (now.signed_ && now.until_ns <= t.tv_sec * 1000000000ull + t.tv_nsec);
+}
+
+/* The guard takes this program for the agent, so it keeps to what the agent would allow. */
 int pins_unload(const char *dir)
 {
 	struct pins *p;
@@ -550,6 +571,11 @@ int pins_unload(const char *dir)
 	r = pins_open(dir, &p);
 	if (r)
 		return r;
+	if (guarded(p)) {
+		pins_leave(p);
+		pins_close(p);
+		return -EPERM;
+	}
 	r = forget(p, "current");
 	pins_close(p);
 	return r;
