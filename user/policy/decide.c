@@ -21,7 +21,7 @@ static bool monitored(const struct pack *p, const struct rule *rule, const char 
 	if (rule->monitor)
 		return true;
 	return rule->percent < 100 &&
-	       !(host_id && rollout_holds(rule->percent, p->id, rule->id, host_id));
+	       !(host_id && *host_id && rollout_holds(rule->percent, p->id, rule->id, host_id));
 }
 
 /* Of the exceptions in force: fired = one holds. *ret: which. */

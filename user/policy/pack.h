@@ -103,6 +103,8 @@ uint64_t pack_revision(const struct pack *p); /* revision: monotonic per pack se
  * wait. */
 bool pack_rule_content(const struct pack *p, size_t i);
 
+/* Does any rule on this subject ask for the fact, wherever in its match or exceptions? */
+bool pack_asks(const struct pack *p, enum facts_subject on, const char *key);
 /* Every pattern of every rule, lower case, with its line and its word ("service"); the classes of
  * `redact:` as data_class. A regular expression as it stands, between slashes: "/…/". */
 void pack_values(const struct pack *p,

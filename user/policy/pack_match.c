@@ -244,6 +244,34 @@ void match_each(const struct match *m, void (*each)(void *ctx, const struct cond
 			match_each(&m->groups[i].subs[k], each, ctx);
 }
 
+struct asked {
+	const char *key;
+	bool is;
+};
+
+static void is_asked(void *ctx, const struct cond *c)
+{
+	struct asked *a = ctx;
+
+	a->is |= !strcmp(c->key->name, a->key);
+}
+
+bool pack_asks(const struct pack *p, enum facts_subject on, const char *key)
+{
+	struct asked a = {.key = key};
+
+	for (size_t i = 0; i < p->n_rules; i++) {
+		const struct rule *rule = &p->rules[i];
+
+		if (rule->action.on != on)
+			continue;
+		match_each(&rule->match, is_asked, &a);
+		for (size_t k = 0; k < rule->n_exceptions; k++)
+			match_each(&rule->exceptions[k].match, is_asked, &a);
+	}
+	return a.is;
+}
+
 struct values {
 	size_t rule;
 	void (*each)(void *ctx, size_t rule, unsigned line, const char *key, const char *value);

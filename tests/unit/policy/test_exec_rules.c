@@ -102,6 +102,17 @@ static void test_files(void **state)
 	}
 }
 
+static void test_asks(void **state)
+{
+	_cleanup_(pack_freep) struct pack *p = the_pack();
+
+	assert_true(pack_asks(p, FACTS_EXEC, "exe_sha256"));
+	assert_true(pack_asks(p, FACTS_EXEC, "package")); /* inside not and any */
+	assert_true(pack_asks(p, FACTS_EXEC, "script"));
+	assert_false(pack_asks(p, FACTS_CALL, "exe_sha256"));
+	assert_false(pack_asks(p, FACTS_EXEC, "host"));
+}
+
 /* With a user and a tree the whole rule says what the bit and the kernel say together. */
 static void test_agrees_with_decide(void **state)
 {
@@ -145,9 +156,8 @@ static void test_at_most_64(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rules),
-		cmocka_unit_test(test_files),
-		cmocka_unit_test(test_agrees_with_decide),
+		cmocka_unit_test(test_rules),	   cmocka_unit_test(test_files),
+		cmocka_unit_test(test_asks),	   cmocka_unit_test(test_agrees_with_decide),
 		cmocka_unit_test(test_at_most_64),
 	};
 

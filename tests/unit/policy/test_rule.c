@@ -499,7 +499,9 @@ static void test_states(void **state)
 			"  - {id: tell, disposition: alert}\n"
 			"  - {id: mon, disposition: deny, match: {user: u}, mode: monitor}\n"
 			"  - {id: none, disposition: kill, rollout: {percent: 0}}\n"
-			"  - {id: day, disposition: deny, schedule: {hours: \"08:00-18:00\"}}\n");
+			"  - {id: day, disposition: deny, schedule: {hours: \"08:00-18:00\"}}\n"
+			"  - {id: most, on: exec, disposition: deny, match: {exe: a}, rollout: "
+			"{percent: 99}}\n");
 	struct facts f = facts(FACTS_CALL);
 	struct decision d;
 	int64_t noon;
@@ -509,6 +511,9 @@ static void test_states(void **state)
 	assert_int_equal(pack_rule_state(p, 1, noon, "h"), RULE_WATCH);
 	assert_int_equal(pack_rule_state(p, 2, noon, "h"), RULE_WATCH);
 	assert_int_equal(pack_rule_state(p, 3, noon, "h"), RULE_WATCH);
+	assert_int_equal(pack_rule_state(p, 5, noon, ""), RULE_WATCH); /* no id: not rolled out */
+	assert_int_equal(pack_rule_state(p, 5, noon, NULL), RULE_WATCH);
+	assert_int_equal(pack_rule_state(p, 5, noon, "h"), RULE_ON);
 	assert_int_equal(pack_rule_state(p, 4, noon, "h"), RULE_ON);
 	assert_int_equal(pack_rule_state(p, 4, noon + 6 * 3600, "h"), RULE_OFF);
 	assert_int_equal(pack_rule_state(p, 4, 0, "h"), RULE_OFF);

@@ -73,21 +73,11 @@ static int64_t unix_now(const struct worker *w)
 
 /* --- the pack ----------------------------------------------------------------------------------- */
 
-/* Whether a file that says nothing of these is left undecided. */
+/* Which facts cost the keeper a look into the file. */
 static uint32_t wants(const struct pack *p)
 {
-	struct facts f = {.subject = FACTS_EXEC,
-			  .stage = FACTS_PROCESS,
-			  .user = "",
-			  .exe = "",
-			  .tool = "",
-			  .script = "",
-			  .package = ""};
-	uint32_t bits = pack_exec_unknown(p, &f) ? EXEC_WANTS_DIGEST : 0;
-
-	f.exe_sha256 = "";
-	f.package = NULL;
-	return bits | (pack_exec_unknown(p, &f) ? EXEC_WANTS_PACKAGE : 0);
+	return (pack_asks(p, FACTS_EXEC, "exe_sha256") ? EXEC_WANTS_DIGEST : 0) |
+	       (pack_asks(p, FACTS_EXEC, "package") ? EXEC_WANTS_PACKAGE : 0);
 }
 
 static void add_users(struct message *m, const struct pack_exec_rule *r, uint64_t bit)
@@ -107,7 +97,7 @@ static void add_rule(struct exec_rules *x, struct message *m, unsigned i)
 {
 	const struct pack_exec_rule *r = &x->rule[i];
 	const struct pack *p = x->w->pack;
-	enum rule_state state = pack_rule_state(p, r->index, unix_now(x->w), NULL);
+	enum rule_state state = pack_rule_state(p, r->index, unix_now(x->w), x->w->host_id);
 	enum disposition d = pack_rule_disposition(p, r->index);
 	struct role_exec_rules *h = &m->head;
 	uint64_t bit = 1ull << i;
@@ -123,7 +113,7 @@ static void add_rule(struct exec_rules *x, struct message *m, unsigned i)
 		h->deny |= bit;
 	if (r->any_user)
 		h->any_user |= bit;
-	if (r->in_tree)
+	if (r->in_tree && !r->then_only)
 		h->in_tree |= bit;
 	else if (!r->then_only)
 		h->any_tree |= bit;
