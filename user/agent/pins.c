@@ -23,92 +23,32 @@
 #include <bpf/libbpf.h>
 #include <dirent.h>
 #include <errno.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/log.h"
-#include "pins_dir.h"
-#include "proto/gate.h"
-#include "proto/guard.h"
-
-#define LINKS_MAX 64
-#define MAPS_MAX 96
-#define META_MAGIC 0x70726f62u
-
-struct meta {
-	uint32_t magic, pad;
-	uint8_t digest[PINS_DIGEST];
-};
-struct held { /* a link, by the name of its program */
-	char name[64];
-	struct bpf_link *link;
-	bool unpinnable;
-};
-struct kept {
-	char name[64];
-	int fd; /* libbpf's */
-};
-struct pins {
-	pthread_mutex_t lock;
-	char dir[256];
-	int dir_fd, meta_fd;
-	uint8_t digest[PINS_DIGEST];
-	struct held ours[LINKS_MAX], former[LINKS_MAX];
-	struct kept maps[MAPS_MAX];
-	unsigned ours_n, former_n, maps_n;
-	bool adopted; /* the maps are the former agent's, and `current` is ours */
-	bool beside;  /* a former agent of other layouts is in force beside us */
-	bool on;      /* pinned */
-	bool leaving; /* nothing is unpinned any more */
-};
+#include "pins_int.h"
 
 /* --- paths ------------------------------------------------------------------------------------- */
-
-static int path(char *to, size_t n, const struct pins *p, const char *sub)
-{
-	return snprintf(to, n, "%s/%s", p->dir, sub) < (int)n ? 0 : -ENAMETOOLONG;
-}
-
-static const char *ours_in(const struct pins *p)
-{
-	return p->beside ? "next" : "current";
-}
-
-static bool there(const struct pins *p, const char *sub)
-{
-	char at[512];
-
-	return !path(at, sizeof(at), p, sub) && !access(at, F_OK);
-}
 
 static int forget(const struct pins *p, const char *sub)
 {
 	char at[512];
 
-	return path(at, sizeof(at), p, sub) ?: pins_dir_remove(at);
+	return pins_path(at, sizeof(at), p, sub) ?: pins_dir_remove(at);
 }
 
 static int move(const struct pins *p, const char *from, const char *to)
 {
 	char a[512], b[512];
 
-	if (path(a, sizeof(a), p, from) || path(b, sizeof(b), p, to))
+	if (pins_path(a, sizeof(a), p, from) || pins_path(b, sizeof(b), p, to))
 		return -ENAMETOOLONG;
 	return rename(a, b) < 0 ? -errno : 0;
-}
-
-static int put(struct pins *p, int fd, const char *sub, const char *name)
-{
-	char at[512], folder[64];
-
-	snprintf(folder, sizeof(folder), "%s%s", ours_in(p), sub);
-	return path(at, sizeof(at), p, folder) ?: pins_dir_put(fd, at, name);
 }
 
 /* --- the agent before ---------------------------------------------------------------------------- */
@@ -119,7 +59,7 @@ static void read_former(struct pins *p)
 	struct dirent *e;
 	DIR *d;
 
-	if (path(at, sizeof(at), p, "current/links") || !(d = opendir(at)))
+	if (pins_path(at, sizeof(at), p, "current/links") || !(d = opendir(at)))
 		return;
 	while ((e = readdir(d)) && p->former_n < LINKS_MAX) {
 		struct held *h = &p->former[p->former_n];
@@ -142,10 +82,10 @@ static void read_former(struct pins *p)
 /* A start that ended in the middle of pins_settle(). */
 static void finish_move(struct pins *p)
 {
-	if (!there(p, "current")) {
-		if (there(p, "next"))
+	if (!pins_there(p, "current")) {
+		if (pins_there(p, "next"))
 			move(p, "next", "current");
-		else if (there(p, "old"))
+		else if (pins_there(p, "old"))
 			move(p, "old", "current");
 	}
 	forget(p, "next");
@@ -168,116 +108,8 @@ int pins_open(const char *dir, struct pins **ret)
 	pthread_mutex_init(&p->lock, NULL);
 	finish_move(p);
 	read_former(p);
-	p->beside = there(p, "current");
+	p->beside = pins_there(p, "current");
 	*ret = TAKE_PTR(p);
-	return 0;
-}
-
-/* --- maps -------------------------------------------------------------------------------------- */
-
-static bool same_layouts(const struct pins *p)
-{
-	_cleanup_close_ int fd = -1;
-	uint32_t zero = 0;
-	struct meta m;
-	char at[512];
-
-	if (path(at, sizeof(at), p, "current/meta"))
-		return false;
-	fd = bpf_obj_get(at);
-	return fd >= 0 && !bpf_map_lookup_elem(fd, &zero, &m) && m.magic == META_MAGIC &&
-	       !memcmp(m.digest, p->digest, sizeof(m.digest));
-}
-
-static int take_map(const struct pins *p, struct bpf_map *m)
-{
-	_cleanup_close_ int fd = -1;
-	struct bpf_map_info info = {};
-	uint32_t n = sizeof(info);
-	char sub[128], at[512];
-
-	snprintf(sub, sizeof(sub), "current/maps/%s", bpf_map__name(m));
-	if (path(at, sizeof(at), p, sub) || (fd = bpf_obj_get(at)) < 0)
-		return -errno;
-	if (bpf_obj_get_info_by_fd(fd, &info, &n))
-		return -errno;
-	if (info.max_entries != bpf_map__max_entries(m))
-		return -ESTALE; /* another size was asked for: what is in it is not rules */
-	return bpf_map__reuse_fd(m, fd);
-}
-
-void pins_maps(struct pins *p, struct bpf_object *obj)
-{
-	struct bpf_map *m;
-
-	if (!p)
-		return;
-	if (pins_digest(obj, p->digest)) {
-		log_warn("cannot tell whether the pinned maps are of this version");
-		return;
-	}
-	p->adopted = there(p, "current") && same_layouts(p);
-	p->beside = there(p, "current") && !p->adopted;
-	if (!p->adopted)
-		return;
-	bpf_object__for_each_map(m, obj)
-	{
-		if (pins_map_kept(m) && take_map(p, m))
-			log_info("pinned map %s is not gone on with", bpf_map__name(m));
-	}
-}
-
-static int make_meta(struct pins *p)
-{
-	struct meta m = {.magic = META_MAGIC};
-	uint32_t zero = 0;
-
-	memcpy(m.digest, p->digest, sizeof(m.digest));
-	p->meta_fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "probity_meta", sizeof(zero), sizeof(m), 1,
-				    NULL);
-	if (p->meta_fd < 0)
-		return -errno;
-	return bpf_map_update_elem(p->meta_fd, &zero, &m, BPF_ANY) ? -errno : 0;
-}
-
-static void pin_maps(struct pins *p)
-{
-	for (unsigned i = 0; i < p->maps_n; i++) {
-		int r = put(p, p->maps[i].fd, "/maps", p->maps[i].name);
-
-		if (r)
-			log_warn("map %s cannot be pinned: %s", p->maps[i].name, strerror(-r));
-	}
-}
-
-int pins_loaded(struct pins *p, struct bpf_object *obj)
-{
-	struct bpf_map *m;
-	int r;
-
-	if (!p)
-		return 0;
-	bpf_object__for_each_map(m, obj)
-	{
-		struct kept *k = &p->maps[p->maps_n];
-
-		if (!pins_map_kept(m) || bpf_map__fd(m) < 0 || p->maps_n == MAPS_MAX)
-			continue;
-		snprintf(k->name, sizeof(k->name), "%s", bpf_map__name(m));
-		k->fd = bpf_map__fd(m);
-		p->maps_n++;
-	}
-	r = make_meta(p);
-	if (r)
-		return r;
-	p->on = p->adopted;
-	if (p->on)
-		pin_maps(p); /* what was not taken over takes the place of what was there */
-	if (p->adopted)
-		log_info("rules of the agent before are in force: %u links taken over from %s",
-			 p->former_n, p->dir);
-	else if (p->beside)
-		log_info("%s is of another version: it stays in force until the policy is", p->dir);
 	return 0;
 }
 
@@ -290,7 +122,7 @@ bool pins_adopted(const struct pins *p)
 
 static void pin_link(struct pins *p, struct held *h)
 {
-	int r = p->on ? put(p, bpf_link__fd(h->link), "/links", h->name) : 0;
+	int r = p->on ? pins_put(p, bpf_link__fd(h->link), "/links", h->name) : 0;
 
 	if (r && !h->unpinnable)
 		log_info("%s cannot be pinned here (%s): it ends with the agent", h->name,
@@ -387,7 +219,7 @@ void pins_detach(struct pins *p, struct bpf_link *l)
 	for (unsigned i = 0; p && i < p->ours_n; i++) {
 		if (p->ours[i].link != l)
 			continue;
-		snprintf(sub, sizeof(sub), "%s/links/%s", ours_in(p), p->ours[i].name);
+		snprintf(sub, sizeof(sub), "%s/links/%s", pins_ours_in(p), p->ours[i].name);
 		if (p->on && !p->leaving)
 			forget(p, sub);
 		p->ours[i] = p->ours[--p->ours_n];
@@ -406,8 +238,8 @@ static int make_folders(const struct pins *p)
 	char at[512], sub[64];
 
 	for (size_t i = 0; i < ARRAY_SIZE(subs); i++) {
-		snprintf(sub, sizeof(sub), "%s%s", ours_in(p), subs[i]);
-		if (path(at, sizeof(at), p, sub) || (mkdir(at, 0700) < 0 && errno != EEXIST))
+		snprintf(sub, sizeof(sub), "%s%s", pins_ours_in(p), subs[i]);
+		if (pins_path(at, sizeof(at), p, sub) || (mkdir(at, 0700) < 0 && errno != EEXIST))
 			return -errno;
 	}
 	return 0;
@@ -419,12 +251,12 @@ static void keep(struct pins *p)
 
 	p->on = true;
 	if (!r)
-		pin_maps(p);
+		pins_put_maps(p);
 	for (unsigned i = 0; !r && i < p->ours_n; i++)
 		pin_link(p, &p->ours[i]);
 	/* Last: without it nobody goes on with what is there. */
 	if (!r)
-		r = put(p, p->meta_fd, "", "meta");
+		r = pins_put(p, p->meta_fd, "", "meta");
 	if (r)
 		log_err("%s: %s: what is refused ends with the agent", p->dir, strerror(-r));
 }
@@ -437,7 +269,7 @@ void pins_keep(struct pins *p, bool on)
 	if (on && !p->on)
 		keep(p);
 	else if (!on && p->on)
-		forget(p, ours_in(p));
+		forget(p, pins_ours_in(p));
 	p->on = on;
 	pthread_mutex_unlock(&p->lock);
 }
@@ -445,29 +277,6 @@ void pins_keep(struct pins *p, bool on)
 bool pins_kept(const struct pins *p)
 {
 	return p && p->on;
-}
-
-/* Keys and values of the two maps are the same numbers, or nothing is taken. */
-static unsigned take_denied(const struct pins *p, int verdicts)
-{
-	_cleanup_close_ int fd = -1;
-	struct bpf_map_info info = {};
-	uint32_t n = sizeof(info), verdict;
-	uint64_t at, next;
-	unsigned taken = 0;
-	char old[512];
-
-	if (path(old, sizeof(old), p, "current/maps/sock_verdicts") ||
-	    (fd = bpf_obj_get(old)) < 0 || bpf_obj_get_info_by_fd(fd, &info, &n) ||
-	    info.key_size != sizeof(at) || info.value_size != sizeof(verdict))
-		return 0;
-	for (bool more = !bpf_map_get_next_key(fd, NULL, &next); more && taken < info.max_entries;
-	     more = !bpf_map_get_next_key(fd, &at, &next)) {
-		at = next;
-		if (!bpf_map_lookup_elem(fd, &at, &verdict) && verdict == SOCK_DENY)
-			taken += !bpf_map_update_elem(verdicts, &at, &verdict, BPF_ANY);
-	}
-	return taken;
 }
 
 static unsigned settle(struct pins *p, int verdicts)
@@ -481,7 +290,7 @@ static unsigned settle(struct pins *p, int verdicts)
 			forget(p, sub);
 		}
 	} else if (p->beside) {
-		denied = take_denied(p, verdicts);
+		denied = pins_take_denied(p, verdicts);
 		move(p, "current", "old");
 		if (p->on)
 			move(p, "next", "current");
@@ -542,24 +351,6 @@ void pins_each_link(struct pins *p, void (*each)(void *ctx, const struct bpf_lin
 	pthread_mutex_unlock(&p->lock);
 }
 
-/* Whether a guard is in force that only an operator's signature opens. */
-static bool guarded(const struct pins *p)
-{
-	_cleanup_close_ int fd = -1;
-	struct guard_now now = {};
-	struct timespec t;
-	uint32_t zero = 0;
-	char at[512];
-
-	if (!there(p, "current/links/guard_kill") ||
-	    path(at, sizeof(at), p, "current/maps/guard_now"))
-		return false;
-	fd = bpf_obj_get(at);
-	clock_gettime(CLOCK_BOOTTIME, &t);
-	return fd < 0 || bpf_map_lookup_elem(fd, &zero, &now) ||
-	       (now.signed_ && now.until_ns <= t.tv_sec * 1000000000ull + t.tv_nsec);
-}
-
 /* The guard takes this program for the agent, so it keeps to what the agent would allow. */
 int pins_unload(const char *dir)
 {
@@ -571,7 +362,7 @@ int pins_unload(const char *dir)
 	r = pins_open(dir, &p);
 	if (r)
 		return r;
-	if (guarded(p)) {
+	if (pins_guarded(p)) {
 		pins_leave(p);
 		pins_close(p);
 		return -EPERM;
