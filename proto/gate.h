@@ -167,6 +167,8 @@ struct gate_waiter {
 	__event_u64 buf, len; /* of the write, in the process's memory */
 	__event_u32 tgid, tid;
 	__event_u64 since_ns;
+	__event_u32 cpu; /* where it waits; of one that is made again: where it was first */
+	__event_u32 pad;
 };
 
 /* Settings, in the map `gate`: one entry, written by the keeper. */
@@ -284,7 +286,7 @@ struct tree_value {
 #ifndef __bpf__
 _Static_assert(sizeof(struct event_deny) % 8 == 0, "no hidden padding");
 _Static_assert(sizeof(struct gate_slot) == 24, "gate_slot has no hidden padding");
-_Static_assert(sizeof(struct gate_waiter) == 56, "gate_waiter has no hidden padding");
+_Static_assert(sizeof(struct gate_waiter) == 64, "gate_waiter has no hidden padding");
 #endif
 
 #endif

@@ -321,7 +321,9 @@ struct waiting {
 	__u32 verdict;
 };
 
-/* Each step looks, and is a point where the kernel may run somebody else. */
+/* Each step looks, and is a point where the kernel may run somebody else: reading by way of the task
+ * asks for one (cond_resched), also where the kernel preempts nobody by itself. A plain copy does not
+ * there, and whoever has to answer, woken on this CPU, would wait as long as we do. */
 static long wait_step(__u32 i, void *p)
 {
 	struct waiting *w = p;
@@ -331,7 +333,7 @@ static long wait_step(__u32 i, void *p)
 	if (w->verdict || bpf_ktime_get_ns() >= w->until ||
 	    bpf_get_current_task_btf()->signal->flags & SIGNAL_GROUP_EXIT)
 		return 1;
-	bpf_copy_from_user(&c, 1, (void *)w->buf);
+	bpf_copy_from_user_task(&c, 1, (void *)w->buf, bpf_get_current_task_btf(), 0);
 	return 0;
 }
 
@@ -377,6 +379,7 @@ static __noinline int note_waiter(struct ask *w)
 		.tgid = id >> 32,
 		.tid = (__u32)id,
 		.since_ns = bpf_ktime_get_boot_ns(),
+		.cpu = bpf_get_smp_processor_id(),
 	};
 
 	return bpf_map_update_elem(&gate_waits, &k, &g, BPF_ANY);

@@ -18,6 +18,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "agent/movers.h"
+#include "agent/priority.h"
 #include "agent/role.h"
 #include "base/cleanup.h"
 #include "base/log.h"
@@ -44,6 +46,8 @@ void child_init(struct child *c, const char *name)
 static void be_ordinary(void)
 {
 	struct rlimit files = {1024, 4096};
+	/* Of who gets real-time priority (priority.c); the keeper may not be allowed to set it later. */
+	struct rlimit real_time = {PRIORITY_WORKER_US, PRIORITY_WORKER_US};
 	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
 
 	if (fd >= 0) {
@@ -52,6 +56,8 @@ static void be_ordinary(void)
 		close(fd);
 	}
 	setrlimit(RLIMIT_NOFILE, &files);
+	setrlimit(RLIMIT_RTTIME, &real_time);
+	movers_forget();
 }
 
 static void run(const struct child *c, const struct config *cfg, const int *fds, unsigned nfds,

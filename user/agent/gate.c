@@ -24,12 +24,12 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/pidfd.h>
-#include <sys/sysinfo.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "agent/backends.h"
 #include "agent/bpf.h"
+#include "agent/movers.h"
 #include "agent/net.h"
 #include "agent/procinfo.h"
 #include "agent/sockwalk.h"
@@ -130,7 +130,7 @@ static int nonsense(struct keeper_gate *g, int r)
 static void settings_now(struct keeper_gate *g, const struct role_gate *r)
 {
 	uint32_t hold = r->hold_us ?: HOLD_US;
-	int cpus = get_nprocs();
+	unsigned cpus = movers_count();
 
 	g->set->hold_us = hold < HOLD_MAX_US ? hold : HOLD_MAX_US;
 	g->set->waiters = cpus > 1 ? cpus - 1 : 0;

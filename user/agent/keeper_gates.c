@@ -125,6 +125,7 @@ int gates_open(struct keeper *k)
 
 void gates_close(struct keeper *k)
 {
+	priority_tick(&k->priority, 0, false, -1, -1);
 	approvals_close(k->approvals);
 	exec_gate_free(k->execs);
 	kgate_close(k->gate);
@@ -133,6 +134,14 @@ void gates_close(struct keeper *k)
 static void folded(void *ctx, const struct event_deny *d)
 {
 	tell(ctx, ROLE_FOLDED, d, sizeof(*d));
+}
+
+static void set_priority(struct keeper *k)
+{
+	int events = bpf_waits(k->bpf) ? bpf_events_fd(k->bpf) : -1;
+
+	priority_tick(&k->priority, k->worker.pid, kgate_on(k->gate), events,
+		      bpf_map_named(k->bpf, "gate_waits"));
 }
 
 void gates_tick(struct keeper *k)
@@ -146,7 +155,7 @@ void gates_tick(struct keeper *k)
 		exec_gate_tick(k->execs);
 	if (folds >= 0 && told >= 0 && k->worker.fd >= 0)
 		folds_tick(folds, told, folded, k);
-	priority_tick(&k->priority, k->worker.pid, kgate_on(k->gate));
+	set_priority(k);
 }
 
 void gates_worker(struct keeper *k)
@@ -188,7 +197,7 @@ const char *gates_rules(struct keeper *k, const void *p, size_t n)
 {
 	int r = k->gate ? kgate_rules(k->gate, p) : 0;
 
-	priority_tick(&k->priority, k->worker.pid, kgate_on(k->gate));
+	set_priority(k);
 	return asked(r, "rules of a gate that may not be");
 }
 

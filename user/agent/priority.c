@@ -7,7 +7,7 @@
  * Bounds, because what has real-time priority and loops leaves its CPU to nobody: a worker that
  * used more than BUSY of a CPU for FALL_S seconds gets ordinary priority for PENANCE_S, with a
  * warning and a count. If the keeper cannot run either, RLIMIT_RTTIME ends the worker after
- * WORKER_RT_S seconds without a blocking call; the keeper itself falls back by SIGXCPU. Beside that,
+ * PRIORITY_WORKER_US without a blocking call; the keeper itself falls back by SIGXCPU. Beside that,
  * the kernel's own throttling leaves a share of each second to the others.
  *
  * Memory: each page is locked when it is first used (MCL_ONFAULT), so nothing is taken in advance.
@@ -26,6 +26,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "agent/movers.h"
 #include "base/cleanup.h"
 #include "base/log.h"
 
@@ -34,7 +35,6 @@
 #define BUSY_PERCENT 90
 #define FALL_S 2
 #define PENANCE_S 30
-#define WORKER_RT_S 8
 #define KEEPER_RT_S 2
 
 static uint64_t ns_of(clockid_t id)
@@ -84,13 +84,8 @@ static void keeper_first(struct priority *p, bool first)
 
 static void worker_first(struct priority *p, pid_t worker, bool first)
 {
-	struct rlimit l = {WORKER_RT_S * 1000000, WORKER_RT_S * 1000000};
-	int r;
+	int r = schedule(worker, first ? WORKER_FIRST : 0);
 
-	if (first && prlimit(worker, RLIMIT_RTTIME, &l, NULL))
-		r = -errno; /* never without a bound */
-	else
-		r = schedule(worker, first ? WORKER_FIRST : 0);
 	if (r && r != p->error)
 		log_warn("no real-time priority for the worker (%s): writes may wait longer for it",
 			 strerror(-r));
@@ -131,9 +126,27 @@ static void watch(struct priority *p, pid_t worker)
 	worker_first(p, worker, false);
 }
 
-void priority_tick(struct priority *p, pid_t worker, bool wanted)
+static void move(struct priority *p, pid_t worker, bool wanted, int events, int waits)
+{
+	int r;
+
+	if (wanted && !p->movers && events >= 0) {
+		r = movers_start(events, waits, &p->movers);
+		if (r)
+			log_warn("a write that waits may keep us from our CPU: %s", strerror(-r));
+	}
+	if (p->movers && wanted)
+		movers_worker(p->movers, worker);
+	if (p->movers && !wanted) {
+		movers_stop(p->movers);
+		p->movers = NULL;
+	}
+}
+
+void priority_tick(struct priority *p, pid_t worker, bool wanted, int events, int waits)
 {
 	keeper_first(p, wanted);
+	move(p, worker, wanted, events, waits);
 	if (worker <= 0)
 		return;
 	watch(p, worker);
@@ -146,6 +159,8 @@ void priority_gone(struct priority *p)
 	p->first = false;
 	p->busy = p->penance = 0;
 	p->cpu_ns = p->at_ns = 0;
+	if (p->movers)
+		movers_worker(p->movers, 0);
 }
 
 /* --- memory ------------------------------------------------------------------------------------------ */
@@ -187,7 +202,8 @@ int priority_lock(const char **ret_what)
 
 json_t *priority_status(const struct priority *p)
 {
-	return json_pack("{s:b, s:b, s:i, s:i, s:s}", "worker_real_time", p->first,
-			 "keeper_real_time", p->keeper_first, "falls", (int)p->falls, "penance_s",
+	return json_pack("{s:b, s:b, s:b, s:I, s:i, s:i, s:s}", "worker_real_time", p->first,
+			 "keeper_real_time", p->keeper_first, "movers", p->movers != NULL, "moved",
+			 (json_int_t)movers_moved(p->movers), "falls", (int)p->falls, "penance_s",
 			 (int)p->penance, "error", p->error ? strerror(-p->error) : "");
 }

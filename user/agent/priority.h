@@ -9,6 +9,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/* RLIMIT_RTTIME of the worker, set when it is started: so long without a blocking call at most. */
+#define PRIORITY_WORKER_US 8000000
+
+struct movers;
 struct priority {
 	bool first;	   /* the worker has it now */
 	bool keeper_first; /* and the keeper */
@@ -17,10 +21,12 @@ struct priority {
 	unsigned falls;	   /* how often it lost it */
 	uint64_t cpu_ns, at_ns;
 	int error; /* why the kernel does not give it, or 0 */
+	struct movers *movers;
 };
 
-/* The keeper's: once a second, and whenever `wanted` changes. */
-void priority_tick(struct priority *p, pid_t worker, bool wanted);
+/* The keeper's: once a second, and whenever `wanted` changes. events: the ring where a write waits on
+ * its CPU, else -1; waits: the map gate_waits. */
+void priority_tick(struct priority *p, pid_t worker, bool wanted, int events, int waits);
 void priority_gone(struct priority *p); /* that worker is no more */
 json_t *priority_status(const struct priority *p);
 
