@@ -24,6 +24,7 @@ static struct met {
 	struct offer offers[OFFERS_MAX];
 	size_t n;
 	char would[64], why[160];
+	const char *forbidden; /* why; NULL: it is not */
 } table[NEED__MAX];
 
 static const struct offer *best(const struct met *t)
@@ -73,11 +74,21 @@ void backend_lack(enum policy_need need, const char *backend, const char *why)
 	snprintf(t->why, sizeof(t->why), "%s", why);
 }
 
+void backend_forbid(enum policy_need need, const char *why)
+{
+	table[need].forbidden = why;
+}
+
 bool backend_can(enum policy_need need, const char **ret_backend, const char **ret_why)
 {
 	const struct met *t = &table[need];
 	const struct offer *o = best(t);
 
+	if (t->forbidden) {
+		*ret_backend = o ? o->text : t->would;
+		*ret_why = t->forbidden;
+		return false;
+	}
 	*ret_backend = o ? o->text : t->would;
 	*ret_why = o ? "" : t->why[0] ? t->why : "this build has no mechanism for it";
 	return o;

@@ -28,6 +28,9 @@ void backend_withdraw(enum policy_need need, enum gate_mechanism m);
  * copied: the texts are copied. */
 void backend_lack(enum policy_need need, const char *backend, const char *why);
 
+/* It was turned off: whatever is offered, it is not met. why: static. */
+void backend_forbid(enum policy_need need, const char *why);
+
 /* True: *ret_backend does it. False: *ret_backend would, *ret_why says why not. Never NULL. */
 bool backend_can(enum policy_need need, const char **ret_backend, const char **ret_why);
 

@@ -13,7 +13,7 @@ struct config {
 	const char *tls_dir;
 	const char *policy_key; /* packs must be signed by it; NULL = need not */
 	bool allow_rollback;	/* a pack may have a lower revision than one before */
-	bool gate;		/* writes wait and are refused as the pack says */
+	bool gate;		/* writes wait until their content is judged */
 	const char *host_id;	/* of this machine: hex, the same for ever */
 	uint32_t enforce;	/* 0 monitor, 1 enforce, 2 as the pack says */
 	uint32_t ring_mib;
@@ -24,7 +24,7 @@ struct config {
 	const char *pin_dir; /* "" = nothing outlives the keeper */
 	bool keep_enforcing; /* an orderly stop leaves what is refused in force */
 	enum { GUARD_OFF, GUARD_ON, GUARD_AUTO } guard; /* auto: on, but in monitor mode */
-	int ready_fd;	     /* or -1 */
+	int ready_fd;					/* or -1 */
 	bool no_seccomp, debug;
 
 	char **argv; /* to start the roles with */

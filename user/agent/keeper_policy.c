@@ -426,6 +426,8 @@ int policy_open(struct keeper *k)
 		return -ENOMEM;
 	k->policy = p;
 	p->k = k;
+	if (!k->cfg->gate)
+		backend_forbid(NEED_CONTENT_WAIT, "the agent runs with --gate off");
 	r = policy_store_open(k->cfg->state_dir, k->cfg->policy_key, k->cfg->allow_rollback,
 			      &p->store);
 	if (r) {

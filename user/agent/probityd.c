@@ -45,7 +45,7 @@ static const char usage[] =
 	"  --probation SECONDS    how long a new process has to show it (default 5)\n"
 	"  --hold MS              longest wait of a first TLS packet for its probes, 0 = none\n"
 	"                         (default 3000)\n"
-	"  --gate on|off          off: nothing waits or is refused before it leaves (default on)\n"
+	"  --gate on|off          off: no write waits until its content is judged (default on)\n"
 	"  --host-id TEXT         names this host in staged rollouts (default: made from\n"
 	"                         /etc/machine-id)\n"
 	"  --user NAME            who worker and recorder run as (default probity, else nobody)\n"

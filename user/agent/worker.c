@@ -256,7 +256,7 @@ static void each_second(void)
 
 static struct gate_slot *gate_slots; /* NULL: this kernel part has no gate */
 
-static int map_all(const struct worker_fds *fds, uint32_t ring_bytes)
+static int map_all(const struct worker_fds *fds, uint32_t ring_bytes, bool gate)
 {
 	size_t verdicts = VERDICT_SLOTS * sizeof(struct verdict_slot);
 	int r = ring_open(fds->events, ring_bytes, &ring);
@@ -267,7 +267,7 @@ static int map_all(const struct worker_fds *fds, uint32_t ring_bytes)
 	asleep = mmap(NULL, getpagesize(), PROT_READ | PROT_WRITE, MAP_SHARED, fds->asleep, 0);
 	if (w.verdicts == MAP_FAILED || asleep == MAP_FAILED)
 		return -errno;
-	if (fds->gate_slots >= 0) {
+	if (fds->gate_slots >= 0 && gate) {
 		gate_slots = mmap(NULL, GATE_SLOTS * sizeof(*gate_slots), PROT_READ | PROT_WRITE,
 				  MAP_SHARED, fds->gate_slots, 0);
 		if (gate_slots == MAP_FAILED)
@@ -419,7 +419,7 @@ static int prepare(const struct config *cfg, const struct worker_fds *fds, uint3
 	w.keeper = fds->keeper;
 	outq_init(&w.to_keeper, 4u << 20);
 	w.handover = handover_new(fds->recorder);
-	r = w.handover ? map_all(fds, ring_bytes) : -ENOMEM;
+	r = w.handover ? map_all(fds, ring_bytes, cfg->gate) : -ENOMEM;
 	if (!r)
 		r = load_all();
 	if (r) {

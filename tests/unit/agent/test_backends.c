@@ -39,6 +39,12 @@ static void offers(void **state)
 	backend_withdraw(NEED_EXEC_DENY, GATE_SIGNAL_EXEC);
 	assert_false(backend_can(NEED_EXEC_DENY, &backend, &why));
 	assert_string_equal(why, "bpf is not in lsm=");
+	backend_offer(NEED_TREE, 10, GATE_NONE, "a word of its own");
+	assert_true(backend_can(NEED_TREE, &backend, &why));
+	assert_string_equal(backend, "a word of its own");
+	backend_forbid(NEED_TREE, "turned off");
+	assert_false(backend_can(NEED_TREE, &backend, &why));
+	assert_string_equal(why, "turned off");
 }
 
 static void unenforceable(void **state)

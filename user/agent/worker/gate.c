@@ -705,7 +705,7 @@ void gate_pack(struct gate *g)
 		r.hold_us = settings.hold_ms * 1000;
 		r.full = settings.refuse_when_full ? GATE_FULL_REFUSE : GATE_FULL_PASS;
 		todo_of(w, &r.todo, &content);
-		r.on = g->on = content;
+		r.on = g->on = content && g->slots;
 		g->clear = r.todo.content | r.todo.deny | r.todo.kill;
 		for (size_t i = 0; i < pack_rules(w->pack); i++)
 			g->redacts |= pack_rule_disposition(w->pack, i) == DISPOSITION_REDACT;
