@@ -193,7 +193,11 @@ static int waiter(struct keeper_gate *g, uint64_t seq, struct gate_waiter *ret)
 
 static int mark(struct keeper_gate *g, uint64_t cookie, uint32_t verdict)
 {
-	return bpf_map_update_elem(g->marks, &cookie, &verdict, BPF_ANY) ? -errno : 0;
+	if (bpf_map_update_elem(g->marks, &cookie, &verdict, BPF_ANY))
+		return -errno;
+	if (verdict == SOCK_DENY)
+		bpf_set_denied(g->b);
+	return 0;
 }
 
 static int end_socket(struct keeper_gate *g, int sock, uint64_t cookie)
@@ -334,9 +338,12 @@ static int sock_verdict(struct keeper_gate *g, const struct role_sock *r)
 	struct {
 		uint64_t rules, generation;
 	} name = {r->rules, g->in_force}; /* struct sock_rules of bpf/maps.h */
-	_cleanup_close_ int sock = sockwalk_find(r->pid, r->cookie);
+	_cleanup_close_ int sock = -1;
 	int e = 0;
 
+	if (r->cookie >> 63) /* QUIC_FLOW(): no socket's, and nothing to end or to push */
+		return mark(g, r->cookie, r->verdict);
+	sock = sockwalk_find(r->pid, r->cookie);
 	if (sock < 0)
 		return sock;
 	if (r->rules && bpf_map_update_elem(g->names, &r->cookie, &name, BPF_ANY))

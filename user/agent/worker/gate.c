@@ -675,6 +675,8 @@ static void todo_of(const struct worker *w, struct krule_do *t, bool *content)
 
 		if (state == RULE_OFF)
 			continue;
+		if (!w->enforce)
+			state = RULE_WATCH;
 		if (k->content && state == RULE_WATCH)
 			continue; /* its record says what would have been; nothing need wait */
 		if (k->content) {
@@ -709,6 +711,9 @@ void gate_pack(struct gate *g)
 		g->clear = r.todo.content | r.todo.deny | r.todo.kill;
 		for (size_t i = 0; i < pack_rules(w->pack); i++)
 			g->redacts |= pack_rule_disposition(w->pack, i) == DISPOSITION_REDACT;
+	} else if (w->pack) {
+		todo_of(w, &r.todo, &content);
+		r.todo = (struct krule_do){.watch = r.todo.watch};
 	}
 	tell_keeper(w, ROLE_GATE, &r, sizeof(r));
 }

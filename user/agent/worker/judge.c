@@ -377,10 +377,10 @@ void judge_process(struct worker *w, struct proc *p)
 	struct role_tool t = {.start_ns = p->start_ns, .pid = p->pid, .generation = w->generation};
 	struct catalog_tool tool;
 
-	if (!w->krules || !w->enforce)
+	if (!w->krules)
 		return;
 	procs_tool(w->procs, w->catalog, p, &tool);
-	t.rules = pack_krules_tool(w->krule, w->krules, tool.id);
+	t.rules = pack_krules_tool(w->krule, w->krules, tool.id) & w->krules_told;
 	if (t.rules == p->rules)
 		return;
 	p->rules = t.rules;
