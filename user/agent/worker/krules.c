@@ -303,19 +303,30 @@ static void send_set(struct worker *w, const struct set *s, struct role_krules *
 	tell_keeper(w, ROLE_KRULES, msg, n);
 }
 
+/* A rule that only watches is told of where no call's own record says it: at a connection. */
+static bool krules_wanted(const struct worker *w, size_t i)
+{
+	enum rule_state state = pack_rule_state(w->pack, w->krule[i].index, unix_now(w),
+						w->host_id[0] ? w->host_id : NULL);
+
+	return state == RULE_ON ? w->enforce || !w->krule[i].content
+				: state == RULE_WATCH && !w->krule[i].content;
+}
+
 void krules_send(struct worker *w)
 {
 	_cleanup_free_ struct set *s = calloc(1, sizeof(*s));
 	struct role_krules head = {.generation = w->generation};
+	uint64_t below = 0;
 
 	if (!s)
 		return;
-	for (size_t i = 0; w->enforce && i < w->krules; i++) {
-		if (pack_rule_state(w->pack, w->krule[i].index, unix_now(w), w->host_id) ==
-		    RULE_OFF)
+	for (size_t i = 0; w->pack && i < w->krules; i++) {
+		if (!krules_wanted(w, i))
 			continue;
 		s->bit = 1ull << i;
 		add_rule(w, s, i, &head);
+		below |= w->krule[i].then_only ? s->bit : 0;
 		if (s->full & s->bit)
 			log_info(
 				"rule %s is partly or wholly decided by the agent: not all its hosts, "
@@ -323,6 +334,7 @@ void krules_send(struct worker *w)
 				pack_rule_id(w->pack, w->krule[i].index));
 	}
 	spread(s);
+	w->krules_told = head.all & ~below; /* those come by tree alone */
 	send_set(w, s, &head);
 	procs_each(w->procs, judge_again, w); /* the kernel forgot who runs which tool */
 }
