@@ -35,6 +35,23 @@ static const size_t sizes[ROLE__MAX] = {
 	[ROLE_PROBES] = sizeof(struct role_probes),
 	[ROLE_RESOLVE] = sizeof(struct role_resolve),
 	[ROLE_RESOLVED] = sizeof(struct role_resolved),
+	[ROLE_GATE] = sizeof(struct role_gate),
+	[ROLE_REFUSE] = sizeof(struct role_refuse),
+	[ROLE_MASK] = sizeof(struct role_mask),
+	[ROLE_SOCK] = sizeof(struct role_sock),
+	[ROLE_PENDING] = sizeof(struct role_pending),
+	[ROLE_FILE_RULES] = sizeof(struct role_file_rules),
+	[ROLE_EXEC_RULES] = sizeof(struct role_exec_rules),
+	[ROLE_TREE] = sizeof(struct role_tree),
+	[ROLE_REFUSED] = sizeof(struct role_done),
+	[ROLE_MASKED] = sizeof(struct role_done),
+	[ROLE_GRANTS] = sizeof(struct role_grants),
+	[ROLE_SEAL] = sizeof(struct role_seal),
+	[ROLE_FILE] = sizeof(struct role_file),
+	[ROLE_JUDGE] = sizeof(struct role_judge),
+	[ROLE_FOLDED] = sizeof(struct event_deny),
+	[ROLE_JUDGED] = sizeof(struct role_judged),
+	[ROLE_POLICY] = sizeof(struct role_policy),
 };
 
 static size_t make(uint8_t *b, const uint8_t *p, size_t n)

@@ -14,6 +14,7 @@
 
 #include "agent/role.h"
 #include "base/cleanup.h"
+#include "policy/needs.h"
 #include "record/record.h"
 
 static uint64_t in[ROLE_BODY_MAX / 8], out[ROLE_BODY_MAX / 8];
@@ -53,6 +54,20 @@ static void some_krules(void *p, size_t n)
 	memcpy(p, &r, sizeof(r));
 }
 
+static void a_policy(void *p, size_t n)
+{
+	struct role_policy r = {.set = "a", .rules = (n - sizeof(r)) / sizeof(struct policy_needs)};
+
+	memset(p, 0, n);
+	memcpy(p, &r, sizeof(r));
+}
+
+static void no_end(void *p, size_t n)
+{
+	a_policy(p, n);
+	memset((char *)p + sizeof(struct role_policy), 'x', sizeof(struct policy_needs));
+}
+
 static void a_text(void *p, size_t n)
 {
 	memset(p, '{', n);
@@ -61,6 +76,7 @@ static void a_text(void *p, size_t n)
 #define KRULES(h, u)                                                         \
 	(sizeof(struct role_krules) + (h) * sizeof(struct role_krule_host) + \
 	 (u) * sizeof(struct role_krule_user))
+#define POLICY(n) (sizeof(struct role_policy) + (n) * sizeof(struct policy_needs))
 static const struct size_case {
 	enum role_kind kind;
 	size_t n;
@@ -92,6 +108,13 @@ static const struct size_case {
 	{ROLE_STATUS, 2, a_text, 0, 2},
 	{ROLE_STATUS, 1, a_text, -EMSGSIZE, -EPROTO},
 	{ROLE_STATUS, ROLE_BODY_MAX - 1, a_text, 0, ROLE_BODY_MAX - 1},
+	{ROLE_JUDGE, sizeof(struct role_judge), a_text, 0, sizeof(struct role_judge)},
+	{ROLE_POLICY, POLICY(0), a_policy, 0, POLICY(0)},
+	{ROLE_POLICY, POLICY(256), a_policy, 0, POLICY(256)},
+	{ROLE_POLICY, POLICY(257), a_policy, 0, -EPROTO},
+	{ROLE_POLICY, POLICY(1) + 8, a_policy, 0, -EPROTO},
+	{ROLE_POLICY, POLICY(2), no_end, 0, -EPROTO},
+	{ROLE_POLICY, POLICY(0), a_text, 0, -EPROTO},
 	{ROLE_STOP, 0, a_text, 0, 0},
 	{ROLE__MAX, 0, a_text, -EINVAL, -EPROTO},
 	{0, 0, a_text, -EINVAL, -EPROTO},
