@@ -18,17 +18,17 @@ _probity() {
 	fi
 	if [ "$verb" = policy ]; then
 		if [ "$COMP_CWORD" -eq 2 ]; then
-			mapfile -t COMPREPLY < <(compgen -W "check test --help" -- "$cur")
+			mapfile -t COMPREPLY < <(compgen -W "check test diff replay keygen sign verify load status explain --help" -- "$cur")
 			return
 		fi
 		sub=${COMP_WORDS[2]}
 	fi
 	case $prev in
-	--state-dir | --run-dir)
+	--state-dir | --run-dir | --output | -o)
 		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
 		return
 		;;
-	--key | -k)
+	--key | -k | --policy | -p)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
 		;;
@@ -45,7 +45,7 @@ _probity() {
 		return
 		;;
 	--since | --until)
-		[ "$verb" = ls ] && mapfile -t COMPREPLY < <(compgen -W "1h 1d 1w today yesterday" -- "$cur")
+		{ [ "$verb" = ls ] || [ "$sub" = replay ]; } && mapfile -t COMPREPLY < <(compgen -W "1h 1d 1w today yesterday" -- "$cur")
 		return
 		;;
 	esac
@@ -60,7 +60,14 @@ _probity() {
 			mapfile -t COMPREPLY < <(compgen -W "$("$program" approvals --json 2>/dev/null |
 				sed -n 's/^ *"id": "\([a-z2-9]*\)".*/\1/p')" -- "$cur")
 			;;
-		policy | tls) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+		policy)
+			if [ "$sub" = explain ]; then
+				mapfile -t COMPREPLY < <(compgen -W "$(ps -eo pid=)" -- "$cur")
+			else
+				mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			fi
+			;;
+		tls) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
 		esac
 		;;
 	esac

@@ -20,6 +20,8 @@
 
 DEFINE_CLEANUP(struct signer, signer_free)
 
+#define REVISION_MAX UINT64_C(999999999999) /* as a pack's own */
+
 static int say(int code, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 static int say(int code, const char *fmt, ...)
 {
@@ -122,6 +124,8 @@ static int note_of(const struct pack *p, uint64_t revision, struct policy_note *
 	memcpy(ret->sha256, pack_sha256(p), sizeof(ret->sha256));
 	if (!ret->revision)
 		return say(CLI_NEGATIVE, "the pack gives no revision; give one with --revision");
+	if (ret->revision > REVISION_MAX)
+		return say(CLI_NEGATIVE, "--revision: at most %" PRIu64, REVISION_MAX);
 	if (revision && pack_revision(p) && revision != pack_revision(p))
 		return say(CLI_NEGATIVE, "the pack says revision %" PRIu64 ", --revision %" PRIu64,
 			   pack_revision(p), revision);
