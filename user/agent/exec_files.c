@@ -187,12 +187,16 @@ static void set_package(struct exec_gate *g, struct xfile *f, const struct exec_
 {
 	char name[PACKAGE_NAME_MAX] = "";
 
-	if (!package_of_path(f->path, name)) {
+	bool wanted = g->rules.wants & EXEC_WANTS_PACKAGE;
+	/* A wheel's name may be another than that of the module it brings. */
+	bool found =
+		wanted && strstr(f->path, "-packages/") && exec_python_package(f->path, "", name);
+
+	if (!found && !package_of_path(f->path, name)) {
 		if (s->package[0])
 			memcpy(name, s->package, sizeof(name));
-		else if (g->rules.wants & EXEC_WANTS_PACKAGE &&
-			 !(s->script && !strncmp(s->interpreter, "py", 2) &&
-			   exec_python_package(f->path, s->module, name)))
+		else if (wanted && !(s->script && !strncmp(s->interpreter, "py", 2) &&
+				     exec_python_package(f->path, s->module, name)))
 			snprintf(name, sizeof(name), "%s", exec_debian_package(f->path));
 	}
 	free(f->package);

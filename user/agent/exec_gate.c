@@ -322,7 +322,7 @@ static void script_of(struct exec_gate *g, const struct role_proc *p, const stru
 	snprintf(word, sizeof(word), "%.*s", (int)c->word_len[c->script],
 		 c->text + c->word[c->script]);
 	if (c->module) {
-		if (!exec_python_module(c->text + c->word[0], word, path, sizeof(path)) &&
+		if (!exec_python_module(p->argv, word, path, sizeof(path)) &&
 		    !exec_python_module(p->exe, word, path, sizeof(path)))
 			return;
 		fd = exec_open_as(p->pid, path);

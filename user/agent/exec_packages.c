@@ -229,6 +229,29 @@ static void sites_of(const char *bin, glob_t *g)
 	}
 }
 
+/* Of a file that lies in a folder of packages: the wheel that lists its first part. */
+static bool by_place(const char *path, char ret[static PACKAGE_NAME_MAX])
+{
+	static const char *const folders[] = {"/site-packages/", "/dist-packages/"};
+	char site[PATH_MAX], file[NAME_MAX + 2];
+
+	for (size_t i = 0; i < ARRAY_SIZE(folders); i++) {
+		const char *at = strstr(path, folders[i]), *top;
+		size_t n;
+
+		if (!at)
+			continue;
+		top = at + strlen(folders[i]);
+		n = strcspn(top, "/");
+		if ((size_t)(top - path) >= sizeof(site) || n > NAME_MAX || !n)
+			return false;
+		snprintf(site, sizeof(site), "%.*s", (int)(top - path - 1), path);
+		snprintf(file, sizeof(file), "%.*s%s", (int)n, top, top[n] ? "/" : "");
+		return by_record(site, file, ret);
+	}
+	return false;
+}
+
 bool exec_python_package(const char *script, const char *module, char ret[static 127])
 {
 	const char *base = strrchr(script, '/');
@@ -238,6 +261,8 @@ bool exec_python_package(const char *script, const char *module, char ret[static
 
 	if (!base)
 		return false;
+	if (by_place(script, ret))
+		return true;
 	sites_of(script, &g);
 	for (size_t i = 0; i < g.gl_pathc && !found; i++) {
 		snprintf(file, sizeof(file), "../../../bin%s", base);
