@@ -66,6 +66,7 @@ void approve_grants(struct approve *a, const struct role_grant *v, size_t n)
 	free(a->grants);
 	a->grants = grants;
 	a->n = n;
+	memset(a->recent, 0, sizeof(a->recent)); /* one that was answered is asked for anew */
 }
 
 /* --- what is asked for --------------------------------------------------------------------------- */
@@ -187,6 +188,7 @@ static void used(struct approve *a, size_t i)
 	memcpy(done.id, a->grants[i].id, sizeof(done.id));
 	memcpy(done.key, a->grants[i].key, sizeof(done.key));
 	tell_keeper(a->worker, ROLE_PENDING, &done, sizeof(done));
+	a->recent[done.key[0] % RECENT].ns = 0;
 	memmove(&a->grants[i], &a->grants[i + 1], (--a->n - i) * sizeof(*a->grants));
 }
 
