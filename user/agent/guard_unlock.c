@@ -77,9 +77,8 @@ void guard_challenge(struct guard *g, struct control_call *call)
 	}
 	g->nonce_ns = guard_boot_ns() + NONCE_S * SECOND;
 	hex(g->nonce, sizeof(g->nonce), nonce);
-	control_reply(call,
-		      json_pack("{s:s, s:s, s:b, s:b}", "nonce", nonce, "host", g->cfg->host_id,
-				"signed", g->cfg->policy_key != NULL, "locked", g->locked));
+	control_reply(call, json_pack("{s:s, s:s, s:b, s:b}", "nonce", nonce, "host", host(g),
+				      "signed", g->cfg->policy_key != NULL, "locked", g->locked));
 }
 
 /* --- who may ------------------------------------------------------------------------------------ */
