@@ -304,6 +304,10 @@ void bpf_set_denied(struct bpf *b)
 	__atomic_store_n(&b->shared->denied, 1, __ATOMIC_SEQ_CST);
 }
 
+bool bpf_reexec(const struct bpf *b)
+{
+	return b->variant == BPF_VARIANT_REEXEC;
+}
 void bpf_set_mark(struct bpf *b, enum gate_mechanism does)
 {
 	__atomic_store_n(&b->shared->mark, does, __ATOMIC_SEQ_CST);

@@ -64,11 +64,33 @@ static uint64_t boot_ns(void)
 	return t.tv_sec * 1000000000ull + t.tv_nsec;
 }
 
-static void offer(void)
+static void offer(const struct bpf *b)
 {
-	backend_offer(NEED_MASK, 10, GATE_PROCESS_VM, NULL);
-	backend_offer(NEED_REFUSE, 10, GATE_SHUTDOWN, NULL);
+	static const char *const old =
+		"this kernel cannot let a write wait (sleepable uprobes, 6.0)";
+
+	/* By host, tool and user alone: what is mildest here, with the kill as the last. */
+	if (bpf_mark(b) != GATE_NONE)
+		backend_offer(NEED_CALL_DENY, 20, bpf_mark(b), NULL);
+	if (bpf_reexec(b))
+		backend_offer(NEED_CALL_DENY, 30, GATE_OVERRIDE, NULL);
+	backend_offer(NEED_CALL_DENY, 10, GATE_SIGNAL, NULL);
+	backend_offer(NEED_KILL, 10, GATE_SIGNAL, NULL);
 	backend_offer(NEED_KILL_AFTER, 10, GATE_PIDFD, NULL);
+	if (bpf_reexec(b)) {
+		backend_offer(NEED_CONTENT_WAIT, 20, GATE_NONE,
+			      "uprobe, made again until answered");
+		backend_offer(NEED_REFUSE, 30, GATE_OVERRIDE, NULL);
+	}
+	if (bpf_waits(b)) {
+		backend_offer(NEED_CONTENT_WAIT, 10, GATE_NONE, "uprobe, bounded wait");
+		backend_offer(NEED_MASK, 10, GATE_PROCESS_VM, NULL);
+		backend_offer(NEED_REFUSE, 10, GATE_SHUTDOWN, NULL);
+		return;
+	}
+	backend_lack(NEED_CONTENT_WAIT, "uprobe, bounded wait", old);
+	backend_lack(NEED_MASK, gate_mechanism_name(GATE_PROCESS_VM), old);
+	backend_lack(NEED_REFUSE, gate_mechanism_name(GATE_SHUTDOWN), old);
 }
 
 int kgate_open(struct bpf *b, bool monitor, const struct kgate_ops *ops, void *ctx,
@@ -96,7 +118,7 @@ int kgate_open(struct bpf *b, bool monitor, const struct kgate_ops *ops, void *c
 		return -EOPNOTSUPP;
 	}
 	kgate_tick(g);
-	offer();
+	offer(b);
 	*ret = g;
 	return 0;
 }
