@@ -774,6 +774,7 @@ json_t *gate_status(const struct gate *g)
 		{"unknown", c->unknown},
 		{"failed", c->failed},
 		{"after_the_fact", c->late_refused},
+		{"tried_again", c->again},
 		{"clear_text", c->clear},
 		{"grants", approve_count(g->approve)},
 		{"answer_p50_us", share(g, 0.5)},

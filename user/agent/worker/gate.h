@@ -87,6 +87,10 @@ struct gate_outcome {
 };
 /* The exchange is over: what its body's hash is. */
 void gate_done(struct watch *w, const struct interaction *it);
+/* It was refused just before on the same handle, byte for byte: a client whose handshake is not over,
+ * or that takes no error for an answer, tries again. Counted, and no record of its own. */
+bool gate_again(struct gate *g, const struct conn *c, const struct watch *w,
+		const struct interaction *it);
 /* NULL: the gate had no part in it. */
 const struct gate_outcome *gate_outcome(const struct watch *w);
 

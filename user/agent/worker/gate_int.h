@@ -13,8 +13,16 @@
 #define GATE_TIMES 24
 struct gate_counts {
 	uint64_t asked, passed, refused, killed, masked, held, approved;
-	uint64_t timeouts, too_late, no_wait, unread, unknown, failed, late_refused, clear;
+	uint64_t timeouts, too_late, no_wait, unread, unknown, failed, late_refused, clear, again;
 	uint64_t took[GATE_TIMES];
+};
+
+#define GATE_REPEATS 256
+#define GATE_REPEAT_NS 10000000000ull
+struct gate_repeat { /* the last refusal on a connection */
+	uint64_t id, ns, wire;
+	uint8_t sha256[32];
+	char model[64];
 };
 
 struct gate {
@@ -26,6 +34,7 @@ struct gate {
 	bool redacts;			       /* … and one of them masks */
 	bool clear;			       /* rules that hold packets of clear connections */
 	struct gate_counts count;
+	struct gate_repeat repeat[GATE_REPEATS]; /* by connection id */
 };
 
 enum gate_state {

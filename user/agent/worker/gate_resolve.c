@@ -8,6 +8,7 @@
  * goes. A write is one: where one of its exchanges is refused all are, and all of them say so.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -227,4 +228,23 @@ void gate_set_left(struct gate_conn *gc)
 			gw->out.generation = gc->generation;
 		}
 	}
+}
+
+bool gate_again(struct gate *g, const struct conn *c, const struct watch *w,
+		const struct interaction *it)
+{
+	const struct gate_outcome *o = gate_outcome(w);
+	struct gate_repeat *r = g ? &g->repeat[c->id % GATE_REPEATS] : NULL;
+	struct gate_repeat now = {.id = c->id, .ns = boot_now(), .wire = it->request_wire};
+	bool same;
+
+	if (!r || !o || o->failed || !o->mechanism || o->did == DISPOSITION_REDACT)
+		return false;
+	memcpy(now.sha256, it->request_sha256, sizeof(now.sha256));
+	snprintf(now.model, sizeof(now.model), "%.63s", it->request_model);
+	same = r->id == now.id && now.ns < r->ns + GATE_REPEAT_NS && r->wire == now.wire &&
+	       !memcmp(r->sha256, now.sha256, sizeof(now.sha256)) && !strcmp(r->model, now.model);
+	*r = now;
+	g->count.again += same;
+	return same;
 }

@@ -297,6 +297,8 @@ void judge_done(struct worker *w, struct conn *c, struct watch *watch, const str
 
 	if (!watch->unseen)
 		judge_service(w, c, it, dialect_name(it->dialect), &watch->service);
+	if (gate_again(w->gate, c, watch, it))
+		return;
 	gate_done(watch, it);
 	subject_of(w, c, &s);
 	decide(w, c, watch, it, &s, FACTS_DONE, &d);

@@ -239,9 +239,15 @@ static void test_deny_asks_the_keeper(void **state)
 	assert_int_equal(only_call()->waited_ns, 50000);
 	assert_string_equal(calls[0]->request_model, "claude-opus-4-1");
 	assert_string_equal(calls[0]->incomplete_reason, "refused before the request could leave");
-	/* The same handle again: judged anew. */
-	assert_int_equal(write_at(n, text_, n, GATE_HELD), GATE_ASKED);
-	assert_int_equal(refusals, 2);
+	/* The same on the same handle: refused again, and no other call. */
+	assert_int_equal(write_at(n, text_, n, GATE_REEXEC), GATE_REFUSE);
+	ended(CONN, GATE_REFUSE, GATE_OVERRIDE, true);
+	assert_int_equal(calls_n, 1);
+	/* Another one is. */
+	assert_int_equal(write_at(2 * n, text_, post("claude-opus-4-1", "ho!"), GATE_REEXEC),
+			 GATE_REFUSE);
+	ended(CONN, GATE_REFUSE, GATE_OVERRIDE, true);
+	assert_int_equal(calls_n, 2);
 }
 
 static void test_deny_by_override(void **state)
@@ -456,10 +462,10 @@ static void test_hold(void **state)
 	world_clear();
 
 	/* Tried again: the same call, and nobody is asked twice in a second. */
-	write_at(n, text_, n, GATE_REEXEC);
+	assert_int_equal(write_at(n, text_, n, GATE_REEXEC), GATE_REFUSE);
 	ended(CONN, GATE_REFUSE, GATE_OVERRIDE, true);
 	assert_int_equal(pendings, 1);
-	world_clear();
+	assert_int_equal(calls_n, 0);
 
 	memcpy(g.key, pending.key, sizeof(g.key));
 	memcpy(g.id, pending.id, sizeof(g.id));
