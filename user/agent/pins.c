@@ -73,7 +73,7 @@ static void read_former(struct pins *p)
 			h->link = NULL;
 			continue;
 		}
-		snprintf(h->name, sizeof(h->name), "%s", e->d_name);
+		snprintf(h->name, sizeof(h->name), "%.63s", e->d_name);
 		p->former_n++;
 	}
 	closedir(d);
