@@ -121,7 +121,7 @@ static bool add_alias(struct xfile *f, const char *path, const struct stat *st)
 	return false;
 }
 
-static void renew(struct xfile *f, const struct stat *st, const char *path)
+static void renew(struct exec_gate *g, struct xfile *f, const struct stat *st, const char *path)
 {
 	struct xfile old = *f;
 
@@ -129,6 +129,7 @@ static void renew(struct xfile *f, const struct stat *st, const char *path)
 			    .key = old.key,
 			    .queued = old.queued,
 			    .looking = old.looking,
+			    .stale = old.judged == g->now.generation ? old.rules : old.stale,
 			    .ctime_ns = exec_ctime_ns(st),
 			    .size = st->st_size,
 			    .uid = st->st_uid,
@@ -175,7 +176,7 @@ struct xfile *xfile_seen(struct exec_gate *g, int fd, const struct exec_key *key
 			xfile_queue(g, f);
 		return f;
 	}
-	renew(f, &st, path);
+	renew(g, f, &st, path);
 	if (!f->path)
 		return NULL;
 	if (!f->looking)
@@ -346,6 +347,7 @@ void xfile_judged(struct exec_gate *g, struct xfile *f, const struct role_file_r
 	if (!f->path || !f->looked)
 		return;
 	f->judged = r->generation;
+	f->stale = 0;
 	f->rules = f->builtin ? 0 : (r->rules & g->rules.all) | before;
 	f->flags = (f->flags & (EXEC_LIBRARY | EXEC_SCRIPT)) |
 		   (r->flags & (EXEC_INTERPRETER | EXEC_SCRIPT)) | EXEC_KNOWN |

@@ -410,13 +410,43 @@ void exec_gate_ask(struct exec_gate *g, const struct event_exec_ask *e)
 	close(fd);
 }
 
+/* Installers make a file executable after the last write: then, or at the next tick. */
 void exec_gate_written(struct exec_gate *g, int fd, const char *path)
+{
+	int *place = &g->written[g->writes % WRITTEN_MAX];
+	struct stat st;
+	char head[4];
+
+	(void)path;
+	if (!g->rules.all || fstat(fd, &st) || !S_ISREG(st.st_mode) || !st.st_nlink)
+		return;
+	if (st.st_mode & 0111) {
+		xfile_seen(g, fd, NULL);
+		return;
+	}
+	if (pread(fd, head, 4, 0) != 4 || (memcmp(head, "\177ELF", 4) && memcmp(head, "#!", 2)))
+		return;
+	if (*place) /* the oldest: looked at when it is run */
+		close(*place);
+	*place = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	if (*place < 0)
+		*place = 0;
+	else
+		g->writes++;
+}
+
+static void look_at_written(struct exec_gate *g)
 {
 	struct stat st;
 
-	(void)path;
-	if (g->rules.all && !fstat(fd, &st) && st.st_mode & 0111 && st.st_nlink)
-		xfile_seen(g, fd, NULL);
+	for (unsigned i = 0; i < WRITTEN_MAX; i++) {
+		if (!g->written[i])
+			continue;
+		if (!fstat(g->written[i], &st) && st.st_nlink && st.st_mode & 0111)
+			xfile_seen(g, g->written[i], NULL);
+		close(g->written[i]);
+		g->written[i] = 0;
+	}
 }
 
 /* --- beginning and end -------------------------------------------------------------------------------- */
@@ -443,6 +473,7 @@ static void on_walked(void *ctx)
 
 void exec_gate_tick(struct exec_gate *g)
 {
+	look_at_written(g);
 	exec_gate_ask_worker(g);
 	maybe_turn(g);
 }
@@ -505,6 +536,9 @@ void exec_gate_free(struct exec_gate *g)
 {
 	if (!g)
 		return;
+	for (unsigned i = 0; i < WRITTEN_MAX; i++)
+		if (g->written[i])
+			close(g->written[i]);
 	exec_walk_free(g->walk);
 	exec_look_free(g->look);
 	exec_hooks_free(g->hooks);

@@ -15,6 +15,7 @@
 #define USERS_MAX 4096
 #define XFILE_ALIASES 2
 #define SUSPECTS_MAX 256
+#define WRITTEN_MAX 64
 
 /* One file, of one generation: when its content or its time of change is another, all is forgotten. */
 struct xfile {
@@ -23,6 +24,7 @@ struct xfile {
 	uint64_t ctime_ns, size;
 	uint64_t judged; /* generation of rules in `rules`; 0 = none */
 	uint64_t rules;
+	uint64_t stale; /* rules on the generation before, by which the kernel still refuses it */
 	uint32_t uid, mode, flags; /* EXEC_* */
 	bool looked, looking, queued, has_digest, builtin;
 	bool tried; /* its digest */
@@ -47,6 +49,7 @@ struct suspect {
 	uint32_t pid, uid; /* pid 0 = free */
 	uint64_t start_ns;
 	struct xfile *file;
+	uint64_t stale; /* of the file, then */
 	bool script;
 	char as_given[EXEC_PATH_MAX];
 };
@@ -83,6 +86,8 @@ struct exec_gate {
 	bool walked;		  /* all places were seen under `rules` */
 	uint64_t told_ns;	  /* when `rules` came */
 
+	int written[WRITTEN_MAX]; /* programs that may yet be made executable; 0 = free */
+	unsigned writes;
 	struct suspect suspect[SUSPECTS_MAX];
 	unsigned suspects;
 	struct exec_gate_counts count;

@@ -111,7 +111,11 @@ static void act(struct exec_gate *g, const struct late *l)
 static void judge(struct exec_gate *g, const struct suspect *s)
 {
 	const struct xfile *f = s->file;
+	uint64_t forbidden, who = late_who(g, s->pid, s->start_ns, s->uid, &forbidden);
 
+	/* The kernel had its verdict, by what it knew of the generation before. */
+	if (!s->script && s->stale & who & (g->now.deny | g->now.kill))
+		return;
 	act(g, &(struct late){.pid = s->pid,
 			      .uid = s->uid,
 			      .start_ns = s->start_ns,
@@ -127,8 +131,12 @@ static void judge(struct exec_gate *g, const struct suspect *s)
 void late_suspect(struct exec_gate *g, const struct role_proc *p, struct xfile *f, bool script,
 		  const char *as_given)
 {
-	struct suspect s = {
-		.pid = p->pid, .uid = p->uid, .start_ns = p->start_ns, .file = f, .script = script};
+	struct suspect s = {.pid = p->pid,
+			    .uid = p->uid,
+			    .start_ns = p->start_ns,
+			    .file = f,
+			    .stale = f->stale,
+			    .script = script};
 
 	snprintf(s.as_given, sizeof(s.as_given), "%.*s", (int)sizeof(s.as_given) - 1, as_given);
 	if (!xfile_is_judged(g, f)) {
