@@ -286,6 +286,8 @@ void policy_told(struct keeper *k, const struct role_policy *r)
 		accepted(p, r);
 		return;
 	}
+	if (!is_new && p->good.text && r->generation == p->good_generation)
+		policy_text_done(&p->good); /* of an agent that knew more words than this one */
 	if (!is_new)
 		return; /* our own refusal, recorded now; or one that is not waited for */
 	policy_text_done(&p->sent);

@@ -375,10 +375,12 @@ static void offer(const struct net *n)
 		backend_offer(NEED_CONNECT_ADDR, 20, GATE_CGROUP_CONNECT, NULL);
 	if (!n->attached) {
 		backend_lack(NEED_CONNECT_NAME, "cgroup_skb", n->why);
+		backend_lack(NEED_CALL_DENY, "cgroup_skb", n->why);
 		backend_lack(NEED_QUIC_DROP, "cgroup_skb", n->why);
 		return;
 	}
 	backend_offer(NEED_CONNECT_NAME, 20, GATE_CLIENTHELLO, NULL);
+	backend_offer(NEED_CALL_DENY, 20, GATE_CLIENTHELLO, NULL);
 	backend_offer(NEED_QUIC_DROP, 20, GATE_QUIC, NULL);
 }
 
