@@ -34,10 +34,10 @@ struct bpf_program *bpf_tls_program(const struct bpf *b);
 size_t bpf_call_max(const struct bpf *b); /* of a larger call only so much is told */
 /* How long a call waits for room in the ring while the worker does not move; 0 = never. */
 void bpf_set_wait(struct bpf *b, uint32_t us);
-bool bpf_waits(const struct bpf *b);	  /* whether this kernel can */
-bool bpf_reexec(const struct bpf *b);	  /* whether a call can be made again, or fail */
+bool bpf_waits(const struct bpf *b);	   /* whether this kernel can */
+bool bpf_reexec(const struct bpf *b);	   /* whether a call can be made again, or fail */
 bool bpf_fails_calls(const struct bpf *b); /* whether a write can be made to return an error */
-uint64_t bpf_waited(const struct bpf *b); /* calls that did */
+uint64_t bpf_waited(const struct bpf *b);  /* calls that did */
 /* What a socket's SOCK_DENY does on this host: GATE_LSM_SENDMSG or GATE_EGRESS while the programs that
  * heed it are attached for all sockets; GATE_NONE: nothing, so a write without a milder way is killed. */
 void bpf_set_mark(struct bpf *b, enum gate_mechanism does);

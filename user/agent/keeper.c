@@ -147,10 +147,14 @@ static const struct control_verb verbs[] = {
 	{"guard_challenge", true, on_guard_challenge},
 	{"unlock", true, on_unlock},
 	{"lock", true, on_lock},
-	{"status", false, on_status},	{"policy_load", true, on_policy_load},
-	{"explain", false, on_explain}, {"approvals", false, on_approvals},
-	{"approve", true, on_answer},	{"deny", true, on_answer},
-	{"revoke", true, on_answer},	{NULL, false, NULL},
+	{"status", false, on_status},
+	{"policy_load", true, on_policy_load},
+	{"explain", false, on_explain},
+	{"approvals", false, on_approvals},
+	{"approve", true, on_answer},
+	{"deny", true, on_answer},
+	{"revoke", true, on_answer},
+	{NULL, false, NULL},
 };
 
 /* --- beginning and end ------------------------------------------------------------------------ */
