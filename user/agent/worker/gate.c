@@ -272,7 +272,7 @@ static void pass(struct gate *g, struct gate_conn *gc)
 	held_free(&gc->held);
 }
 
-static unsigned may(const struct worker *w, int rule)
+unsigned gate_may(const struct worker *w, int rule)
 {
 	const struct pack_action *a = rule >= 0 ? pack_rule_action(w->pack, rule) : NULL;
 
@@ -289,7 +289,7 @@ static void ask_refusal(struct gate *g, const struct conn *c, uint64_t seq, uint
 				.conn = c->id,
 				.start_ns = c->start_ns,
 				.pid = c->pid,
-				.may = may(g->worker, rule)};
+				.may = gate_may(g->worker, rule)};
 
 	if (rule >= 0)
 		snprintf(r.rule, sizeof(r.rule), "%s", pack_rule_id(g->worker->pack, rule));
@@ -305,17 +305,17 @@ void gate_denied(struct gate *g, const struct conn *c, const struct event_deny *
 		return;
 	for (size_t i = 0; i < w->krules && rule < 0; i++)
 		rule = e->rules >> i & 1 ? (int)w->krule[i].index : -1;
-	if (may(w, rule) & REFUSE_SHUTDOWN && (e->cookie || c->sock))
+	if (gate_may(w, rule) & REFUSE_SHUTDOWN && (e->cookie || c->sock))
 		ask_refusal(g, c, 0, e->cookie, rule);
 }
 
 static void refuse(struct gate *g, struct gate_conn *gc, uint64_t cookie)
 {
-	if (gc->how == GATE_REEXEC && may(g->worker, gc->rule) & REFUSE_ERROR) {
+	if (gc->how == GATE_REEXEC && gate_may(g->worker, gc->rule) & REFUSE_ERROR) {
 		gate_set_outcome(gc, GATE_OVERRIDE, false);
 		answer(g, gc, GATE_REFUSE);
 		/* Who waits for its socket to take more does not look at an error. */
-		if (may(g->worker, gc->rule) & REFUSE_SHUTDOWN)
+		if (gate_may(g->worker, gc->rule) & REFUSE_SHUTDOWN)
 			ask_refusal(g, gc->conn, 0, cookie, gc->rule);
 		return;
 	}
@@ -659,65 +659,6 @@ void gate_clear(struct gate *g, struct conn *c)
 	gc->answer = GATE_REFUSE;
 }
 
-/* --- the pack -------------------------------------------------------------------------------------- */
-
-static void todo_of(const struct worker *w, struct krule_do *t, bool *content)
-{
-	int64_t now = (int64_t)((boot_now() + w->wall_offset_ns) / 1000000000ull);
-	const char *host = w->host_id[0] ? w->host_id : NULL;
-
-	for (size_t i = 0; i < w->krules; i++) {
-		const struct pack_krule *k = &w->krule[i];
-		const struct pack_action *a = pack_rule_action(w->pack, k->index);
-		enum disposition d = pack_rule_disposition(w->pack, k->index);
-		enum rule_state state = pack_rule_state(w->pack, k->index, now, host);
-		uint64_t bit = 1ull << i;
-
-		if (state == RULE_OFF)
-			continue;
-		if (!w->enforce)
-			state = RULE_WATCH;
-		if (k->content && state == RULE_WATCH)
-			continue; /* its record says what would have been; nothing need wait */
-		if (k->content) {
-			t->content |= bit;
-			*content = true;
-			t->fail_open |= a && a->fail == PACK_FAIL_CLOSED ? 0 : bit;
-		} else {
-			t->deny |= d == DISPOSITION_DENY ? bit : 0;
-			t->kill |= d == DISPOSITION_KILL ? bit : 0;
-		}
-		t->no_kill |= d != DISPOSITION_KILL && !(may(w, k->index) & REFUSE_KILL) ? bit : 0;
-		t->no_quic |= a && a->drop_quic ? bit : 0;
-		t->unknown |= a && a->unknown == DISPOSITION_DENY ? bit : 0;
-		t->watch |= state == RULE_WATCH ? bit : 0;
-	}
-}
-
-void gate_pack(struct gate *g)
-{
-	struct worker *w = g->worker;
-	struct role_gate r = {.generation = w->generation};
-	struct pack_gate settings;
-	bool content = false;
-
-	g->on = g->redacts = g->clear = false;
-	if (w->pack && w->enforce) {
-		settings = pack_gate(w->pack);
-		r.hold_us = settings.hold_ms * 1000;
-		r.full = settings.refuse_when_full ? GATE_FULL_REFUSE : GATE_FULL_PASS;
-		todo_of(w, &r.todo, &content);
-		r.on = g->on = content && g->slots;
-		g->clear = r.todo.content | r.todo.deny | r.todo.kill;
-		for (size_t i = 0; i < pack_rules(w->pack); i++)
-			g->redacts |= pack_rule_disposition(w->pack, i) == DISPOSITION_REDACT;
-	} else if (w->pack) {
-		todo_of(w, &r.todo, &content);
-		r.todo = (struct krule_do){.watch = r.todo.watch};
-	}
-	tell_keeper(w, ROLE_GATE, &r, sizeof(r));
-}
-
 /* --- once a second --------------------------------------------------------------------------------- */
 
 void gate_tick(struct gate *g, uint64_t now_ns)
@@ -736,54 +677,4 @@ void gate_tick(struct gate *g, uint64_t now_ns)
 			gc->answer = GATE_PASS;
 			gate_set_left(gc);
 		}
-}
-
-/* The upper end of the bucket that holds this share of all answers. */
-static uint64_t share(const struct gate *g, double part)
-{
-	uint64_t all = 0, upto = 0;
-
-	for (unsigned i = 0; i < GATE_TIMES; i++)
-		all += g->count.took[i];
-	for (unsigned i = 0; all && i < GATE_TIMES; i++) {
-		upto += g->count.took[i];
-		if (upto >= part * all)
-			return 2ull << i;
-	}
-	return 0;
-}
-
-json_t *gate_status(const struct gate *g)
-{
-	const struct gate_counts *c = &g->count;
-	const struct {
-		const char *name;
-		uint64_t n;
-	} all[] = {
-		{"asked", c->asked},
-		{"passed", c->passed},
-		{"refused", c->refused},
-		{"killed", c->killed},
-		{"masked", c->masked},
-		{"held", c->held},
-		{"approved", c->approved},
-		{"timeouts", c->timeouts},
-		{"unanswered", c->too_late},
-		{"no_wait", c->no_wait},
-		{"unread", c->unread},
-		{"unknown", c->unknown},
-		{"failed", c->failed},
-		{"after_the_fact", c->late_refused},
-		{"tried_again", c->again},
-		{"clear_text", c->clear},
-		{"grants", approve_count(g->approve)},
-		{"answer_p50_us", share(g, 0.5)},
-		{"answer_p99_us", share(g, 0.99)},
-	};
-	json_t *j = json_object();
-
-	json_object_set_new(j, "on", json_boolean(g->on));
-	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
-		json_object_set_new(j, all[i].name, json_integer(all[i].n));
-	return j;
 }

@@ -75,6 +75,9 @@ struct gate_watch {
 	struct gate_outcome out;
 };
 
+/* REFUSE_* that a rule of the pack in force allows; rule -1: the mild ones. */
+unsigned gate_may(const struct worker *w, int rule);
+
 /* gate_resolve.c: what becomes of a write by what its exchanges want: fills worst, rule, spans, and
  * each exchange's `final`. told: bytes of the write that could be read. */
 void gate_resolve(struct gate *g, struct gate_conn *gc, bool unread);
