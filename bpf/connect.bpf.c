@@ -205,15 +205,26 @@ static __always_inline bool peer_of(struct sockaddr *a, int n, struct event_addr
 	return false;
 }
 
+/* By a branch: clang would make the number out of the answer, and 6.12 takes none it cannot bound. */
+static __always_inline int lsm_verdict(struct connect_to *to)
+{
+	long no = -EPERM;
+
+	asm volatile("" : "+r"(no));
+	return refused(to) ? no : 0;
+}
+
 SEC("lsm/socket_connect")
 int BPF_PROG(gate_lsm_connect, struct socket *sock, struct sockaddr *address, int n, int ret)
 {
 	struct connect_to to = {.hook = GATE_AT_CONNECT, .mechanism = GATE_LSM_CONNECT};
 
-	if (ret || !peer_of(address, n, &to.peer))
-		return ret;
+	if (ret)
+		return -EPERM; /* another program's refusal */
+	if (!peer_of(address, n, &to.peer))
+		return 0;
 	to.cookie = BPF_CORE_READ(sock, sk, __sk_common.skc_cookie.counter);
-	return refused(&to) ? -EPERM : 0;
+	return lsm_verdict(&to);
 }
 
 SEC("lsm/socket_sendmsg")
@@ -223,8 +234,10 @@ int BPF_PROG(gate_lsm_sendmsg, struct socket *sock, struct msghdr *msg, int size
 	struct shared *s = shared_of();
 	__u32 *verdict;
 
-	if (ret || !s)
-		return ret;
+	if (ret)
+		return -EPERM;
+	if (!s)
+		return 0;
 	if (s->denied) {
 		to.cookie = BPF_CORE_READ(sock, sk, __sk_common.skc_cookie.counter);
 		verdict = bpf_map_lookup_elem(&sock_verdicts, &to.cookie);
@@ -234,5 +247,5 @@ int BPF_PROG(gate_lsm_sendmsg, struct socket *sock, struct msghdr *msg, int size
 	if (!s->krule.all ||
 	    !peer_of(BPF_CORE_READ(msg, msg_name), BPF_CORE_READ(msg, msg_namelen), &to.peer))
 		return 0;
-	return refused(&to) ? -EPERM : 0;
+	return lsm_verdict(&to);
 }

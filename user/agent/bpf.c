@@ -583,8 +583,8 @@ json_t *bpf_features(const struct bpf *b)
 		const char *name, *note;
 		enum bpf_prog_type type;
 	} progs[] = {
-		{"BPF LSM", "exec and connect deny (not used by this version)", BPF_PROG_TYPE_LSM},
-		{"cgroup sock_addr", "connect deny (not used by this version)",
+		{"BPF LSM", "exec, connect and send deny, guard", BPF_PROG_TYPE_LSM},
+		{"cgroup sock_addr", "connect deny",
 		 BPF_PROG_TYPE_CGROUP_SOCK_ADDR},
 	};
 	json_t *a = json_array();
