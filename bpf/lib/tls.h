@@ -119,11 +119,29 @@ static __always_inline int go_site(struct pt_regs *ctx, __u64 cookie, __u32 dir)
 	return go_enter(ctx, cookie, &a);
 }
 
+/*
+ * From 6.13 on the kernel gives programs of this type a stack per CPU, in place of the task's. For a
+ * uprobe that is wrong: its program is preempted, and sleeps, and the next one on that CPU writes over
+ * what it has there (seen on 7.2: two threads of a process go on with each other's registers). A
+ * program with a tail call keeps the task's stack. This one is never reached: the verifier sees that
+ * and takes it out, after it has counted it.
+ */
+static __always_inline void keep_own_stack(void)
+{
+	asm volatile("r0 = 0\n"
+		     "if r0 == 0 goto +1\n"
+		     "call 12" /* bpf_tail_call */
+		     :
+		     :
+		     : "r0", "r1", "r2", "r3", "r4", "r5");
+}
+
 static __always_inline int tls_site(struct pt_regs *ctx, __u64 cookie)
 {
 	struct args a = {.dir = EVENT_WRITE};
 	__u64 ssl;
 
+	keep_own_stack();
 	switch (TLS_COOKIE_SITE(cookie)) {
 	case TLS_RETURN:
 		return leave(ctx, cookie);

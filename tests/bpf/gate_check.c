@@ -504,7 +504,7 @@ static void test_two(void)
 	void *r;
 
 	begin(GATE_PASS);
-	plan.after_ns = 60 * MS;
+	plan.after_ns = 300 * MS;
 	for (int i = 0; i < 3; i++) {
 		void *h = new_client("content.example");
 
@@ -529,6 +529,34 @@ static void test_two(void)
 	runs(client("content.example"), LEN, NULL);
 	ok(first(EVENT_GATE) && first(EVENT_GATE)->how == waiting_how(),
 	   "threads: the place of who waited is free again");
+}
+
+/* Threads that wait on the same CPU: what each keeps while it is preempted is its own. */
+static void test_many(void)
+{
+	enum { THREADS = 6, ROUNDS = 15 };
+	unsigned whole = 0;
+	pthread_t t[THREADS];
+	long before;
+	void *r;
+
+	begin(GATE_PASS);
+	settings.waiters = THREADS;
+	plan.after_ns = 2 * MS;
+	before = *stub.ran;
+	for (int round = 0; round < ROUNDS; round++) {
+		put_settings();
+		for (int i = 0; i < THREADS; i++)
+			(void)pthread_create(&t[i], NULL, write_once, new_client("open.example"));
+		for (int i = 0; i < THREADS; i++) {
+			pthread_join(t[i], &r);
+			whole += (long)r == LEN;
+		}
+		forget();
+	}
+	ok(whole == THREADS * ROUNDS && nobody_waits(),
+	   "%d writes of %d threads at once: each ends as it should", THREADS * ROUNDS, THREADS);
+	ok(*stub.ran > before, "and they ran");
 }
 
 static void test_death(void)
@@ -684,6 +712,7 @@ static void load_stub(const char *path)
 	stub.ran = symbol(lib, "stub_ran");
 	stub.last = symbol(lib, "stub_last");
 	stub.fd = symbol(lib, "stub_fd");
+	*(int *)symbol(lib, "stub_looks") = 1;
 	stub.write = symbol(lib, "SSL_write");
 	stub.write_ex = symbol(lib, "SSL_write_ex");
 	stub.connect_state = symbol(lib, "SSL_set_connect_state");
@@ -708,6 +737,8 @@ static void run_all(bool waits)
 		test_kill();
 		test_bound();
 		test_two();
+		if (again)
+			test_many();
 		test_death();
 	}
 	test_away();
