@@ -601,6 +601,10 @@ json_t *bpf_features(const struct bpf *b)
 	row(a, "name", "tracepoint inet_sock_set_state", "state", b->state ? "yes" : "no", "");
 	row(a, "name", "sleepable uprobes", "state",
 	    bpf_waits(b) ? "yes" : "no", bpf_variant_note(b->variant));
+	row(a, "name", "write gate", "state", bpf_waits(b) ? "yes" : "no",
+	    bpf_fails_calls(b) ? "re-execution, any number waits; refused by an error"
+	    : bpf_waits(b)     ? "bounded wait in the probe, CPUs less one at once"
+			       : "in-kernel rules only");
 	return a;
 }
 
