@@ -101,6 +101,21 @@ static __always_inline bool is_ending(struct conn *conn)
 	return start && *start == conn->start_ns;
 }
 
+/* The keeper ends the socket, also when no worker is there to ask for it: where nothing but its packets
+ * is refused, the client would wait for an answer that never comes. */
+static __always_inline void end_socket_note(__u64 sock)
+{
+	struct event *e = bpf_ringbuf_reserve(&control, sizeof(*e), 0);
+
+	if (!e) {
+		drop(DROP_CTL_FULL); /* it stays refused */
+		return;
+	}
+	head(e, EVENT_DENY, sizeof(*e));
+	e->conn = sock;
+	bpf_ringbuf_submit(e, 0);
+}
+
 static __always_inline __u32 mark_socket(__u64 sock)
 {
 	struct shared *s = shared_of();
@@ -108,6 +123,8 @@ static __always_inline __u32 mark_socket(__u64 sock)
 
 	if (!s || !sock || !s->mark || bpf_map_update_elem(&sock_verdicts, &sock, &deny, BPF_ANY))
 		return GATE_NONE;
+	s->denied = 1; /* whoever guards sockets looks into that map from now on */
+	end_socket_note(sock);
 	return s->mark;
 }
 
