@@ -68,6 +68,7 @@ struct bpf {
 	struct net *net;
 	struct pins *pins; /* the keeper's */
 	bool guard;
+	uint64_t krules_set; /* generation of the sets in the maps, of this keeper's */
 };
 
 static char libbpf_last[256], libbpf_refused[64];
@@ -472,6 +473,24 @@ static void put_users(int fd, const struct role_krule_user *u, size_t n)
 	}
 }
 
+/* A schedule: which of the rules hold, and no set is another. Without a moment with none. */
+static int switch_krules(struct bpf *b, const struct role_krules *k, const struct krule_do *todo)
+{
+	int does = bpf_map_named(b, "krule_todo");
+	uint64_t had = b->shared->krule.all;
+	uint32_t zero = 0;
+
+	if (k->all)
+		net_rules(b->net, true);
+	__atomic_store_n(&b->shared->krule.all, had & k->all, __ATOMIC_SEQ_CST);
+	if (does >= 0 && bpf_map_update_elem(does, &zero, todo, BPF_ANY))
+		return -errno;
+	__atomic_store_n(&b->shared->krule.all, k->all, __ATOMIC_SEQ_CST);
+	if (!k->all)
+		net_rules(b->net, false);
+	return 0;
+}
+
 int bpf_set_krules(struct bpf *b, const struct role_krules *k, const struct krule_do *todo,
 		   const struct role_krule_host *h, const struct role_krule_user *u)
 {
@@ -487,6 +506,9 @@ int bpf_set_krules(struct bpf *b, const struct role_krules *k, const struct krul
 	uint32_t key, zero = 0;
 	int r = 0;
 
+	if (k->generation && b->krules_set == k->generation)
+		return switch_krules(b, k, todo);
+	b->krules_set = 0;
 	if (k->all)
 		net_rules(b->net, true);
 	clock_gettime(CLOCK_BOOTTIME, &now);
@@ -514,6 +536,7 @@ int bpf_set_krules(struct bpf *b, const struct role_krules *k, const struct krul
 	__atomic_store_n(&b->shared->krule.generation, k->generation, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&b->shared->krule.all, k->all, __ATOMIC_SEQ_CST);
 	b->shared->changing_ns = 0;
+	b->krules_set = k->generation;
 	if (!k->all)
 		net_rules(b->net, false);
 	return 0;
@@ -584,8 +607,7 @@ json_t *bpf_features(const struct bpf *b)
 		enum bpf_prog_type type;
 	} progs[] = {
 		{"BPF LSM", "exec, connect and send deny, guard", BPF_PROG_TYPE_LSM},
-		{"cgroup sock_addr", "connect deny",
-		 BPF_PROG_TYPE_CGROUP_SOCK_ADDR},
+		{"cgroup sock_addr", "connect deny", BPF_PROG_TYPE_CGROUP_SOCK_ADDR},
 	};
 	json_t *a = json_array();
 
@@ -599,8 +621,8 @@ json_t *bpf_features(const struct bpf *b)
 		    libbpf_probe_bpf_prog_type(progs[i].type, NULL) == 1 ? "yes" : "no",
 		    progs[i].note);
 	row(a, "name", "tracepoint inet_sock_set_state", "state", b->state ? "yes" : "no", "");
-	row(a, "name", "sleepable uprobes", "state",
-	    bpf_waits(b) ? "yes" : "no", bpf_variant_note(b->variant));
+	row(a, "name", "sleepable uprobes", "state", bpf_waits(b) ? "yes" : "no",
+	    bpf_variant_note(b->variant));
 	row(a, "name", "write gate", "state", bpf_waits(b) ? "yes" : "no",
 	    bpf_fails_calls(b) ? "re-execution, any number waits; refused by an error"
 	    : bpf_waits(b)     ? "bounded wait in the probe, CPUs less one at once"

@@ -8,6 +8,9 @@
  * and fires nothing; `wants` tells it what the rules ask for. A script's tool is that of its
  * interpreter called with it.
  *
+ * When a schedule or an exception begins or ends the rules are told again under the same generation:
+ * which of them hold. A file has the bits of all, also of those that do not hold now.
+ *
  * Files that a rule names are kept for the records of denials: KEPT of them, by (device, inode); the
  * slot's older one is forgotten, and its denial is recorded with what the kernel knows.
  */
@@ -33,7 +36,7 @@ struct exec_rules {
 	struct worker *w;
 	struct pack_exec_rule rule[64];
 	size_t n;
-	uint64_t generation, all, asked;
+	uint64_t generation, all, asked; /* all: rules that hold now, or will */
 	struct kept *kept[KEPT];
 };
 
@@ -102,7 +105,12 @@ static void add_rule(struct exec_rules *x, struct message *m, unsigned i)
 	struct role_exec_rules *h = &m->head;
 	uint64_t bit = 1ull << i;
 
-	if (state == RULE_OFF || d == DISPOSITION_ALLOW)
+	if (d == DISPOSITION_ALLOW)
+		return;
+	x->all |= bit;
+	add_users(m, r, bit); /* the same at all times, and so is what the list is */
+	h->allowlist |= r->allowlist ? bit : 0;
+	if (state == RULE_OFF)
 		return;
 	h->all |= bit;
 	if (!x->w->enforce || state == RULE_WATCH || d == DISPOSITION_ALERT)
@@ -111,17 +119,15 @@ static void add_rule(struct exec_rules *x, struct message *m, unsigned i)
 		h->kill |= bit;
 	else
 		h->deny |= bit;
-	if (r->any_user)
+	/* What a `then:` names holds below some trees alone, for any user there. */
+	if (r->any_user || r->then_only)
 		h->any_user |= bit;
 	if (r->in_tree && !r->then_only)
 		h->in_tree |= bit;
 	else if (!r->then_only)
 		h->any_tree |= bit;
-	if (r->allowlist)
-		h->allowlist |= bit;
 	if (pack_rule_action(p, r->index)->fail == PACK_FAIL_CLOSED)
 		h->closed |= bit;
-	add_users(m, r, bit);
 }
 
 struct places {
@@ -152,13 +158,14 @@ void exec_rules_send(struct exec_rules *x)
 	if (!m || !w->pack)
 		return;
 	x->n = pack_exec_rules(w->pack, x->rule);
+	if (x->generation != w->generation)
+		forget(x);
 	x->generation = w->generation;
-	forget(x);
+	x->all = 0;
 	m->head.generation = w->generation;
 	m->head.wait_us = WAIT_US;
 	for (unsigned i = 0; i < x->n; i++)
 		add_rule(x, m, i);
-	x->all = m->head.all;
 	if (x->all) {
 		m->head.wants = wants(w->pack);
 		pack_values(w->pack, add_place, &(struct places){w->pack, m});
@@ -289,7 +296,8 @@ void exec_rules_file(struct exec_rules *x, const struct role_file *f)
 			      .exe_sha256 = f->sha256[0] ? f->sha256 : NULL,
 			      .script = f->script ? f->path : "",
 			      .package = f->package,
-			      .now_unix_s = unix_now(x->w)};
+			      .now_unix_s = unix_now(x->w),
+			      .host_id = x->w->host_id};
 	struct catalog_tool tool;
 
 	tool_of(x, f, &tool);

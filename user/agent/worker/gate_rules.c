@@ -10,10 +10,16 @@
 
 /* --- the pack -------------------------------------------------------------------------------------- */
 
-static void todo_of(const struct worker *w, struct krule_do *t, bool *content)
+/*
+ * What each bit does. One whose rule does not hold now keeps its place and only watches: the kernel
+ * gets this before it is told which bits are in force (ROLE_KRULES), and must not take one that it
+ * still has for a rule that says nothing. Returns the bits that hold.
+ */
+static uint64_t todo_of(const struct worker *w, struct krule_do *t)
 {
 	int64_t now = (int64_t)((boot_now() + w->wall_offset_ns) / 1000000000ull);
 	const char *host = w->host_id[0] ? w->host_id : NULL;
+	uint64_t holds = 0;
 
 	for (size_t i = 0; i < w->krules; i++) {
 		const struct pack_krule *k = &w->krule[i];
@@ -22,15 +28,13 @@ static void todo_of(const struct worker *w, struct krule_do *t, bool *content)
 		enum rule_state state = pack_rule_state(w->pack, k->index, now, host);
 		uint64_t bit = 1ull << i;
 
-		if (state == RULE_OFF)
-			continue;
-		if (!w->enforce)
+		if (!w->enforce && state == RULE_ON)
 			state = RULE_WATCH;
 		if (k->content && state == RULE_WATCH)
 			continue; /* its record says what would have been; nothing need wait */
+		holds |= state == RULE_OFF ? 0 : bit;
 		if (k->content) {
 			t->content |= bit;
-			*content = true;
 			t->fail_open |= a && a->fail == PACK_FAIL_CLOSED ? 0 : bit;
 		} else {
 			t->deny |= d == DISPOSITION_DENY ? bit : 0;
@@ -40,8 +44,9 @@ static void todo_of(const struct worker *w, struct krule_do *t, bool *content)
 			d != DISPOSITION_KILL && !(gate_may(w, k->index) & REFUSE_KILL) ? bit : 0;
 		t->no_quic |= a && a->drop_quic ? bit : 0;
 		t->unknown |= a && a->unknown == DISPOSITION_DENY ? bit : 0;
-		t->watch |= state == RULE_WATCH ? bit : 0;
+		t->watch |= state == RULE_ON ? 0 : bit;
 	}
+	return holds;
 }
 
 void gate_pack(struct gate *g)
@@ -49,20 +54,20 @@ void gate_pack(struct gate *g)
 	struct worker *w = g->worker;
 	struct role_gate r = {.generation = w->generation};
 	struct pack_gate settings;
-	bool content = false;
+	uint64_t holds;
 
 	g->on = g->redacts = g->clear = false;
 	if (w->pack && w->enforce) {
 		settings = pack_gate(w->pack);
 		r.hold_us = settings.hold_ms * 1000;
 		r.full = settings.refuse_when_full ? GATE_FULL_REFUSE : GATE_FULL_PASS;
-		todo_of(w, &r.todo, &content);
-		r.on = g->on = content && g->slots;
-		g->clear = r.todo.content | r.todo.deny | r.todo.kill;
+		holds = todo_of(w, &r.todo);
+		r.on = g->on = holds & r.todo.content && g->slots;
+		g->clear = holds & (r.todo.content | r.todo.deny | r.todo.kill);
 		for (size_t i = 0; i < pack_rules(w->pack); i++)
 			g->redacts |= pack_rule_disposition(w->pack, i) == DISPOSITION_REDACT;
 	} else if (w->pack) {
-		todo_of(w, &r.todo, &content);
+		todo_of(w, &r.todo);
 		r.todo = (struct krule_do){.watch = r.todo.watch};
 	}
 	tell_keeper(w, ROLE_GATE, &r, sizeof(r));

@@ -13,6 +13,9 @@
  * krules_split() appends it to the worker's rules, and both bits mean the same rule of the pack.
  * Rules on connections that write such a host out mean it.
  *
+ * The sets of one generation are the same at all times, because connections keep what was found in
+ * them; `all` says which rules hold now (schedules, rollout).
+ *
  * Limits: KRULES_HOSTS_MAX patterns, KRULES_USERS_MAX users, KRULES_NETS_MAX ranges, 64 bits. A rule
  * that does not fit stays out of the kernel in part, is named in one log line, and is decided by
  * the agent like any rule on content.
@@ -250,6 +253,22 @@ static void add_services(struct worker *w, struct set *s, const char *services, 
 		s->full |= s->bit; /* no host stands for it: content must tell */
 }
 
+/* Of a call that only would have been refused by its content its own record says so. */
+static bool krules_ever(const struct worker *w, size_t i)
+{
+	return w->enforce || !w->krule[i].content;
+}
+
+/* Now. A rule that only watches is told of where no call's own record says it: at a connection. */
+static bool krules_wanted(const struct worker *w, size_t i)
+{
+	enum rule_state state = pack_rule_state(w->pack, w->krule[i].index, unix_now(w),
+						w->host_id[0] ? w->host_id : NULL);
+
+	return state == RULE_ON ? w->enforce || !w->krule[i].content
+				: state == RULE_WATCH && !w->krule[i].content;
+}
+
 static void add_rule(struct worker *w, struct set *s, size_t at, struct role_krules *head)
 {
 	const struct pack_krule *r = &w->krule[at];
@@ -269,7 +288,7 @@ static void add_rule(struct worker *w, struct set *s, size_t at, struct role_kru
 		head->any_user |= r->any_user ? s->bit : 0;
 		head->any_tool |= r->any_tool ? s->bit : 0;
 	}
-	head->all |= s->bit;
+	head->all |= krules_wanted(w, at) ? s->bit : 0;
 }
 
 static void judge_again(void *ctx, struct proc *p)
@@ -303,16 +322,6 @@ static void send_set(struct worker *w, const struct set *s, struct role_krules *
 	tell_keeper(w, ROLE_KRULES, msg, n);
 }
 
-/* A rule that only watches is told of where no call's own record says it: at a connection. */
-static bool krules_wanted(const struct worker *w, size_t i)
-{
-	enum rule_state state = pack_rule_state(w->pack, w->krule[i].index, unix_now(w),
-						w->host_id[0] ? w->host_id : NULL);
-
-	return state == RULE_ON ? w->enforce || !w->krule[i].content
-				: state == RULE_WATCH && !w->krule[i].content;
-}
-
 void krules_send(struct worker *w)
 {
 	_cleanup_free_ struct set *s = calloc(1, sizeof(*s));
@@ -322,7 +331,7 @@ void krules_send(struct worker *w)
 	if (!s)
 		return;
 	for (size_t i = 0; w->pack && i < w->krules; i++) {
-		if (!krules_wanted(w, i))
+		if (!krules_ever(w, i))
 			continue;
 		s->bit = 1ull << i;
 		add_rule(w, s, i, &head);
