@@ -76,6 +76,29 @@ static void test_exec_then_told(void **state)
 	assert_int_equal(procs_count(p), 1);
 }
 
+/* setuid, then exec: the names that were told are of the user it began with. */
+static void test_names_are_of_a_uid(void **state)
+{
+	struct role_proc r = {.pid = 10, .ppid = 1, .start_ns = 120 * MS, .user = "root"};
+	const struct proc *e;
+
+	assert_non_null(procs_told(p, &r));
+	exec(10, 1, 120 * MS, "/bin/curl", "curl", 5);
+	e = procs_find(p, 10, 120 * MS);
+	assert_int_equal(e->uid, 1000);
+	assert_int_equal(e->named, 0);
+	fork_of(10, 11, 130 * MS);
+	assert_int_equal(procs_find(p, 11, 130 * MS)->named, 0);
+	r.uid = 1000;
+	strcpy(r.user, "alice");
+	assert_non_null(procs_told(p, &r));
+	e = procs_find(p, 10, 120 * MS);
+	assert_int_equal(e->named, 1000);
+	assert_string_equal(e->user, "alice");
+	exec(12, 1, 140 * MS, "/bin/curl", "curl", 5);
+	assert_int_equal(procs_find(p, 12, 140 * MS)->named, (uint32_t)-1); /* nobody's yet */
+}
+
 static void test_reused_pid_is_another(void **state)
 {
 	struct event x = {.pid = 10, .start_ns = 100 * MS, .boot_ns = 200 * MS};
@@ -146,6 +169,7 @@ int main(void)
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		CASE(test_exec_then_told),
+		CASE(test_names_are_of_a_uid),
 		CASE(test_reused_pid_is_another),
 		CASE(test_fork_inherits_and_ancestry),
 		CASE(test_younger_parent_is_none),

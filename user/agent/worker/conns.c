@@ -183,7 +183,7 @@ static void check_user(const struct conn *c)
 {
 	const struct proc *p = procs_find(c->worker->procs, c->pid, c->start_ns);
 
-	if (p && p->uid != c->uid)
+	if (p && p->named != c->uid)
 		users_want(c->worker, c->uid);
 }
 

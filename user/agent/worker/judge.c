@@ -86,14 +86,14 @@ static void facts_call(const struct conn *c, const struct watch *watch,
 static void subject_user(struct worker *w, struct subject *s)
 {
 	const struct proc *p = procs_find(w->procs, s->pid, s->start_ns);
-	const struct role_user *u = p && p->uid == s->uid ? NULL : users_find(w, s->uid);
+	const struct role_user *u = p && p->named == s->uid ? NULL : users_find(w, s->uid);
 
 	s->proc = procs_find(w->procs, s->pid, s->start_ns); /* told anew meanwhile, perhaps */
 	if (u) {
 		s->user = u->user;
 		s->groups = u->groups;
 		s->groups_len = u->groups_len;
-	} else if (s->proc && s->proc->uid == s->uid) {
+	} else if (s->proc && s->proc->named == s->uid) {
 		s->user = s->proc->user;
 		s->groups = s->proc->groups;
 		s->groups_len = s->proc->groups_len;

@@ -40,7 +40,7 @@ static char *text(const char *t)
 static void find_again(const struct worker *w, struct subject *s)
 {
 	s->proc = procs_find(w->procs, s->pid, s->start_ns);
-	if (!s->proc || s->proc->uid != s->uid)
+	if (!s->proc || s->proc->named != s->uid)
 		return;
 	s->user = s->proc->user;
 	s->groups = s->proc->groups;

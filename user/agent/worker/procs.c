@@ -116,7 +116,7 @@ static void drop_one(struct procs *p)
 /* Text fields of an entry in the making. */
 struct texts {
 	const char *exe, *comm, *argv, *user, *login_user, *groups, *cgroup_path, *container;
-	uint32_t argv_len, groups_len;
+	uint32_t argv_len, groups_len, named;
 };
 
 static const char *put(char **at, const char *s, size_t n)
@@ -152,6 +152,7 @@ static struct proc *store(struct procs *p, struct proc *old, uint32_t pid, const
 	e->container = put(&at, t->container, strlen(t->container));
 	e->argv_len = t->argv_len;
 	e->groups_len = t->groups_len;
+	e->named = t->named;
 	if (old)
 		unlink_entry(p, old);
 	else if (p->count >= PROCS_MAX)
@@ -173,10 +174,11 @@ static struct texts texts_of(const struct proc *e)
 			      .cgroup_path = e->cgroup_path,
 			      .container = e->container,
 			      .argv_len = e->argv_len,
-			      .groups_len = e->groups_len};
+			      .groups_len = e->groups_len,
+			      .named = e->named};
 }
 
-static const struct texts no_texts = {"", "", "", "", "", "", "", "", 0, 0};
+static const struct texts no_texts = {"", "", "", "", "", "", "", "", 0, 0, (uint32_t)-1};
 
 /* What was told since the exec is of the new image already: messages may be ahead of the ring. */
 static void new_image(struct proc_tls *t, uint64_t exec_ns)
@@ -255,7 +257,8 @@ struct proc *procs_told(struct procs *p, const struct role_proc *r)
 			  .login_user = r->login_user,
 			  .cgroup_path = r->cgroup_path,
 			  .container = r->container,
-			  .argv_len = r->argv_len};
+			  .argv_len = r->argv_len,
+			  .named = r->uid};
 	char groups[sizeof(r->groups)];
 
 	memcpy(groups, r->groups, sizeof(groups));

@@ -32,6 +32,7 @@ struct proc {
 	struct proc *next;
 	uint64_t start_ns, cgroup, dead_ns; /* dead_ns: CLOCK_BOOTTIME, 0 = alive */
 	uint32_t pid, ppid, uid, loginuid;
+	uint32_t named; /* the uid that user and groups are of: it may have another by now */
 	uint32_t argv_len, groups_len;
 	bool full;	/* the keeper has told its part */
 	uint64_t rules; /* in-kernel tool rules told to the keeper */

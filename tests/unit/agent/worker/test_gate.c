@@ -12,6 +12,7 @@
 
 #include "agent/worker/denials.h"
 #include "agent/worker/gate.h"
+#include "agent/worker/users.h"
 
 #define CONN 7
 #define COOKIE 900
@@ -45,6 +46,11 @@ static void heard(enum role_kind kind, const void *p, size_t n)
 		memcpy(&said, p, sizeof(said));
 	else if (kind == ROLE_GATE)
 		memcpy(&rules, p, sizeof(rules));
+	else if (kind == ROLE_ASK)
+		users_told(&w, &(struct role_user){.uid = ((const struct role_ask *)p)->uid,
+						   .user = "bob",
+						   .groups = "bob,dev",
+						   .groups_len = 7});
 }
 
 static void sealed(uint32_t schema, const uint8_t *payload, size_t n)
@@ -661,6 +667,23 @@ static void test_floods(void **state)
 	assert_int_equal(denials_n, 3);
 }
 
+/* Root's helper that became somebody else, and ran a program before the keeper had a word. */
+static void test_denial_names_the_uid_of_the_event(void **state)
+{
+	struct event_exec run = {.h = head_of(PID, EVENT_EXEC, sizeof(run), 0, 0), .ppid = 1};
+	struct event_deny e = {.rules = 1, .count = 1, .hook = GATE_AT_CONNECT};
+
+	run.h.uid = 2002;
+	events_record(&w, &run, sizeof(run));
+	e.h = head_of(PID, EVENT_DENY, sizeof(e), 0, 0);
+	e.h.uid = 2002;
+	events_record(&w, &e, sizeof(e));
+	assert_int_equal(denials_n, 1);
+	assert_int_equal(denial->process->uid, 2002);
+	assert_string_equal(denial->process->user, "bob");
+	assert_int_equal(denial->process->n_groups, 2);
+}
+
 /* A name in the second packet of its hello. */
 static void test_name_in_pieces(void **state)
 {
@@ -742,6 +765,7 @@ int main(void)
 		CASE(test_monitor),
 		CASE(test_denied_in_kernel),
 		CASE(test_floods),
+		CASE(test_denial_names_the_uid_of_the_event),
 		CASE(test_name_in_pieces),
 		CASE(test_clear_http),
 	};
