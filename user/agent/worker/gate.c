@@ -501,12 +501,22 @@ static void waited(struct gate_conn *gc, uint64_t ns)
 			w->gate->out.waited_ns += ns;
 }
 
+/* It was let go by an answer that came too late: it had been refused by then. */
+static void not_left(struct gate_conn *gc)
+{
+	for (struct watch *w = gc->conn->watches; w; w = w->next)
+		if (w->gate && w->gate->touched)
+			w->gate->body_left = w->gate->left_before;
+}
+
 /* Nobody had answered: the rules' `fail` decided. */
 static void timed_out(struct gate *g, struct gate_conn *gc, const struct event_gate_end *e)
 {
 	bool refused = e->refused && e->mechanism != GATE_NONE;
 
 	g->count.timeouts++;
+	if (refused && gc->state == GATE_ANSWERED && gc->answer == GATE_PASS)
+		not_left(gc);
 	wait_remove(g, gc);
 	gc->telling = false;
 	gc->state = GATE_ANSWERED;

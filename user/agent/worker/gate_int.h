@@ -72,6 +72,7 @@ struct gate_watch {
 	int rule;
 	bool wanted[DATACLASS_MAX];
 	uint64_t body, body_left; /* bytes seen; of writes that went */
+	uint64_t left_before;	  /* body_left, without the last write that was let go */
 	struct gate_outcome out;
 };
 

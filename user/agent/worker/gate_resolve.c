@@ -220,6 +220,7 @@ void gate_set_left(struct gate_conn *gc)
 		if (!gw || !gw->touched)
 			continue;
 		held_text_left(&gc->held, &gw->text);
+		gw->left_before = gw->body_left;
 		gw->body_left = gw->body;
 		/* It could not be masked, and the rule lets it go all the same. */
 		if (gw->want == DISPOSITION_REDACT && gw->final < DISPOSITION_HOLD) {
