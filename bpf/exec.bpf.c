@@ -9,9 +9,12 @@
  *   exec_modify       fmod_ret/security_bprm_check: kernels without LSM programs in force
  *   exec_signal       sched_process_exec: the image is killed before its first instruction
  *
+ * and, where no hook sees what an interpreter opens, exec_script at sched_process_exec as well.
+ *
  * The first three see each file of an exec by itself: the script, then its interpreter. The last sees
- * only the interpreter; scripts are known to it by the paths in the command line (`exec_paths`), and
- * the keeper looks at what that misses.
+ * only the interpreter; scripts are known to it by the path they are called by, absolute or relative to
+ * the caller's folder (`exec_paths`): the first word that is no option and too long for a verb. What
+ * that misses the keeper looks at, late.
  *
  * exec_open: what a young interpreter opens. `node x.js` executes x.js without the kernel being asked
  * whether that may run. Young is YOUNG_NS, because later the same file may be opened as data; a file
@@ -25,7 +28,8 @@
 #include "lib/exec.h"
 
 #define YOUNG_NS 10000000000ull
-#define WORDS 6 /* of a command line that are compared with paths */
+#define WORDS 6 /* of a command line that are looked at for a script */
+#define VERB 6	/* bytes of a word that may be one: `bun run x.js` */
 #define FMODE_WRITE 2
 #define STEPS_MAX (1 << 22) /* of a wait; the time ends it long before */
 
@@ -183,18 +187,30 @@ struct {
 } exec_words SEC(".maps");
 
 /* Of the path in w. */
-static __always_inline bool find_path(struct words *w, struct look *l, __u64 generation)
+static __noinline int find_path(struct words *w, struct look *l, __u64 generation)
 {
-	struct exec_value *v = bpf_map_lookup_elem(&exec_paths, &w->path);
+	struct exec_path_value *v;
+	struct inode *dir;
 
-	if (!v || !rules_of(v->of, generation, &l->bits))
-		return false;
-	l->flags = v->flags;
-	return true;
+	if (!w || !l)
+		return 0;
+	if (w->path.path[0] != '/') {
+		dir = BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), fs, pwd.dentry,
+				    d_inode);
+		w->path.dir.ino = BPF_CORE_READ(dir, i_ino);
+		w->path.dir.dev = BPF_CORE_READ(dir, i_sb, s_dev);
+	}
+	v = bpf_map_lookup_elem(&exec_paths, &w->path);
+	if (!v || !rules_of(v->v.of, generation, &l->bits))
+		return 0;
+	l->flags = v->v.flags;
+	l->key = v->file;
+	l->nlink = 1;
+	return 1;
 }
 
-/* The script of a #! line, which the interpreter has taken the place of; and absolute paths in the
- * command line of an interpreter. */
+/* The script of a #! line, which the interpreter has taken the place of; and the one in the command
+ * line of an interpreter. What lies behind it is its data. */
 static __always_inline bool find_script(struct look *l, struct linux_binprm *bprm,
 					struct task_struct *t, __u64 generation)
 {
@@ -220,21 +236,43 @@ static __always_inline bool find_script(struct look *l, struct linux_binprm *bpr
 		n = bpf_probe_read_user_str(w->path.path, sizeof(w->path.path), (void *)at);
 		if (n <= 0)
 			break;
-		if (i && w->path.path[0] == '/' && find_path(w, l, generation))
-			return true;
 		at += n;
+		if (!i || w->path.path[0] == '-')
+			continue;
+		if (find_path(w, l, generation))
+			return true;
+		if (n > VERB)
+			break;
 	}
 	return false;
+}
+
+static __always_inline int check_script(struct bpf_raw_tracepoint_args *ctx,
+					const struct exec_settings *s)
+{
+	struct linux_binprm *bprm = (void *)ctx->args[2];
+	struct look l = {};
+	__u32 zero = 0;
+	struct words *w = bpf_map_lookup_elem(&exec_words, &zero);
+
+	if (!w || !find_script(&l, bprm, (void *)ctx->args[0], s->generation))
+		return 0;
+	return verdict(&l, s, bits_on(&l, s, who_bits(s, &l)), GATE_AT_SCRIPT, GATE_SIGNAL_EXEC,
+		       w->path.path);
+}
+
+static __always_inline void kill_if(int refused)
+{
+	if (refused && bpf_send_signal(SIGKILL))
+		drop(DROP_SIGNAL);
 }
 
 SEC("raw_tp/sched_process_exec")
 int exec_signal(struct bpf_raw_tracepoint_args *ctx)
 {
-	struct task_struct *t = (void *)ctx->args[0];
 	struct linux_binprm *bprm = (void *)ctx->args[2];
 	const struct exec_settings *s = settings();
-	struct look l = {}, script = {};
-	__u64 who;
+	struct look l = {};
 	int refused;
 
 	if (!s || never())
@@ -245,19 +283,25 @@ int exec_signal(struct bpf_raw_tracepoint_args *ctx)
 		ask_keeper(&l, BPF_CORE_READ(bprm, interp));
 	}
 	refused = check(bprm, &l, s, GATE_SIGNAL_EXEC);
-	if (!refused && l.flags & EXEC_INTERPRETER &&
-	    find_script(&script, bprm, t, s->generation)) {
-		__u32 zero = 0;
-		struct words *w = bpf_map_lookup_elem(&exec_words, &zero);
+	if (!refused && l.flags & EXEC_INTERPRETER)
+		refused = check_script(ctx, s);
+	kill_if(refused);
+	return 0;
+}
 
-		who = who_bits(s, &script);
-		script.key = l.key; /* the one that runs; its path says which script */
-		script.nlink = 1;
-		refused = verdict(&script, s, bits_on(&script, s, who), GATE_AT_SCRIPT,
-				  GATE_SIGNAL_EXEC, w ? w->path.path : NULL);
-	}
-	if (refused && bpf_send_signal(SIGKILL))
-		drop(DROP_SIGNAL);
+/* Beside exec_modify, which has seen the program, and the script of a #! line, each by itself. */
+SEC("raw_tp/sched_process_exec")
+int exec_script(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct linux_binprm *bprm = (void *)ctx->args[2];
+	const struct exec_settings *s = settings();
+	struct look l = {};
+
+	if (!s || never() || BPF_CORE_READ(bprm, filename) != BPF_CORE_READ(bprm, interp))
+		return 0;
+	look_at(&l, BPF_CORE_READ(bprm, file));
+	if (find_file(&l, s->generation) && l.flags & EXEC_INTERPRETER)
+		kill_if(check_script(ctx, s));
 	return 0;
 }
 

@@ -88,9 +88,9 @@ struct {
 /* Scripts by path ↓ keeper, for kernels without LSM. Of files that a rule names, so few. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 2048);
+	__uint(max_entries, 8192);
 	__type(key, struct exec_path);
-	__type(value, struct exec_value);
+	__type(value, struct exec_path_value);
 } exec_paths SEC(".maps") __weak;
 
 struct {

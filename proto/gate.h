@@ -249,11 +249,16 @@ struct exec_user {
 #define EXEC_ALLOWED 16	   /* no allowlist refuses it */
 #define EXEC_LIBRARY 32	   /* no program: mapping it is judged, running it cannot be */
 
-/* Scripts where no hook sees them opened: the path as the caller gives it, in argv or to exec. Key
- * of `exec_paths`; the value is that of the file it leads to. */
+/* Scripts where no hook sees them opened: the path as the caller gives it, in argv or to exec, and the
+ * folder it is relative to. Key of `exec_paths`. */
 #define EXEC_PATH_MAX 192
 struct exec_path {
+	struct exec_key dir;	  /* 0: the path is absolute */
 	char path[EXEC_PATH_MAX]; /* the rest 0 */
+};
+struct exec_path_value {
+	struct exec_value v; /* of the file it leads to */
+	struct exec_key file;
 };
 
 /* EVENT_EXEC_ASK, control ring only: a file that is not in exec_files is about to run. */

@@ -151,6 +151,31 @@ def run(argv, env=None, limit=60, **options):
     return r
 
 
+class Outside:
+    """Runs programs from a process without our parents: whoever runs the tests may itself be below an
+    AI tool, and then everything here is, from its first byte."""
+
+    def __init__(self):
+        (ask, self.ask), (self.answers, answer) = os.pipe(), os.pipe()
+        if not os.fork():
+            os.setsid()
+            if os.fork():
+                os._exit(0)
+            os.close(self.ask)
+            for line in os.fdopen(ask):
+                r = run(**json.loads(line))
+                os.write(answer, json.dumps([r.stdout, r.stderr, r.returncode]).encode() + b'\n')
+            os._exit(0)
+        os.wait()
+        os.close(ask)
+        self.answers = os.fdopen(self.answers)
+
+    def run(self, argv, env=None, limit=60):
+        os.write(self.ask, json.dumps({'argv': argv, 'env': env, 'limit': limit}).encode() + b'\n')
+        out, err, code = json.loads(self.answers.readline())
+        return subprocess.CompletedProcess(argv, code, out, err)
+
+
 def children_of(pid):
     found = []
     for p in filter(str.isdigit, os.listdir('/proc')):

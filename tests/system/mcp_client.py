@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """An MCP client without a library, over pipes (asyncio's subprocess). As mcp_client.mjs: settings in
-MCP_TEST, one JSON line per message sent. {method, id, bytes, tool, ...}"""
+MCP_TEST, one JSON line per message sent. {method, id, bytes, tool, ...} With pause_ms: what each tool
+answered, {answered, said}, and a pause after it."""
 import asyncio
 import hashlib
 import http.client
@@ -82,7 +83,11 @@ async def main():
             params['arguments'][call['fill']] = 'y' * call['bytes']
         if call.get('meta'):
             params['_meta'] = {call['meta']: use}
-        await server.send('tools/call', params, tool_use=use)
+        answer = await server.send('tools/call', params, tool_use=use)
+        if settings.get('pause_ms'):
+            said = [part.get('text', '') for part in answer.get('result', {}).get('content', [])]
+            say(answered=call['tool'], said=''.join(said)[:200])
+            await asyncio.sleep(settings['pause_ms'] / 1000)
     await asyncio.sleep(0.1)
     server.process.stdin.close()
     await server.process.wait()

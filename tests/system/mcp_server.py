@@ -26,7 +26,8 @@ def tool(name, args):
         with open(args['path'], 'w', encoding='utf-8') as f:
             return str(f.write('written'))
     if name == 'run':
-        return subprocess.run(args['argv'], capture_output=True, text=True, check=False).stdout
+        r = subprocess.run(args['argv'], capture_output=True, text=True, check=False)
+        return r.stdout if r.returncode >= 0 else f'signal {-r.returncode}'
     if name == 'connect':
         socket.create_connection(('127.0.0.1', args['port'])).close()
         return 'connected'

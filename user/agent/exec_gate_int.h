@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The parts of the keeper's exec gate, as they see each other: exec_gate.c has the rules and the
- * messages, exec_files.c the table of files and the kernel's maps, exec_late.c who runs what. */
+ * messages, exec_files.c the table of files and the kernel's map of them, exec_paths.c as what scripts
+ * are called, exec_late.c who runs what. */
 #ifndef PROBITY_AGENT_EXEC_GATE_INT_H
 #define PROBITY_AGENT_EXEC_GATE_INT_H
 
@@ -14,6 +15,7 @@
 #define ASKED_MAX 256	 /* files the worker was asked about and has not answered */
 #define USERS_MAX 4096
 #define XFILE_ALIASES 2
+#define XFILE_LINKS 4
 #define SUSPECTS_MAX 256
 #define WRITTEN_MAX 64
 
@@ -27,11 +29,13 @@ struct xfile {
 	uint64_t stale; /* rules on the generation before, by which the kernel still refuses it */
 	uint32_t uid, mode, flags; /* EXEC_* */
 	bool looked, looking, queued, has_digest, builtin;
-	bool tried; /* its digest */
+	bool tried;	/* its digest */
+	bool has_paths; /* in the kernel */
 	uint8_t sha256[32];
 	struct exec_rules_of of[2]; /* as in the kernel */
 	char *path, *package;
 	char *alias[XFILE_ALIASES]; /* other names it was seen under, and still has */
+	char *link[XFILE_LINKS];    /* symbolic links that led here when they were seen */
 	char interpreter[32];
 };
 
@@ -51,7 +55,7 @@ struct suspect {
 	struct xfile *file;
 	uint64_t stale; /* of the file, then */
 	bool script;
-	char as_given[EXEC_PATH_MAX];
+	struct exec_path as_given; /* "": not by a path */
 };
 
 struct user_rules {
@@ -60,7 +64,8 @@ struct user_rules {
 };
 
 struct exec_gate_counts {
-	uint64_t files_refused, unreadable, late_kills, late_failed, late_would, asks, scripts;
+	uint64_t files_refused, paths_refused, unreadable, late_kills, late_failed, late_would,
+		asks, scripts;
 };
 
 struct exec_gate {
@@ -109,10 +114,19 @@ void xfiles_queue_all(struct exec_gate *g);
 void xfile_judged(struct exec_gate *g, struct xfile *f, const struct role_file_rules *r,
 		  bool alias);
 bool xfile_is_judged(const struct exec_gate *g, const struct xfile *f);
-/* The path a process gave for a script that rules name: to be known at the next exec. True: it was. */
-bool xfile_path(struct exec_gate *g, const struct xfile *f, const char *as_given);
-bool xfile_path_known(const struct exec_gate *g, const char *as_given);
 void xfile_describe(const struct xfile *f, struct role_file *ret);
+
+/* exec_paths.c */
+/* What a process gave for a script. False: nothing the kernel could compare. */
+bool xpath_of(uint32_t pid, const char *word, struct exec_path *ret);
+/* Whether the kernel knows it, under the rules in force. */
+bool xpath_known(const struct exec_gate *g, const struct exec_path *p);
+/* A script that rules name was called like that: to be known at the next exec. */
+void xpath_seen(struct exec_gate *g, struct xfile *f, const struct exec_path *p);
+/* A symbolic link leads to it. */
+void xpath_link(struct exec_gate *g, struct xfile *f, const char *link);
+/* What a judged script may be called by, into the kernel or out of it. */
+void xpaths_put(struct exec_gate *g, struct xfile *f);
 
 /* exec_gate.c */
 void exec_gate_ask_worker(struct exec_gate *g);
@@ -120,8 +134,9 @@ void exec_gate_ask_package(struct exec_gate *g, uint32_t pid, uint64_t start_ns,
 			   const char *package);
 
 /* exec_late.c */
+/* as_given NULL: it is the program, or a script that was called by no path. */
 void late_suspect(struct exec_gate *g, const struct role_proc *p, struct xfile *f, bool script,
-		  const char *as_given);
+		  const struct exec_path *as_given);
 /* The file was judged: whoever runs it is looked at. */
 void late_judged(struct exec_gate *g, struct xfile *f);
 void late_package(struct exec_gate *g, const struct asked *a, uint64_t rules);

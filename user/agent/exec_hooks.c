@@ -4,7 +4,8 @@
  * execs that this kernel has, attached while there are exec rules; the hooks for scripts and mappings,
  * attached while rules need them, because every open and every mapping of the host would pay.
  *
- * Invariant: one of the four programs for execs is loaded, and at most one is attached.
+ * Invariant: one of the four programs for execs is attached while there are rules, at most; and either
+ * the hook for what interpreters open or one at exec that reads their command line.
  */
 #include "exec_hooks.h"
 
@@ -20,8 +21,9 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 
-enum { EXEC, OPEN, MAP, PROTECT, HOOKS };
+enum { EXEC, SCRIPT, OPEN, MAP, PROTECT, HOOKS };
 static const char *const covers[HOOKS] = {
+	[SCRIPT] = "exec_script",
 	[OPEN] = "exec_open",
 	[MAP] = "exec_map",
 	[PROTECT] = "exec_protect",
@@ -71,6 +73,7 @@ void exec_hooks_prepare(struct bpf_object *obj)
 
 	for (unsigned i = 0; i < ARRAY_SIZE(ways); i++)
 		autoload(obj, ways[i].program, i == best || (best == 0 && i == 1));
+	autoload(obj, covers[SCRIPT], best == 2);
 	for (unsigned i = OPEN; i < HOOKS; i++)
 		autoload(obj, covers[i], lsm_in_force(NULL));
 }
@@ -93,7 +96,7 @@ static void say(const struct exec_hooks *h)
 	if (h->lsm)
 		backend_offer(NEED_SCRIPT_DENY, 40, GATE_LSM_OPEN, NULL);
 	else if (h->way)
-		backend_offer(NEED_SCRIPT_DENY, 10, h->way->mechanism,
+		backend_offer(NEED_SCRIPT_DENY, 10, GATE_SIGNAL_EXEC,
 			      "by the command line; else SIGKILL by the agent");
 	else
 		backend_lack(NEED_SCRIPT_DENY, "lsm/file_open",
@@ -149,6 +152,7 @@ int exec_hooks_want(struct exec_hooks *h, bool rules, bool cover)
 	if (rules && r)
 		backend_lack(NEED_EXEC_DENY, h->way ? h->way->name : ways[0].name,
 			     "the kernel does not attach it");
+	want(h, SCRIPT, covers[SCRIPT], rules && !h->lsm);
 	want(h, OPEN, covers[OPEN], rules);
 	want(h, MAP, covers[MAP], rules && cover);
 	want(h, PROTECT, covers[PROTECT], rules && cover);
@@ -185,7 +189,7 @@ void exec_hooks_backends(const struct exec_hooks *h, json_t *rows)
 	    : h->way ? "command line"
 		     : "none",
 	    h->lsm ? "what an interpreter opens in its first 10 s"
-		   : "absolute paths at exec, others by the agent, late by nature");
+		   : "known paths at exec, others by the agent, late by nature");
 	row(rows, "mapped programs", h->lsm ? "lsm/mmap_file, lsm/file_mprotect" : "none",
 	    h->lsm ? "attached while there are exec rules" : why);
 }

@@ -124,12 +124,12 @@ static void judge(struct exec_gate *g, const struct suspect *s)
 			      .rules = f->rules,
 			      .script = s->script,
 			      .what = f->path});
-	if (s->script && s->as_given[0])
-		xfile_path(g, f, s->as_given);
+	if (s->script && s->as_given.path[0])
+		xpath_seen(g, s->file, &s->as_given);
 }
 
 void late_suspect(struct exec_gate *g, const struct role_proc *p, struct xfile *f, bool script,
-		  const char *as_given)
+		  const struct exec_path *as_given)
 {
 	struct suspect s = {.pid = p->pid,
 			    .uid = p->uid,
@@ -138,7 +138,8 @@ void late_suspect(struct exec_gate *g, const struct role_proc *p, struct xfile *
 			    .stale = f->stale,
 			    .script = script};
 
-	snprintf(s.as_given, sizeof(s.as_given), "%.*s", (int)sizeof(s.as_given) - 1, as_given);
+	if (as_given)
+		s.as_given = *as_given;
 	if (!xfile_is_judged(g, f)) {
 		g->suspect[g->suspects++ % SUSPECTS_MAX] = s;
 		if (f->looked)
@@ -146,7 +147,7 @@ void late_suspect(struct exec_gate *g, const struct role_proc *p, struct xfile *
 		return;
 	}
 	/* The kernel had its verdict. */
-	if (!script || exec_hooks_opens(g->hooks) || xfile_path_known(g, as_given))
+	if (!script || exec_hooks_opens(g->hooks) || (as_given && xpath_known(g, as_given)))
 		return;
 	judge(g, &s);
 }

@@ -132,7 +132,7 @@ static bool script_name(const char *name)
 }
 
 /* Not a device or a pipe, whose opening may wait or act: looked at before it is opened, and after. */
-static void file(struct exec_walk *w, int dir, const char *name, bool scripts)
+static void file(struct exec_walk *w, int dir, const char *name, const char *link, bool scripts)
 {
 	_cleanup_close_ int fd = -1;
 	struct stat st;
@@ -142,23 +142,25 @@ static void file(struct exec_walk *w, int dir, const char *name, bool scripts)
 		return;
 	fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (fd >= 0)
-		w->ops.found(w->ctx, fd);
+		w->ops.found(w->ctx, fd, link);
 }
 
 static void entry(struct exec_walk *w, const struct dirent *e)
 {
 	char path[PATH_MAX];
 	struct stat st;
+	bool whole;
 
 	if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..") ||
 	    fstatat(dirfd(w->dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW))
 		return;
+	whole = snprintf(path, sizeof(path), "%s/%s", w->now->path, e->d_name) < (int)sizeof(path);
 	if (!S_ISDIR(st.st_mode)) {
-		file(w, dirfd(w->dir), e->d_name, w->now->scripts);
+		file(w, dirfd(w->dir), e->d_name, whole && S_ISLNK(st.st_mode) ? path : NULL,
+		     w->now->scripts);
 		return;
 	}
-	if (w->now->depth > 0 &&
-	    snprintf(path, sizeof(path), "%s/%s", w->now->path, e->d_name) < (int)sizeof(path))
+	if (w->now->depth > 0 && whole)
 		push(w, path, w->now->depth - 1, w->now->scripts);
 }
 
@@ -199,7 +201,7 @@ static void arrive(struct exec_walk *w, const char *path)
 	if (S_ISDIR(st.st_mode))
 		push(w, path, RULE_DEPTH, true);
 	else if (w->ops.ready(w->ctx))
-		file(w, AT_FDCWD, path, true);
+		file(w, AT_FDCWD, path, path, true);
 	else
 		push(w, dirname(strcpy(folder, path)), 0, true);
 }

@@ -8,9 +8,9 @@
 #include <stdint.h>
 
 struct exec_walk;
-/* found(): an open regular file. ready(): whether it may go on now. done(): all was seen. */
+/* found(): an open regular file, and the symbolic link that led there or NULL. ready(): whether it may go on now. done(): all was seen. */
 struct exec_walk_ops {
-	void (*found)(void *ctx, int fd);
+	void (*found)(void *ctx, int fd, const char *link);
 	bool (*ready)(void *ctx);
 	void (*done)(void *ctx);
 };
