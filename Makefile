@@ -136,7 +136,10 @@ $(B)/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h bpf/lib/*.h) proto/event.h
 	$(call say,BPF,$<)mkdir -p $(@D) && $(CLANG) -g -O2 -target bpf -D__TARGET_ARCH_$(ARCH) -D__bpf__ \
 		-Wall -Werror -Wno-missing-declarations -Ibpf/vmlinux/$(ARCH) -Ibpf -I. -c $< -o $@
 
-$(B)/bpf/probity.o: $(BPF_SRCS:bpf/%.bpf.c=$(B)/bpf/%.bpf.o)
+# What takes the verifier longest comes last: after a refusal the agent loads all it can do with anew.
+BPF_LAST := $(filter bpf/tls%,$(BPF_SRCS)) bpf/net.bpf.c
+BPF_ORDER := $(filter-out $(BPF_LAST),$(BPF_SRCS)) $(BPF_LAST)
+$(B)/bpf/probity.o: $(BPF_ORDER:bpf/%.bpf.c=$(B)/bpf/%.bpf.o)
 	$(call say,BPFLINK,$@)$(BPFTOOL) gen object $@ $^
 
 $(SKEL): $(B)/bpf/probity.o

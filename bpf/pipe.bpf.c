@@ -52,14 +52,21 @@ static __noinline int fill(struct stdio *e, struct task_struct *t)
 	return 0;
 }
 
+/* Has a frame of its own: the chain of calls behind a system call may have 512 bytes in all. */
+static __noinline int begin_stdio(__u32 tgid, __u64 start)
+{
+	struct stdio fresh = {.ticks = start / KRULE_TICK_NS};
+
+	fresh.conn.start_ns = start;
+	return bpf_map_update_elem(&stdios, &tgid, &fresh, BPF_ANY);
+}
+
 static __always_inline struct stdio *stdio_of(struct task_struct *t, __u32 tgid, __u64 start)
 {
-	struct stdio *e = bpf_map_lookup_elem(&stdios, &tgid), fresh = {};
+	struct stdio *e = bpf_map_lookup_elem(&stdios, &tgid);
 
 	if (!e || e->ticks != start / KRULE_TICK_NS) {
-		fresh.ticks = start / KRULE_TICK_NS;
-		fresh.conn.start_ns = start;
-		bpf_map_update_elem(&stdios, &tgid, &fresh, BPF_ANY);
+		begin_stdio(tgid, start);
 		e = bpf_map_lookup_elem(&stdios, &tgid);
 	}
 	if (e && !e->filled)
