@@ -50,8 +50,45 @@ lines_in() { # file count: at least so many lines
 	[ "$(wc -l <"$1")" -ge "$2" ]
 }
 
+as_user() { # name command with arguments that hold no blanks
+	user=$1
+	shift
+	su -s /bin/sh "$user" -c "$*"
+}
+
 as_alice() { # command with arguments that hold no blanks
-	su -s /bin/sh alice -c "$*"
+	as_user alice "$@"
+}
+
+chat() { # model text: a request; in `sent`, which all users can read
+	echo "{\"model\":\"$1\",\"messages\":[{\"role\":\"user\",\"content\":\"$2\"}]}" >sent
+	chmod 644 sent
+	chmod 755 .
+}
+
+call() { # user: makes the call in `sent`. Out: $conn, the server's number of it; curl's exit status
+	conn=$(($(ls received | sort -n | tail -n 1) + 1))
+	as_user "$1" BODY=$PWD/sent /vm/ask >answer.json 2>curl.err
+}
+
+# An emulated guest on a busy host may not answer within the longest hold there is. Then `fail:`
+# decides, which is right, but not what a case is about: it may try again, and says so.
+timeouts=0
+timed_out() { # since asked last
+	usleep 1500000 # the worker tells its numbers once a second
+	last=$timeouts
+	timeouts=$(probity status --run-dir run --json | jget worker.gate.timeouts)
+	[ "$timeouts" = "$last" ] || echo "# no answer within the hold; once more"
+	[ "$timeouts" != "$last" ]
+}
+
+call_judged() { # user: as call, until the worker has decided, three times at most
+	for try in 1 2 3; do
+		call "$1"
+		status=$?
+		timed_out || break
+	done
+	return $status
 }
 
 start_server() { # what connection N brought, decrypted, is in received/N
@@ -79,6 +116,31 @@ say_backends() { # [for-pattern]: rows of `probity status`
 	done
 }
 
+# What rules can ask for and what does it here: "# need content wait: uprobe, bounded wait".
+say_needs() { # need...
+	probity status --run-dir run --json >status.json
+	i=0
+	while row=$(jget "policy.enforcement.$i.need" "policy.enforcement.$i.can" \
+		"policy.enforcement.$i.backend" "policy.enforcement.$i.why" <status.json) &&
+		[ "${row%%	*}" != - ]; do
+		i=$((i + 1))
+		for need; do
+			[ "${row%%	*}" != "$need" ] ||
+				echo "# need $(echo "$row" | sed 's/\ttrue\t/: /; s/\tfalse\t\(.*\)\t/: none, would be \1: /; s/\t$//')"
+		done
+	done
+}
+
+unenforceable() { # rule: the needs it lacks here, and the backend each would have
+	probity policy status --run-dir run --json >policy.json || true
+	i=0
+	while row=$(jget "unenforceable.$i.rule" "unenforceable.$i.need" \
+		"unenforceable.$i.needs" <policy.json) && [ "${row%%	*}" != - ]; do
+		i=$((i + 1))
+		[ "${row%%	*}" != "$1" ] || echo "$row" | cut -f 2- | sed 's/\t/: /'
+	done
+}
+
 ready_or_dead() {
 	[ -s ready ] || ! kill -0 "$agent"
 }
@@ -87,8 +149,9 @@ start_agent() { # mode [option...]; the policy is policy.yaml. Returns once the 
 	mode=$1
 	shift
 	: >ready
+	# Placing the first probes takes seconds under emulation; a rule that fails closed would refuse.
 	probityd --state-dir state --run-dir run --policy policy.yaml --mode "$mode" --ready-fd 3 \
-		"$@" 3>ready >agent.log 2>&1 &
+		--hold 20000 "$@" 3>ready >agent.log 2>&1 &
 	agent=$!
 	pids="$pids $agent"
 	read -r began _ </proc/uptime
@@ -116,7 +179,7 @@ field() { # description path wanted; in record.json
 finish() { # exit status
 	for p in $pids; do kill "$p" 2>/dev/null; done
 	if [ "$1" -ne 0 ] || [ "$failed" -gt 0 ]; then
-		for f in *.log *.err *.out; do
+		for f in *.log *.err *.out status.json; do
 			[ ! -s "$f" ] || { echo "# -- $f"; tail -n 30 "$f" | sed 's/^/#   /'; }
 		done
 	fi
