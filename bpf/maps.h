@@ -210,7 +210,7 @@ struct shared {
 	__u32 wait_us;	   /* a call waits for room in the ring so long; 0 = never */
 	__u32 waiters_max; /* at the same time: one CPU less than there are */
 	__u32 mark;   /* what SOCK_DENY does here: GATE_LSM_SENDMSG, GATE_EGRESS; 0 = nothing */
-	__u32 denied; /* sock_verdicts holds a SOCK_DENY: each packet is looked up in it */
+	__u32 denied; /* not 0: sock_verdicts holds a SOCK_DENY, each packet is looked up in it */
 	__u64 changing_ns; /* krule is being changed since then, CLOCK_BOOTTIME; 0 = it is not */
 };
 struct {

@@ -153,6 +153,13 @@ static __always_inline void disown(struct bpf_sock *sk, struct net_sock *s)
 	bpf_sk_storage_delete(&net_socks, sk);
 }
 
+static __always_inline bool any_denied(void)
+{
+	struct shared *sh = shared_of();
+
+	return sh && sh->denied;
+}
+
 SEC("raw_tp/inet_sock_set_state")
 int net_closed(struct bpf_raw_tracepoint_args *ctx)
 {
@@ -163,6 +170,8 @@ int net_closed(struct bpf_raw_tracepoint_args *ctx)
 	if ((int)ctx->args[2] != TCP_CLOSE)
 		return 0;
 	cookie = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
+	if (any_denied())
+		bpf_map_delete_elem(&sock_verdicts, &cookie);
 	l = cookie ? bpf_map_lookup_elem(&net_live, &cookie) : NULL;
 	if (!l)
 		return 0;
@@ -387,13 +396,6 @@ static __always_inline int udp_ingress(struct __sk_buff *skb)
 {
 	dns_answer(skb);
 	return quic_in(skb) ? PASS : HOLD;
-}
-
-static __always_inline bool any_denied(void)
-{
-	struct shared *sh = shared_of();
-
-	return sh && sh->denied;
 }
 
 SEC("cgroup_skb/egress")

@@ -119,9 +119,8 @@ static __always_inline void end_socket_note(__u64 sock)
 static __always_inline __u32 mark_socket(__u64 sock)
 {
 	struct shared *s = shared_of();
-	__u32 deny = SOCK_DENY;
 
-	if (!s || !sock || !s->mark || bpf_map_update_elem(&sock_verdicts, &sock, &deny, BPF_ANY))
+	if (!s || !sock || !s->mark || !refuse_socket(s, sock))
 		return GATE_NONE;
 	s->denied = 1; /* whoever guards sockets looks into that map from now on */
 	end_socket_note(sock);

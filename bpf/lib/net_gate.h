@@ -78,7 +78,6 @@ PACKET_FN(net_refuse)(struct __sk_buff *skb, __u64 rules, __u32 evidence)
 {
 	struct net_sock *s = net_sock_of(skb);
 	struct krule_do *does = krule_does();
-	__u32 denied = SOCK_DENY;
 	struct shared *sh = shared_of();
 	bool watched;
 
@@ -89,8 +88,7 @@ PACKET_FN(net_refuse)(struct __sk_buff *skb, __u64 rules, __u32 evidence)
 		return !watched;
 	s->refused = 1;
 	if (!watched) {
-		bpf_map_update_elem(&sock_verdicts, &s->cookie, &denied, BPF_ANY);
-		sh->denied = 1;
+		refuse_socket(sh, s->cookie);
 		end_note(s);
 	}
 	net_deny_tell(skb, s, rules, evidence, watched);

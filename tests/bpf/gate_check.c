@@ -641,6 +641,7 @@ static void test_mark(void)
 	uint32_t verdict = 0;
 	socklen_t n = sizeof(cookie);
 	const struct seen *d;
+	char got[2 * sizeof(text)];
 	int peer, fd;
 	void *h;
 
@@ -649,6 +650,7 @@ static void test_mark(void)
 	h = client("other.example");
 	fd = *stub.fd = tcp_pair(&peer);
 	runs(h, LEN, NULL);
+	ok(recv(peer, got, sizeof(got), 0) == LEN, "a socket without a rule: its bytes arrive");
 	stub.ctrl(h, 55, 0, (void *)"mild.example");
 	forget();
 	runs(h, LEN, NULL);
@@ -659,6 +661,9 @@ static void test_mark(void)
 	   "deny: the socket is known, and marked where the call cannot fail");
 	ok(!bpf_map_lookup_elem(verdicts_fd, &cookie, &verdict) && verdict == SOCK_DENY,
 	   "deny: the mark says that nothing may leave");
+	usleep(50000);
+	ok(recv(peer, got, sizeof(got), MSG_DONTWAIT) < 0,
+	   "deny: and nothing does, whoever tells the keeper when");
 	bpf_set_mark(b, GATE_NONE);
 	*stub.fd = -1;
 	close(fd);
