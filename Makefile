@@ -79,7 +79,7 @@ clients: ## run real AI clients (npm, Debian) under the agent and compare every 
 	$(Q)tests/clients/run --build $(B) --warm --json $(B)/clients.json
 	$(Q)tests/clients/run --build $(B) --mcp --json $(B)/clients-mcp.json
 
-vmtest: deps ## boot the supported kernels in QEMU and run capture and kill in each
+vmtest: deps ## boot the supported kernels in QEMU; capture and every gate in each
 	$(Q)$(MAKE) --no-print-directory all vm-progs sys-built
 	$(Q)vmtests/run $(B)
 
