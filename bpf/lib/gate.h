@@ -122,7 +122,6 @@ static __always_inline __u32 mark_socket(__u64 sock)
 
 	if (!s || !sock || !s->mark || !refuse_socket(s, sock))
 		return GATE_NONE;
-	s->denied = 1; /* whoever guards sockets looks into that map from now on */
 	end_socket_note(sock);
 	return s->mark;
 }
