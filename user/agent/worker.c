@@ -498,6 +498,7 @@ static int finish(const struct worker_fds *fds)
 		usleep(1000);
 	}
 	status_send(&w, ring);
+	names_quic_free();
 	return handover_idle(w.handover) ? 0 : 1;
 }
 

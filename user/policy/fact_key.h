@@ -16,6 +16,7 @@ struct fact_key {
 	enum facts_stage settled; /* before: a list may still grow */
 	bool of_service;	  /* follows from the service */
 	bool of_name;		  /* a connection may have none that anybody knows */
+	bool of_content;	  /* read out of request or answer */
 	bool of_caller;		  /* of who runs a program, not of the program */
 	const char *not_kernel;	  /* why no kernel rule may ask for it; NULL: it may */
 };

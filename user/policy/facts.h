@@ -34,6 +34,8 @@ struct facts {
 	enum facts_subject subject;
 	enum facts_stage stage;
 	bool partial; /* FACTS_REQUEST of a request that still comes: a hit counts, a miss is unknown */
+	bool unread; /* it is over, and not all of it could be read: what was found counts, what was
+		       * not is unknown for ever */
 	uint32_t uid;
 	const char *user, *exe, *tool, *cgroup, *container;
 	struct facts_list groups;

@@ -102,7 +102,11 @@ static enum rule_result eval_cond(const struct cond *c, const struct facts *f, b
 		return RULE_UNKNOWN;
 	if (k->of_service && (f->stage < FACTS_REQUEST || f->partial) && !f->service_known)
 		return RULE_UNKNOWN;
+	if (f->unread && k->of_content && k->kind == FACT_TEXT && !*fact_text(k, f))
+		return RULE_UNKNOWN;
 	r = holds(c, f);
+	if (r == RULE_NO && f->unread && k->of_content && k->kind == FACT_LIST)
+		return RULE_UNKNOWN;
 	if (r == RULE_NO && (f->stage < k->settled || (f->partial && k->first >= FACTS_REQUEST)))
 		return RULE_UNKNOWN;
 	return r;

@@ -129,7 +129,8 @@ struct decision {
 };
 void pack_decide(const struct pack *p, const struct facts *f, struct decision *ret);
 /* The facts of d's unknown rules never come (ECH, undecodable): the most severe of what these rules
- * say by `unknown:`. *ret_rule: whose it is, or -1. DISPOSITION_ALLOW, _ALERT or _DENY. */
+ * say by `unknown:`. *ret_rule: whose it is, or -1. DISPOSITION_ALLOW, _ALERT or _DENY. Rules whose
+ * facts may still come are the caller's to take out of d. */
 enum disposition pack_unknown(const struct pack *p, const struct decision *d, int *ret_rule);
 /* Why rule i does not fire although it matches: the exception's reason; NULL: none holds. */
 const char *pack_rule_excepted(const struct pack *p, size_t i, const struct facts *f);

@@ -28,6 +28,9 @@ struct watch {
 	int slot;		      /* of inflight, -1 */
 	uint32_t tools_told;	      /* tool calls of the model that links.c knows */
 	bool kill_asked;
+	bool told, read_whole; /* its request is over; all of it was read */
+	int unknown,
+		unknown_rule;  /* enum disposition of rules whose facts of the request never came */
 	int would, would_rule; /* enum disposition of what monitor mode did not do; 0 = nothing */
 	bool unseen;	       /* no byte of the call was seen: its sizes are unknown */
 };

@@ -73,6 +73,7 @@ static void decision_of(const struct worker *w, const struct event_deny *e, stru
 	bool kill = e->mechanism == GATE_SIGNAL || e->mechanism == GATE_SIGNAL_EXEC ||
 		    e->mechanism == GATE_PIDFD;
 	bool failed = !e->watched && e->mechanism == GATE_NONE; /* it had ended */
+	bool alert = e->watched == DENIAL_ALERT;
 	enum disposition did = kill ? DISPOSITION_KILL : DISPOSITION_DENY;
 
 	*d = (struct decision){.disposition = did, .would = did, .deciding = -1};
@@ -82,15 +83,17 @@ static void decision_of(const struct worker *w, const struct event_deny *e, stru
 
 		if (i < 0)
 			continue;
-		d->result[i] = RULE_FIRED;
-		d->risk += pack_rule_risk(w->pack, i);
+		d->result[i] = alert ? RULE_UNKNOWN : RULE_FIRED;
+		d->risk += alert ? 0 : pack_rule_risk(w->pack, i);
 		if (d->deciding < 0 ||
 		    pack_rule_disposition(w->pack, i) > pack_rule_disposition(w->pack, d->deciding))
 			d->deciding = i;
 	}
 	if (d->risk > 1)
 		d->risk = 1;
-	if ((e->watched || failed) && d->deciding >= 0)
+	if (alert)
+		did = d->disposition = DISPOSITION_ALERT;
+	else if ((e->watched || failed) && d->deciding >= 0)
 		did = d->disposition = pack_rule_disposition(w->pack, d->deciding);
 	*v = (struct verdict_text){effect_name(did, e->watched ? EFFECT_WOULD
 						    : failed   ? EFFECT_FAILED

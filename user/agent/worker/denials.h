@@ -9,6 +9,9 @@
 #include "agent/worker/worker.h"
 #include "proto/gate.h"
 
+/* event_deny.watched of an alert: a fact that a rule asks for never came (its `unknown:`). */
+#define DENIAL_ALERT 2
+
 struct denials;
 struct denials *denials_new(struct worker *w);
 void denials_free(struct denials *d);

@@ -377,7 +377,7 @@ static void judge_open(struct gate *g, struct conn *c)
 {
 	for (struct watch *w = c->watches, *next; w; w = next) {
 		next = w->next;
-		if (w->gate && w->gate->touched && !w->gate->over && w->it && c->ai)
+		if (w->gate && w->gate->touched && !w->told && w->it && c->ai)
 			judge_partial(g->worker, c, w);
 	}
 }

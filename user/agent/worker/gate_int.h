@@ -66,7 +66,6 @@ struct gate_conn {
 struct gate_watch {
 	struct held_text text;
 	bool touched;  /* it has bytes in the write in hand */
-	bool over;     /* all of its request was seen */
 	bool approved; /* by a grant */
 	enum disposition want, final;
 	int rule;

@@ -81,8 +81,8 @@ static enum disposition redact(struct gate *g, struct gate_conn *gc, struct watc
 	if (!gc->spans)
 		gc->spans = calloc(MASK_SPANS_MAX, sizeof(*gc->spans));
 	if (gc->spans && maskable(w) && all_placed(w))
-		r = held_spans(&gc->held, &gw->text, gw->wanted, gw->over, gc->spans,
-			       MASK_SPANS_MAX, &gc->spans_n, on_value, &gw->out);
+		r = held_spans(&gc->held, &gw->text, gw->wanted, w->told, gc->spans, MASK_SPANS_MAX,
+			       &gc->spans_n, on_value, &gw->out);
 	if (!r)
 		return DISPOSITION_REDACT;
 	gw->out.failed = true;

@@ -6,7 +6,8 @@
  * Rules that ask only for host, service, tool and user are in the kernel, before the bytes leave.
  * All others are decided here as soon as what they ask for is known: of a write that waits, by the
  * gate (gate.c); otherwise the keeper ends the process or the socket, and the record says that the
- * request had left (before_effect false). In monitor mode nothing is done and the record says
+ * request had left (before_effect false). Where a request or an answer cannot be read, rules on what it
+ * would have shown are unknown, and say by `unknown:` what is done. In monitor mode nothing is done and the record says
  * would_kill, would_deny …
  */
 #include "judge.h"
@@ -141,8 +142,43 @@ static void decide(const struct worker *w, const struct conn *c, const struct wa
 {
 	struct facts f = {.stage = stage};
 
+	f.unread = stage >= FACTS_REQUEST && it->completeness != COMPLETE;
 	facts_call(c, watch, it, &watch->request, &f);
 	decide_on(w, s, &f, ret);
+}
+
+/* Takes rules out of d whose facts may still come, or did: those on requests are asked once, when the
+ * request was over, and those on answers when the call is. */
+static void never_known(const struct worker *w, const struct watch *watch, enum facts_stage stage,
+			struct decision *d)
+{
+	for (size_t i = 0; i < d->rules; i++)
+		if (pack_rule_content(w->pack, i) ? watch->read_whole : stage < FACTS_DONE)
+			d->result[i] = RULE_NO;
+}
+
+/* Facts that never come: the rules' `unknown:` counts. At the end of a call that was judged before,
+ * what was decided then stands. */
+static void judge_unknown(const struct worker *w, struct watch *watch, enum facts_stage stage,
+			  struct decision *d)
+{
+	struct decision left = *d;
+	enum disposition u;
+	int rule;
+
+	if (!w->pack || stage < FACTS_REQUEST)
+		return;
+	never_known(w, watch, stage, &left);
+	u = pack_unknown(w->pack, &left, &rule);
+	if ((int)u > watch->unknown) {
+		watch->unknown = u;
+		watch->unknown_rule = rule;
+	}
+	if (watch->unknown <= (int)d->disposition || (size_t)watch->unknown_rule >= d->rules)
+		return;
+	d->disposition = watch->unknown;
+	d->deciding = watch->unknown_rule;
+	d->would = d->would > d->disposition ? d->would : d->disposition;
 }
 
 /* --- verdicts ----------------------------------------------------------------------------------- */
@@ -172,6 +208,9 @@ void judge_early(struct worker *w, struct conn *c, struct watch *watch,
 		return;
 	subject_of(w, c, &s);
 	decide(w, c, watch, it, &s, stage, &d);
+	watch->told |= stage == FACTS_REQUEST;
+	watch->read_whole |= stage == FACTS_REQUEST && it->completeness == COMPLETE;
+	judge_unknown(w, watch, stage, &d);
 	note_would(w, watch, &d);
 	if (!w->enforce)
 		return;
@@ -221,13 +260,17 @@ static void effect_refused(const struct worker *w, const struct conn *c, struct 
 }
 
 /* What the gate did, or tried to do. */
-static void effect_gated(const struct worker *w, const struct gate_outcome *o, struct decision *d,
+static void effect_gated(const struct worker *w, const struct watch *watch, struct decision *d,
 			 struct verdict_text *ret)
 {
+	const struct gate_outcome *o = gate_outcome(watch);
+	bool unknown = watch->unknown == (int)o->did && watch->unknown_rule == o->rule;
+
 	d->disposition = o->did;
 	if (o->rule >= 0 && o->generation == w->generation) {
 		d->deciding = o->rule;
-		d->result[o->rule] = RULE_FIRED;
+		if (!unknown)
+			d->result[o->rule] = RULE_FIRED;
 	}
 	*ret = (struct verdict_text){effect_name(o->did, o->failed ? EFFECT_FAILED : EFFECT_DONE),
 				     gate_mechanism_name(o->mechanism), o->before};
@@ -264,7 +307,7 @@ static void effect_of(const struct worker *w, const struct conn *c, const struct
 	if (c->refused) {
 		effect_refused(w, c, d, ret);
 	} else if (gate_outcome(watch)) {
-		effect_gated(w, gate_outcome(watch), d, ret);
+		effect_gated(w, watch, d, ret);
 	} else if (watch->kill_asked) {
 		d->disposition = DISPOSITION_KILL;
 		*ret = (struct verdict_text){effect_name(DISPOSITION_KILL,
@@ -302,6 +345,7 @@ void judge_done(struct worker *w, struct conn *c, struct watch *watch, const str
 	gate_done(watch, it);
 	subject_of(w, c, &s);
 	decide(w, c, watch, it, &s, FACTS_DONE, &d);
+	judge_unknown(w, watch, FACTS_DONE, &d);
 	effect_of(w, c, watch, true, &d, &v);
 	policy_count(w, &d, v.effect);
 	o.killed_len = compose_call(w, c, watch, it, &s, &d, &v, payload, sizeof(payload));

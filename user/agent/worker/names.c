@@ -2,7 +2,7 @@
 /*
  * Names that the kernel could not read, of sockets whose packets wait: a ClientHello in pieces, a QUIC
  * Initial. Flows in: the name, or that there is none; flows out: ROLE_SOCK, and what was refused as a
- * DENIAL.
+ * DENIAL, or told as an alert where a rule says `unknown: alert` of a connection without a name.
  *
  * A host that several services share says nothing of the service: a rule on services or vendors is
  * left to the write gate there. Rules on content never decide here. Nobody is told twice of the same
@@ -65,29 +65,37 @@ static uint64_t refusing(const struct worker *w, const struct decision *d)
 	return bits;
 }
 
-/* Without a name: those whose `unknown:` says deny. */
-static uint64_t refusing_unknown(const struct worker *w, const struct decision *d)
+/* Without a name: those whose `unknown:` says so. */
+static uint64_t unknown(const struct worker *w, const struct decision *d, enum disposition says)
 {
 	uint64_t bits = 0;
 
 	for (size_t i = 0; i < w->krules; i++) {
 		const struct pack_action *act = pack_rule_action(w->pack, w->krule[i].index);
 
-		if (!w->krule[i].content && d->result[w->krule[i].index] == RULE_UNKNOWN && act &&
-		    act->unknown == DISPOSITION_DENY)
+		enum disposition does = act ? act->unknown : DISPOSITION_ALLOW;
+
+		if (d->monitored[w->krule[i].index] && does > DISPOSITION_ALERT)
+			does = DISPOSITION_ALERT;
+		if (!w->krule[i].content && d->result[w->krule[i].index] == RULE_UNKNOWN &&
+		    does == says)
 			bits |= 1ull << i;
 	}
 	return bits;
 }
 
-static uint64_t refused_by(const struct asked *a)
+struct verdicts {
+	uint64_t refuse, alert; /* bits of w->krule */
+};
+
+static struct verdicts judge(const struct asked *a)
 {
 	struct facts f = {.subject = FACTS_CONNECT};
 	char address[INET6_ADDRSTRLEN];
+	struct verdicts ret = {};
 	struct catalog_service v;
 	struct decision d;
 	struct subject s;
-	uint64_t bits = 0;
 
 	judge_subject(a->w, a->h->uid, a->h->pid, a->h->start_ns, &s);
 	for (int call = 0; call < 2; call++) {
@@ -96,13 +104,18 @@ static uint64_t refused_by(const struct asked *a)
 		if (!a->name[0])
 			f.stage = FACTS_PROCESS; /* the host is not known */
 		pack_decide(a->w->pack, &f, &d);
-		bits |= a->name[0] ? refusing(a->w, &d) : refusing_unknown(a->w, &d);
+		if (a->name[0]) {
+			ret.refuse |= refusing(a->w, &d);
+		} else {
+			ret.refuse |= unknown(a->w, &d, DISPOSITION_DENY);
+			ret.alert |= unknown(a->w, &d, DISPOSITION_ALERT);
+		}
 		f = (struct facts){0};
 	}
-	return bits;
+	return ret;
 }
 
-static void tell(const struct asked *a, uint64_t rules)
+static void tell(const struct asked *a, uint64_t rules, unsigned watched)
 {
 	struct event_deny e = {.h = *a->h,
 			       .rules = rules,
@@ -113,9 +126,11 @@ static void tell(const struct asked *a, uint64_t rules)
 			       .hook = a->by == GATE_BY_SNI && a->h->kind == EVENT_QUIC
 					       ? GATE_AT_QUIC
 					       : GATE_AT_HELLO,
-			       .mechanism = a->h->kind == EVENT_QUIC ? GATE_QUIC : GATE_CLIENTHELLO,
-			       .evidence = a->by};
+			       .evidence = a->by,
+			       .watched = watched};
 
+	if (!watched)
+		e.mechanism = a->h->kind == EVENT_QUIC ? GATE_QUIC : GATE_CLIENTHELLO;
 	snprintf(e.what, sizeof(e.what), "%s", a->name);
 	if (a->w->denials)
 		denials_event(a->w->denials, &e);
@@ -130,13 +145,20 @@ void names_judge(struct worker *w, const struct event *h, uint64_t cookie,
 			      .pid = h->pid,
 			      .verdict = SOCK_PASS};
 
-	if (!w->enforce || !w->pack || !w->krules)
+	struct verdicts v;
+
+	if (!w->pack || !w->krules)
 		return;
-	r.rules = refused_by(&a);
+	v = judge(&a);
+	if (v.alert && !(w->enforce && v.refuse))
+		tell(&a, v.alert, DENIAL_ALERT);
+	if (!w->enforce)
+		return;
+	r.rules = v.refuse;
 	if (r.rules) {
 		r.verdict = SOCK_DENY;
 		r.flags = h->kind == EVENT_QUIC ? 0 : SOCK_END;
-		tell(&a, r.rules);
+		tell(&a, r.rules, 0);
 	}
 	tell_keeper(w, ROLE_SOCK, &r, sizeof(r));
 }

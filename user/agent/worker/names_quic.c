@@ -4,8 +4,8 @@
  * name in the ClientHello, to names.c, once per flow. A ClientHello may fill several packets; what
  * they brought so far is kept by flow, FLOWS of them, the one that waited longest goes.
  *
- * What cannot be opened (another version, damaged) has no name: the kernel's bound ends the wait, and
- * the rules' `unknown:` counts, as it does here for a hello without one.
+ * What cannot be opened from the first packet on (another version, damaged) has no name, and the rules' `unknown:` counts, as it
+ * does for a hello without one.
  */
 #include <string.h>
 
@@ -17,6 +17,7 @@
 static struct flow_hello {
 	uint64_t cookie, ns;
 	struct quic_hello *hello;
+	bool opened; /* one of its packets was */
 } flows[FLOWS];
 
 static void forget(struct flow_hello *f)
@@ -37,7 +38,7 @@ static struct flow_hello *flow_of(uint64_t cookie, uint64_t ns)
 	}
 	if (oldest->hello)
 		forget(oldest);
-	*oldest = (struct flow_hello){cookie, ns, quic_hello_new()};
+	*oldest = (struct flow_hello){.cookie = cookie, .ns = ns, .hello = quic_hello_new()};
 	return oldest->hello ? oldest : NULL;
 }
 
@@ -47,19 +48,20 @@ void names_quic(struct worker *w, const struct event_quic *e, size_t n)
 	struct clienthello h;
 	enum quic_answer a;
 
-	if (e->size > n - sizeof(*e) || !w->enforce) {
-		w->count.bad_events += e->size > n - sizeof(*e);
+	if (e->size > n - sizeof(*e)) {
+		w->count.bad_events++;
 		return;
 	}
 	f = flow_of(e->cookie, e->h.boot_ns);
 	if (!f)
 		return;
 	a = quic_initial(f->hello, e->bytes, e->size, &h);
-	if (a == QUIC_MORE)
+	if (a == QUIC_MORE || (a == QUIC_BAD && f->opened)) {
+		f->opened = true;
 		return;
+	}
 	forget(f);
-	if (a == QUIC_OK)
-		names_judge(w, &e->h, e->cookie, &e->peer, h.sni, GATE_BY_SNI);
+	names_judge(w, &e->h, e->cookie, &e->peer, a == QUIC_OK ? h.sni : "", GATE_BY_SNI);
 }
 
 void names_quic_free(void)

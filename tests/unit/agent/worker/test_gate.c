@@ -667,6 +667,100 @@ static void test_floods(void **state)
 	assert_int_equal(denials_n, 3);
 }
 
+#define UNKNOWN(what)                                                                \
+	"pack: t\nversion: 1.0.0\nmode: enforce\nrules:\n"                           \
+	"  - {id: no-opus, match: {model: \"*opus*\"}, disposition: deny" what "}\n" \
+	"  - {id: no-keys, match: {data_class: private_key}, disposition: deny}\n"   \
+	"  - {id: tell, match: {tool_call: bash}, disposition: alert}\n"
+
+/* A body in a coding nobody knows: what the rules ask for is never known. */
+static size_t post_coded(void)
+{
+	return snprintf(text_, sizeof(text_),
+			"POST /v1/messages HTTP/1.1\r\nHost: " AI_HOST
+			"\r\nContent-Type: application/json\r\nContent-Encoding: x-own\r\n"
+			"Content-Length: 5\r\n\r\n\1\2\3\4\5");
+}
+
+static const Probity__V1__RuleResult *rule_of(const char *id)
+{
+	for (size_t i = 0; i < only_call()->n_rules; i++)
+		if (!strcmp(only_call()->rules[i]->id, id))
+			return only_call()->rules[i];
+	fail_msg("no rule %s", id);
+	return NULL;
+}
+
+static void test_unread_request_is_denied(void **state)
+{
+	size_t n = post_coded();
+
+	use_pack(UNKNOWN(", unknown: deny"));
+	assert_int_equal(write_at(0, text_, n, GATE_REEXEC), GATE_REFUSE);
+	ended(CONN, GATE_REFUSE, GATE_OVERRIDE, true);
+	assert_string_equal(only_call()->disposition, "deny");
+	assert_string_equal(only_call()->effect, "denied");
+	assert_true(only_call()->before_effect);
+	assert_true(rule_of("no-opus")->unknown);
+	assert_false(rule_of("no-opus")->triggered);
+}
+
+static void test_unread_request_is_told(void **state)
+{
+	size_t n = post_coded();
+
+	use_pack(UNKNOWN(", unknown: alert"));
+	assert_int_equal(write_at(0, text_, n, GATE_REEXEC), GATE_PASS);
+	ended(CONN, GATE_PASS, GATE_NONE, false);
+	data(CONN, 0, EVENT_READ, 0, answer());
+	assert_string_equal(only_call()->disposition, "alert");
+	assert_string_equal(only_call()->effect, "none");
+	assert_true(rule_of("no-keys")->unknown);
+}
+
+static void test_unread_request_passes(void **state)
+{
+	size_t n = post_coded();
+
+	use_pack(UNKNOWN(""));
+	assert_int_equal(write_at(0, text_, n, GATE_REEXEC), GATE_PASS);
+	ended(CONN, GATE_PASS, GATE_NONE, false);
+	data(CONN, 0, EVENT_READ, 0, answer());
+	assert_string_equal(only_call()->disposition, "allow");
+	assert_true(rule_of("no-keys")->unknown);
+}
+
+/* What is not on a list: known when the request is over, and not before. */
+static void test_not_on_the_list(void **state)
+{
+	size_t n = post("claude-sonnet-4-5", "hi");
+
+	use_pack("pack: t\nversion: 1\nmode: enforce\nrules:\n"
+		 "  - {id: list, match: {not: {model: \"claude-haiku*\"}}, disposition: deny}\n");
+	assert_int_equal(write_at(0, text_, n - 5, GATE_REEXEC), GATE_PASS);
+	ended(CONN, GATE_PASS, GATE_NONE, false);
+	assert_int_equal(write_at(n - 5, text_ + n - 5, 5, GATE_REEXEC), GATE_REFUSE);
+	ended(CONN, GATE_REFUSE, GATE_OVERRIDE, true);
+	assert_string_equal(only_call()->effect, "denied");
+	assert_false(only_call()->before_effect);
+}
+
+/* What was read of it decides, and an answer that stops early says nothing of the request. */
+static void test_unknown_is_only_what_was_not_read(void **state)
+{
+	size_t n = post("claude-sonnet-4-5", "hi");
+
+	use_pack(UNKNOWN(", unknown: deny"));
+	assert_int_equal(write_at(0, text_, n, GATE_REEXEC), GATE_PASS);
+	ended(CONN, GATE_PASS, GATE_NONE, false);
+	data_of(PID, CONN, 0, EVENT_READ, 0, answer(), 90);
+	plain_event(EVENT_CLOSE, CONN);
+	assert_string_not_equal(calls[0]->completeness, "complete");
+	assert_string_equal(only_call()->disposition, "allow");
+	assert_false(rule_of("no-opus")->unknown);
+	assert_true(rule_of("tell")->unknown); /* the answer might have had it */
+}
+
 /* Root's helper that became somebody else, and ran a program before the keeper had a word. */
 static void test_denial_names_the_uid_of_the_event(void **state)
 {
@@ -760,6 +854,11 @@ int main(void)
 		CASE(test_timeout),
 		CASE(test_timeout_closed),
 		CASE(test_unread),
+		CASE(test_not_on_the_list),
+		CASE(test_unread_request_is_denied),
+		CASE(test_unread_request_is_told),
+		CASE(test_unread_request_passes),
+		CASE(test_unknown_is_only_what_was_not_read),
 		CASE(test_no_wait_was_possible),
 		CASE(test_refused_without_a_wait),
 		CASE(test_monitor),
