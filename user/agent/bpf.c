@@ -302,7 +302,16 @@ bool bpf_waits(const struct bpf *b)
 }
 void bpf_set_denied(struct bpf *b)
 {
-	__atomic_store_n(&b->shared->denied, 1, __ATOMIC_SEQ_CST);
+	__atomic_add_fetch(&b->shared->denied, 1, __ATOMIC_SEQ_CST);
+}
+uint32_t bpf_denied(const struct bpf *b)
+{
+	return __atomic_load_n(&b->shared->denied, __ATOMIC_SEQ_CST);
+}
+void bpf_none_denied(struct bpf *b, uint32_t was)
+{
+	__atomic_compare_exchange_n(&b->shared->denied, &was, 0, false, __ATOMIC_SEQ_CST,
+				    __ATOMIC_SEQ_CST);
 }
 
 bool bpf_reexec(const struct bpf *b)

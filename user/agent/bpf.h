@@ -43,6 +43,9 @@ uint64_t bpf_waited(const struct bpf *b);  /* calls that did */
 void bpf_set_mark(struct bpf *b, enum gate_mechanism does);
 enum gate_mechanism bpf_mark(const struct bpf *b);
 void bpf_set_denied(struct bpf *b); /* after a SOCK_DENY: packets of all sockets are looked up */
+/* How often that was said, by whomever; 0: they are not. And no longer, if it was not said since. */
+uint32_t bpf_denied(const struct bpf *b);
+void bpf_none_denied(struct bpf *b, uint32_t was);
 int bpf_events_fd(const struct bpf *b);
 size_t bpf_events_size(const struct bpf *b);
 int bpf_control_fd(const struct bpf *b);

@@ -19,6 +19,8 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,8 +39,10 @@
 #include "base/log.h"
 #include "policy/mechanism.h"
 
-#define HOLD_US 20000	    /* unless the pack says otherwise */
-#define HOLD_MAX_US 1000000 /* a second is what a person notices, and a client's patience */
+#define HOLD_US 20000		   /* unless the pack says otherwise */
+#define HOLD_MAX_US 1000000	   /* a second is what a person notices, and a client's patience */
+#define LOOK_MAX 256		   /* marks looked at in a second */
+#define IS_FLOW(key) ((key) >> 63) /* QUIC's, which the packet programs ask for by themselves */
 
 struct keeper_gate {
 	struct bpf *b;
@@ -49,6 +53,8 @@ struct keeper_gate {
 	bool monitor;
 	struct kgate_ops ops;
 	void *ctx;
+	uint64_t look_at; /* in sock_verdicts: looked through up to here */
+	uint32_t look_of; /* bpf_denied() when that began; 0 = it has not */
 	struct {
 		uint64_t masks, masked_bytes, mask_failed, late, nonsense;
 		uint64_t refused[GATE_MECHANISM__MAX], refuse_failed;
@@ -131,9 +137,37 @@ void kgate_close(struct keeper_gate *g)
 	free(g);
 }
 
+/* While any socket is refused, each packet of the host is looked up. The mark goes with its socket
+ * (net_closed); when all have gone, and none has come while we looked, that ends. */
+static void look_for_refused(struct keeper_gate *g)
+{
+	uint32_t denied = bpf_denied(g->b), verdict;
+	uint64_t next;
+
+	if (denied != g->look_of) {
+		g->look_of = denied;
+		g->look_at = 0; /* no socket has it: from the beginning */
+	}
+	for (unsigned i = 0; denied && i < LOOK_MAX; i++) {
+		if (bpf_map_get_next_key(g->marks, &g->look_at, &next)) {
+			if (errno == ENOENT)
+				bpf_none_denied(g->b, denied);
+			g->look_of = 0;
+			return;
+		}
+		g->look_at = next;
+		if (!IS_FLOW(next) && !bpf_map_lookup_elem(g->marks, &next, &verdict) &&
+		    verdict == SOCK_DENY) {
+			g->look_of = 0;
+			return;
+		}
+	}
+}
+
 void kgate_tick(struct keeper_gate *g)
 {
 	__atomic_store_n(&g->set->alive_ns, boot_ns(), __ATOMIC_RELEASE);
+	look_for_refused(g);
 }
 
 bool kgate_on(const struct keeper_gate *g)
@@ -222,6 +256,18 @@ static int mark(struct keeper_gate *g, uint64_t cookie, uint32_t verdict)
 	return 0;
 }
 
+/* A mark goes when its socket is closed (net_closed), so one that is must not be given another. */
+static int mark_socket(struct keeper_gate *g, int sock, uint64_t cookie, uint32_t verdict)
+{
+	struct tcp_info i = {};
+	socklen_t n = sizeof(i);
+	int r = mark(g, cookie, verdict);
+
+	if (!r && !getsockopt(sock, IPPROTO_TCP, TCP_INFO, &i, &n) && i.tcpi_state == TCP_CLOSE)
+		bpf_map_delete_elem(g->marks, &cookie);
+	return r;
+}
+
 static int end_socket(struct keeper_gate *g, int sock, uint64_t cookie)
 {
 	int r = sock_end(sock, cookie);
@@ -256,7 +302,7 @@ static int by_socket(struct keeper_gate *g, const struct role_refuse *r, uint64_
 	sock = sockwalk_find(r->pid, cookie); /* is it that process's at all? */
 	if (sock < 0)
 		return sock;
-	e = mark(g, cookie, SOCK_DENY);
+	e = mark_socket(g, sock, cookie, SOCK_DENY);
 	if (e)
 		return e;
 	if ((r->may & REFUSE_ERROR) && lsm)
@@ -374,7 +420,7 @@ static int sock_verdict(struct keeper_gate *g, const struct role_sock *r)
 		e = bpf_map_update_elem(g->upto, &r->cookie, &r->upto, BPF_ANY) ? -errno : 0;
 	else
 		bpf_map_delete_elem(g->upto, &r->cookie);
-	e = e ?: mark(g, r->cookie, r->verdict);
+	e = e ?: mark_socket(g, sock, r->cookie, r->verdict);
 	if (e)
 		return e;
 	if (r->verdict == SOCK_PASS)
