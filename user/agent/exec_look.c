@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <jansson.h>
 #include <openssl/evp.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -258,7 +259,8 @@ struct exec_look *exec_look_new(struct event_base *base,
 	l->done = done;
 	l->ctx = ctx;
 	l->begin = event_new(base, -1, 0, on_begin, l);
-	/* OpenSSL reads files at its first digest; a child could not. */
+	/* OpenSSL reads files at its first digest, Jansson a seed at its first object; a child could not. */
+	json_object_seed(0);
 	if (!l->begin || !EVP_Digest("", 0, none, NULL, EVP_sha256(), NULL)) {
 		exec_look_free(l);
 		return NULL;
