@@ -37,6 +37,8 @@ static void forget(struct xfile *f)
 {
 	for (unsigned i = 0; i < XFILE_ALIASES; i++)
 		free(TAKE_PTR(f->alias[i]));
+	for (unsigned i = 0; i < XFILE_LINKS; i++)
+		free(TAKE_PTR(f->link[i]));
 	free(TAKE_PTR(f->path));
 	free(TAKE_PTR(f->package));
 }
@@ -134,7 +136,12 @@ static void renew(struct exec_gate *g, struct xfile *f, const struct stat *st, c
 			    .size = st->st_size,
 			    .uid = st->st_uid,
 			    .mode = st->st_mode,
+			    .has_paths = old.has_paths,
 			    .path = strdup(path)};
+	for (unsigned i = 0; i < XFILE_LINKS; i++) {
+		f->link[i] = old.link[i];
+		old.link[i] = NULL;
+	}
 	if (f->path) {
 		add_alias(f, old.path, st);
 		for (unsigned i = 0; i < XFILE_ALIASES; i++)
@@ -299,42 +306,6 @@ static void into_kernel(struct exec_gate *g, struct xfile *f)
 		g->count.files_refused++;
 }
 
-static void put_path(struct exec_gate *g, const struct xfile *f, const char *path)
-{
-	struct exec_value v = {.ctime_ns = f->ctime_ns, .size = f->size, .flags = f->flags};
-	struct exec_path key = {};
-
-	if (path[0] != '/' || strlen(path) >= sizeof(key.path))
-		return;
-	strcpy(key.path, path);
-	memcpy(v.of, f->of, sizeof(v.of));
-	if (f->rules)
-		bpf_map_update_elem(g->paths_fd, &key, &v, BPF_ANY);
-	else
-		bpf_map_delete_elem(g->paths_fd, &key);
-}
-
-bool xfile_path_known(const struct exec_gate *g, const char *as_given)
-{
-	struct exec_path key = {};
-	struct exec_value v;
-
-	if (strlen(as_given) >= sizeof(key.path))
-		return false;
-	strcpy(key.path, as_given);
-	return !bpf_map_lookup_elem(g->paths_fd, &key, &v) &&
-	       (v.of[0].generation == g->now.generation || v.of[1].generation == g->now.generation);
-}
-
-bool xfile_path(struct exec_gate *g, const struct xfile *f, const char *as_given)
-{
-	bool known = xfile_path_known(g, as_given);
-
-	if (!known && f->rules && f->flags & EXEC_SCRIPT)
-		put_path(g, f, as_given);
-	return known;
-}
-
 bool xfile_is_judged(const struct exec_gate *g, const struct xfile *f)
 {
 	return f->judged && f->judged == g->rules.generation;
@@ -355,7 +326,7 @@ void xfile_judged(struct exec_gate *g, struct xfile *f, const struct role_file_r
 		   (f->rules & g->rules.allowlist ? 0 : EXEC_ALLOWED);
 	into_kernel(g, f);
 	if (f->flags & EXEC_SCRIPT && !exec_hooks_opens(g->hooks))
-		put_path(g, f, f->path);
+		xpaths_put(g, f);
 	if (xfile_lacks_digest(g, f))
 		xfile_digest(g, f);
 	late_judged(g, f);

@@ -318,9 +318,18 @@ int exec_gate_file_rules(struct exec_gate *g, const struct role_file_rules *r)
 
 /* --- who runs what ----------------------------------------------------------------------------------- */
 
-static void script_of(struct exec_gate *g, const struct role_proc *p, const struct command *c)
+/* Of a process that has ended by now nobody knows the root; an absolute path is taken as the host's, so
+ * that what it ran is in the record. */
+static int open_script(const struct role_proc *p, const char *path, bool ended)
+{
+	return exec_open_as(ended && path[0] == '/' ? (uint32_t)getpid() : p->pid, path);
+}
+
+static void script_of(struct exec_gate *g, const struct role_proc *p, const struct command *c,
+		      bool ended)
 {
 	char word[EXEC_PATH_MAX + 64], path[512];
+	struct exec_path as;
 	struct xfile *f;
 	int fd;
 
@@ -330,9 +339,9 @@ static void script_of(struct exec_gate *g, const struct role_proc *p, const stru
 		if (!exec_python_module(p->argv, word, path, sizeof(path)) &&
 		    !exec_python_module(p->exe, word, path, sizeof(path)))
 			return;
-		fd = exec_open_as(p->pid, path);
+		fd = open_script(p, path, ended);
 	} else {
-		fd = exec_open_as(p->pid, word);
+		fd = open_script(p, word, ended);
 	}
 	if (fd < 0)
 		return;
@@ -342,7 +351,7 @@ static void script_of(struct exec_gate *g, const struct role_proc *p, const stru
 		return;
 	f->flags |= EXEC_SCRIPT;
 	g->count.scripts++;
-	late_suspect(g, p, f, true, c->module ? "" : word);
+	late_suspect(g, p, f, true, !c->module && xpath_of(p->pid, word, &as) ? &as : NULL);
 }
 
 /* `node /usr/bin/npx codex`, `uvx aider`: the package is named before it is there. */
@@ -377,18 +386,17 @@ void exec_gate_exec(struct exec_gate *g, const struct role_proc *p)
 		return;
 	snprintf(exe, sizeof(exe), "/proc/%u/exe", p->pid);
 	fd = open(exe, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (fd < 0)
-		return;
-	f = xfile_seen(g, fd, NULL);
-	close(fd);
+	f = fd < 0 ? NULL : xfile_seen(g, fd, NULL);
+	if (fd >= 0)
+		close(fd);
 	if (f && !xfile_is_judged(g, f))
-		late_suspect(g, p, f, false, "");
+		late_suspect(g, p, f, false, NULL);
 	command_read(&c, p->exe, p->argv, p->argv_len);
 	if (!c.words)
 		return;
 	launcher_of(g, p, &c);
 	if (c.script >= 0 && (is_interpreter(p->exe) || c.script == 1))
-		script_of(g, p, &c);
+		script_of(g, p, &c, fd < 0);
 }
 
 void exec_gate_ask(struct exec_gate *g, const struct event_exec_ask *e)
@@ -456,9 +464,12 @@ static void look_at_written(struct exec_gate *g)
 
 /* --- beginning and end -------------------------------------------------------------------------------- */
 
-static void on_found(void *ctx, int fd)
+static void on_found(void *ctx, int fd, const char *link)
 {
-	xfile_seen(ctx, fd, NULL);
+	struct xfile *f = xfile_seen(ctx, fd, NULL);
+
+	if (f && link)
+		xpath_link(ctx, f, link);
 }
 
 static bool is_ready(void *ctx)
@@ -576,11 +587,12 @@ static json_t *kernel_counts(const struct exec_gate *g)
 json_t *exec_gate_status(const struct exec_gate *g)
 {
 	return json_pack(
-		"{s:i, s:b, s:b, s:i, s:i, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}",
+		"{s:i, s:b, s:b, s:i, s:i, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}",
 		"rules", __builtin_popcountll(g->now.all), "in_force", turned(g), "walked",
 		g->walked, "files", (int)g->files, "files_looked_at", (int)g->looked,
 		"files_waiting", (int)(g->todo_n + exec_look_waiting(g->look)), "files_asked",
-		(int)g->asked_n, "files_refused", (json_int_t)g->count.files_refused, "unreadable",
+		(int)g->asked_n, "files_refused", (json_int_t)g->count.files_refused,
+		"paths_refused", (json_int_t)g->count.paths_refused, "unreadable",
 		(json_int_t)g->count.unreadable, "walked_entries",
 		(json_int_t)exec_walk_entries(g->walk), "questions", (json_int_t)g->count.asks,
 		"scripts", (json_int_t)g->count.scripts, "late_kills",
