@@ -171,7 +171,8 @@ static void cause(const struct worker *w, const struct event_deny *e)
 {
 	const struct tree_cause *c;
 
-	if (e->evidence != GATE_BY_TREE || !w->trees)
+	/* Of a connection the evidence says how its host was known. */
+	if (!w->trees || (of_file(e) && e->evidence != GATE_BY_TREE))
 		return;
 	c = trees_cause(w->trees, e->h.pid, e->h.start_ns, of_file(e) ? e->rules : 0,
 			of_file(e) ? 0 : e->rules);
