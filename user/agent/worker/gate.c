@@ -464,7 +464,6 @@ void gate_refused(struct gate *g, const struct role_done *d)
 void gate_masked(struct gate *g, const struct role_done *d)
 {
 	struct gate_conn *gc = wait_find(g, d->seq);
-	const struct pack_action *a;
 
 	if (!gc || gc->state != GATE_MASKING)
 		return;
@@ -478,12 +477,11 @@ void gate_masked(struct gate *g, const struct role_done *d)
 	}
 	/* A page that cannot be written, for example: what the rule says then. */
 	g->count.failed++;
-	a = gc->rule >= 0 ? pack_rule_action(g->worker->pack, gc->rule) : NULL;
-	gc->worst = a ? a->otherwise : DISPOSITION_DENY;
+	gc->worst = DISPOSITION_ALLOW;
 	gc->spans_n = 0;
 	for (struct watch *w = gc->conn->watches; w; w = w->next)
 		if (w->gate && w->gate->touched && w->gate->final == DISPOSITION_REDACT)
-			w->gate->final = gc->worst;
+			gate_otherwise(gc, w->gate);
 	carry_out(g, gc, 0);
 }
 
@@ -571,12 +569,18 @@ static void want(struct gate *g, struct gate_watch *gw, const struct decision *d
 	gw->want = d->disposition;
 	gw->rule = d->deciding;
 	memset(gw->wanted, 0, sizeof(gw->wanted));
+	gw->otherwise = DISPOSITION_ALLOW;
+	gw->otherwise_rule = d->deciding;
 	for (size_t i = 0; i < d->rules; i++) {
 		const struct pack_action *a = pack_rule_action(p, i);
 
 		if (d->result[i] != RULE_FIRED || d->monitored[i] ||
 		    pack_rule_disposition(p, i) != DISPOSITION_REDACT || !a)
 			continue;
+		if (a->otherwise > gw->otherwise) {
+			gw->otherwise = a->otherwise;
+			gw->otherwise_rule = i;
+		}
 		for (unsigned k = 0; k < dataclass_count(); k++)
 			for (size_t n = 0; n < a->redact.n && !gw->wanted[k]; n++)
 				gw->wanted[k] = glob_match(a->redact.v[n], dataclass_id(k));
@@ -588,16 +592,17 @@ static void too_late(struct gate *g, struct conn *c, struct watch *w, const stru
 {
 	struct gate_watch *gw = watch_gate(w, false);
 	enum disposition does = d->disposition;
-	const struct pack_action *a = pack_rule_action(g->worker->pack, d->deciding);
 
 	if (!gw || gw->out.did || (!c->sock && !(c->flags & EVENT_F_PLAIN)))
 		return;
-	if (does == DISPOSITION_REDACT)
-		does = a ? a->otherwise : DISPOSITION_DENY;
-	gw->rule = d->deciding;
+	want(g, gw, d);
+	if (does == DISPOSITION_REDACT) {
+		does = gw->otherwise;
+		gw->rule = gw->otherwise_rule;
+	}
 	gw->out = (struct gate_outcome){.did = does >= DISPOSITION_HOLD ? does : DISPOSITION_REDACT,
 					.failed = does < DISPOSITION_HOLD,
-					.rule = d->deciding,
+					.rule = gw->rule,
 					.generation = g->worker->generation};
 	if (does < DISPOSITION_HOLD)
 		return;
@@ -606,7 +611,7 @@ static void too_late(struct gate *g, struct conn *c, struct watch *w, const stru
 				      ? c->end[EVENT_WRITE] - w->request_offset
 				      : 0;
 	gw->out.failed = true; /* until the keeper says that it is done */
-	ask_refusal(g, c, 0, 0, d->deciding);
+	ask_refusal(g, c, 0, 0, gw->rule);
 }
 
 bool gate_decided(struct gate *g, struct conn *c, struct watch *w, const struct interaction *it,

@@ -70,6 +70,8 @@ struct gate_watch {
 	enum disposition want, final;
 	int rule;
 	bool wanted[DATACLASS_MAX];
+	enum disposition otherwise; /* of the rules that mask: the most severe `else`, and whose */
+	int otherwise_rule;
 	uint64_t body, body_left; /* bytes seen; of writes that went */
 	uint64_t left_before;	  /* body_left, without the last write that was let go */
 	struct gate_outcome out;
@@ -81,6 +83,8 @@ unsigned gate_may(const struct worker *w, int rule);
 /* gate_resolve.c: what becomes of a write by what its exchanges want: fills worst, rule, spans, and
  * each exchange's `final`. told: bytes of the write that could be read. */
 void gate_resolve(struct gate *g, struct gate_conn *gc, bool unread);
+/* It cannot be masked, as it turned out. */
+void gate_otherwise(struct gate_conn *gc, struct gate_watch *gw);
 /* The write was refused (or tried to be), or went. */
 void gate_set_outcome(struct gate_conn *gc, unsigned mechanism, bool failed);
 void gate_set_left(struct gate_conn *gc);

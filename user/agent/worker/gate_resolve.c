@@ -4,7 +4,8 @@
  * its bytes. Flows out: the most severe of that, the spans to mask, and for each exchange what its
  * record will say.
  *
- * A redaction that cannot be done becomes what the rule's `else` says; a parked call with a grant
+ * A redaction that cannot be done becomes what the rule's `else` says, of several rules the most severe,
+ * because bytes are masked all or not at all; a parked call with a grant
  * goes. A write is one: where one of its exchanges is refused all are, and all of them say so.
  */
 #include <errno.h>
@@ -75,7 +76,6 @@ static bool maskable(const struct watch *w)
 static enum disposition redact(struct gate *g, struct gate_conn *gc, struct watch *w)
 {
 	struct gate_watch *gw = w->gate;
-	const struct pack_action *act = pack_rule_action(g->worker->pack, gw->rule);
 	int r = -ENODATA;
 
 	if (!gc->spans)
@@ -86,7 +86,18 @@ static enum disposition redact(struct gate *g, struct gate_conn *gc, struct watc
 	if (!r)
 		return DISPOSITION_REDACT;
 	gw->out.failed = true;
-	return act ? act->otherwise : DISPOSITION_DENY;
+	gw->rule = gw->otherwise_rule;
+	return gw->otherwise;
+}
+
+void gate_otherwise(struct gate_conn *gc, struct gate_watch *gw)
+{
+	gw->final = gw->otherwise;
+	gw->rule = gw->otherwise_rule;
+	if (gw->final > gc->worst) {
+		gc->worst = gw->final;
+		gc->rule = gw->rule;
+	}
 }
 
 /* --- approval ------------------------------------------------------------------------------------- */

@@ -450,6 +450,33 @@ static void test_mask_fails(void **state)
 	assert_string_equal(only_call()->mechanism, "cgroup_egress");
 }
 
+#define TWO_MASKS                                                                        \
+	"pack: t\nversion: 1\nmode: enforce\nrules:\n"                                   \
+	"  - {id: mail, match: {data_class: email}, disposition: redact, else: allow}\n" \
+	"  - {id: card, match: {data_class: pan}, disposition: redact, else: deny}\n"
+
+/* Each rule's own `else`: a card that cannot be masked does not go because a mail may. */
+static void test_two_masks_fail(void **state)
+{
+	size_t n;
+
+	use_pack(TWO_MASKS);
+	n = post("claude-sonnet-4-5", "jane@example.com " PAN);
+	assert_int_equal(write_at(0, text_, n, GATE_REEXEC), GATE_ASKED);
+	keeper_says(ROLE_MASKED, -EFAULT, GATE_NONE);
+	assert_int_equal(verdict(CONN), GATE_REFUSE);
+	ended(CONN, GATE_REFUSE, GATE_OVERRIDE, true);
+	assert_string_equal(only_call()->effect, "denied");
+	world_clear();
+	/* Of the mail alone: it goes, and the record says that it did. */
+	write_at(n, text_, post("claude-sonnet-4-5", "jane@example.com"), GATE_REEXEC);
+	keeper_says(ROLE_MASKED, -EFAULT, GATE_NONE);
+	assert_int_equal(verdict(CONN), GATE_PASS);
+	ended(CONN, GATE_PASS, GATE_NONE, false);
+	data(CONN, 0, EVENT_READ, 0, answer());
+	assert_string_equal(only_call()->effect, "redact_failed");
+}
+
 static void test_hold(void **state)
 {
 	struct role_grant g = {.until_unix_ns = 0, .scope = GRANT_CALL, .by = "root"};
@@ -849,6 +876,7 @@ int main(void)
 		CASE(test_redact_split),
 		CASE(test_redact_a_number),
 		CASE(test_mask_fails),
+		CASE(test_two_masks_fail),
 		CASE(test_hold),
 		CASE(test_hold_refused_by_operator),
 		CASE(test_timeout),
