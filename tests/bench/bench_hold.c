@@ -8,7 +8,7 @@
  * the read after it. empty: no TLS at all, but an empty uprobe at the entry and the RET of a stub, in the
  * same rhythm; root only.
  *
- * Out: one line, "median p99 count" in ns. usage: bench_hold pass|refused PORT HOST BODY COUNT
+ * Out: one line, "median p99" in ns, and how many were answered that were to be refused. usage: bench_hold pass|refused PORT HOST BODY COUNT
  *                                                 bench_hold empty STUB.so EMPTY.bpf.o COUNT
  */
 #include <arpa/inet.h>
@@ -50,10 +50,12 @@ static int by_value(const void *p, const void *q)
 	return (x > y) - (x < y);
 }
 
+static unsigned answers; /* to what was to be refused */
+
 static void report(uint64_t *ns, unsigned n)
 {
 	qsort(ns, n, sizeof(*ns), by_value);
-	printf("%lu %lu %u\n", ns[n / 2], ns[n * 99ul / 100], n);
+	printf("%lu %lu %u\n", ns[n / 2], ns[n * 99ul / 100], answers);
 }
 
 /* --- a TLS client -------------------------------------------------------------------------------- */
@@ -148,7 +150,7 @@ static void all_refused(struct client *c, uint64_t *ns, unsigned n)
 		renew(c);
 		ns[i] = now();
 		if (SSL_write(s, c->sent, c->len) == c->len && SSL_read(s, b, sizeof(b)) > 0)
-			fail("it was answered");
+			answers++;
 		ns[i] = now() - ns[i];
 		hang_up(s);
 	}
