@@ -378,6 +378,99 @@ static void test_redact_chunked(void **state)
 	assert_int_equal(masks.head.spans, 2);
 }
 
+static size_t frame(uint8_t *to, uint8_t type, uint8_t flags, uint32_t stream, const void *p,
+		    size_t n)
+{
+	const uint8_t head[9] = {0, n >> 8, n, type, flags, 0, 0, 0, stream};
+
+	memcpy(to, head, sizeof(head));
+	memcpy(to + sizeof(head), p, n);
+	return sizeof(head) + n;
+}
+
+static size_t field(uint8_t *to, const char *name, const char *value)
+{
+	size_t n = strlen(name), v = strlen(value);
+
+	to[0] = 0;
+	to[1] = n;
+	memcpy(to + 2, name, n);
+	to[2 + n] = v;
+	memcpy(to + 3 + n, value, v);
+	return 3 + n + v;
+}
+
+static size_t h2_begin(uint8_t *to)
+{
+	static const char *const fields[][2] = {
+		{":method", "POST"},
+		{":scheme", "https"},
+		{":path", "/v1/messages"},
+		{":authority", AI_HOST},
+		{"content-type", "application/json"},
+	};
+	static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+	uint8_t head[512];
+	size_t n = strlen(preface), h = 0;
+
+	memcpy(to, preface, n);
+	n += frame(to + n, 4, 0, 0, "", 0);
+	for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
+		h += field(head + h, fields[i][0], fields[i][1]);
+	return n + frame(to + n, 1, 4, 1, head, h);
+}
+
+/* HTTP/2: a value over the border of two DATA frames; frame heads stay as they are. */
+static void test_redact_h2(void **state)
+{
+	static const char first[] = "{\"model\":\"m\",\"messages\":[{\"role\":\"user\","
+				    "\"content\":\"pay 41111111",
+			  second[] = "11111111 now\"}]}";
+	uint8_t *b = (uint8_t *)text_;
+	char masked[4096];
+	size_t n = h2_begin(b), at;
+
+	at = n + 9;
+	n += frame(b + n, 0, 0, 1, first, strlen(first));
+	n += frame(b + n, 0, 1, 1, second, strlen(second));
+	assert_int_equal(write_at(0, text_, n, GATE_HELD), GATE_ASKED);
+	masked_text(text_, n, masked);
+	assert_int_equal(masks.head.spans, 2);
+	assert_memory_equal(masked, text_, at + strlen(first) - 8);
+	assert_memory_equal(masked + at + strlen(first) - 8, "XXXXXXXX", 8);
+	assert_memory_equal(masked + at + strlen(first), text_ + at + strlen(first), 9);
+	assert_memory_equal(masked + at + strlen(first) + 9, "XXXXXXXX now", 12);
+	keeper_says(ROLE_MASKED, 0, GATE_PROCESS_VM);
+	assert_int_equal(verdict(CONN), GATE_PASS);
+}
+
+/* A client's text frame is coded by its key: what is masked would not be what the server reads, and
+ * so the rule's else counts. */
+static void test_redact_websocket(void **state)
+{
+	static const char up[] =
+		"GET /v1/realtime?model=gpt-realtime HTTP/1.1\r\nHost: api.openai.com"
+		"\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+		"Sec-WebSocket-Version: 13\r\n"
+		"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n",
+			  yes[] = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+				  "Connection: Upgrade\r\n\r\n",
+			  said_text[] = "{\"type\":\"conversation.item.create\",\"item\":{\"type\":"
+					"\"message\",\"role\":\"user\",\"content\":[{\"type\":"
+					"\"input_text\",\"text\":\"" PAN "\"}]}}";
+	uint8_t b[512] = {0x81, 0x80 | 126, 0, sizeof(said_text) - 1, 1, 2, 3, 4};
+
+	assert_int_equal(write_at(0, up, strlen(up), GATE_REEXEC), GATE_PASS);
+	ended(CONN, GATE_PASS, GATE_NONE, false);
+	data(CONN, 0, EVENT_READ, 0, yes);
+	for (size_t i = 0; i < strlen(said_text); i++)
+		b[8 + i] = said_text[i] ^ (i % 4 + 1);
+	assert_true(strlen(said_text) < 256);
+	assert_int_equal(write_at(strlen(up), (char *)b, 8 + strlen(said_text), GATE_REEXEC),
+			 GATE_REFUSE);
+	assert_int_equal(maskings, 0);
+}
+
 /* The end of the body is in a write of its own: the value before it is masked all the same. */
 static void test_redact_at_the_end(void **state)
 {
@@ -873,6 +966,8 @@ int main(void)
 		CASE(test_redact),
 		CASE(test_redact_chunked),
 		CASE(test_redact_at_the_end),
+		CASE(test_redact_h2),
+		CASE(test_redact_websocket),
 		CASE(test_redact_split),
 		CASE(test_redact_a_number),
 		CASE(test_mask_fails),
