@@ -152,6 +152,18 @@ unenforceable() { # rule: the needs it lacks here, and the backend each would ha
 	done
 }
 
+by() { # mechanism: what did it here, for the table at the end of the run
+	echo "# by $*"
+}
+
+backend_for() { # for: the row's backend; of status.json
+	i=0
+	while row=$(jget "backends.$i.for" "backends.$i.backend" <status.json) && [ "${row%%	*}" != - ]; do
+		[ "${row%%	*}" != "$1" ] || echo "${row#*	}"
+		i=$((i + 1))
+	done
+}
+
 ready_or_dead() {
 	[ -s ready ] || ! kill -0 "$agent"
 }
