@@ -212,6 +212,7 @@ void gate_chunk(struct gate *g, struct conn *c, const struct chunk *k)
 		held_begin(&gc->held, k->offset);
 		gc->telling = true;
 		gc->state = GATE_IDLE;
+		gc->ended = false;
 		gc->worst = DISPOSITION_ALLOW;
 	}
 	if (g->redacts)
@@ -457,6 +458,7 @@ void gate_refused(struct gate *g, const struct role_done *d)
 		g->count.failed++;
 		pass(g, gc);
 	} else {
+		gc->ended = true;
 		answer(g, gc, GATE_REFUSE);
 	}
 }
@@ -554,7 +556,7 @@ void gate_ended(struct gate *g, const struct event_gate_end *e)
 	waited(gc, e->waited_ns);
 	if (e->verdict == GATE_TIMEOUT)
 		timed_out(g, gc, e);
-	else if (stopped(gc) && e->mechanism != GATE_NONE)
+	else if (stopped(gc) && e->mechanism != GATE_NONE && !gc->ended)
 		gate_set_outcome(gc, e->mechanism, false);
 	if (stopped(gc))
 		conns_end(g->worker->conns, c, e->h.boot_ns);

@@ -50,6 +50,7 @@ struct gate_conn {
 	enum gate_state state;
 	bool telling; /* its write's bytes come */
 	bool waiting; /* in gate.waits */
+	bool ended; /* the keeper ended its socket before it was answered: that is why it did not leave */
 	/* The write that waits. */
 	uint64_t id, seq, rules, asked_ns, answered_ns;
 	uint32_t how;

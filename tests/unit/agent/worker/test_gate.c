@@ -238,7 +238,8 @@ static void test_deny_asks_the_keeper(void **state)
 	keeper_says(ROLE_REFUSED, 0, GATE_SHUTDOWN);
 	assert_int_equal(verdict(CONN), GATE_REFUSE);
 	assert_int_equal(calls_n, 0);
-	ended(CONN, GATE_REFUSE, GATE_NONE, true);
+	ended(CONN, GATE_REFUSE, GATE_EGRESS,
+	      true); /* marked as well: its socket was dead by then */
 	assert_string_equal(only_call()->effect, "denied");
 	assert_string_equal(only_call()->mechanism, "socket_shutdown");
 	assert_true(only_call()->before_effect);
