@@ -497,12 +497,17 @@ struct writer {
 	pthread_barrier_t *start;
 };
 
-static void *write_once(void *arg)
+static void *write_once(void *h)
+{
+	return (void *)(long)stub.write(h, text, LEN);
+}
+
+static void *write_at_once(void *arg)
 {
 	struct writer *w = arg;
 
 	pthread_barrier_wait(w->start);
-	return (void *)(long)stub.write(w->h, text, LEN);
+	return write_once(w->h);
 }
 
 /* Three threads write at once; of how many the write waited, and of how many none was possible. */
@@ -517,7 +522,7 @@ static void three_at_once(unsigned *ret_held, unsigned *ret_full)
 	(void)pthread_barrier_init(&start, NULL, 3);
 	for (int i = 0; i < 3; i++) {
 		w[i] = (struct writer){new_client("content.example"), &start};
-		(void)pthread_create(&t[i], NULL, write_once, &w[i]);
+		(void)pthread_create(&t[i], NULL, write_at_once, &w[i]);
 	}
 	for (int i = 0; i < 3; i++)
 		pthread_join(t[i], NULL);
