@@ -107,7 +107,7 @@ start_server() { # what connection N brought, decrypted, is in received/N
 	mkdir -p received
 	tlsserver 443 /vm/server.pem /vm/server.key server.log received >server.out 2>&1 &
 	pids="$pids $!"
-	wait_for 10 grep -q ready server.out || bail "the server starts"
+	wait_for 10 grep -qx ready server.out || bail "the server starts"
 }
 
 of_conn() { # N field: of the server's line on its Nth connection; "-" while there is none

@@ -228,8 +228,10 @@ int main(int argc, char **argv)
 			perror("fork");
 			return 1;
 		}
-		if (pid == 0)
+		if (pid == 0) {
+			close(fd); /* the next case's server takes the port at once */
 			connection(ctx, peer, id, argv[4], argv[5]);
+		}
 		close(peer);
 	}
 }
