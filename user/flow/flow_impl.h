@@ -51,6 +51,7 @@ struct flow {
 	bool asked;    /* a request was seen */
 	bool ai_seen;  /* one was of interest */
 	bool unpaired; /* there may be answers whose request was not seen */
+	bool shifted;  /* and requests whose answer was not: until all open ones have theirs */
 	bool overtake; /* do not wait for the request in progress */
 	bool deaf;     /* answers are no longer read */
 	bool ignored;

@@ -184,6 +184,9 @@ void pair_request(struct flow *f, const struct http1_head *h, uint64_t offset,
 	if (f->answer_given_up)
 		exchange_incomplete(x, GAP, "answer came too long before the request");
 	f->answer_given_up = false;
+	f->shifted &= f->count > 0;
+	if (f->shifted)
+		exchange_incomplete(x, GAP, "answers are missing: this one may be another call's");
 	f->ai_seen |= x->interest == FLOW_YES;
 	f->q[f->count++] = s->x = x;
 	if (x->interest == FLOW_NO && is_last(f))

@@ -119,8 +119,11 @@ bool recover_is_foreign(struct flow *f, size_t n)
 
 /* --- gaps ----------------------------------------------------------------------------------- */
 
+/* Whole answers may be missing, so that later ones would go to the wrong requests. With one request
+ * open there is only one that what follows can belong to. */
 static void mark_all(struct flow *f)
 {
+	f->shifted |= f->count > 1;
 	for (unsigned i = 0; i < f->count; i++)
 		exchange_incomplete(f->q[i], GAP, "bytes of the answer are missing");
 }
@@ -158,6 +161,8 @@ static void gap_in_body(struct flow *f, enum flow_dir dir, uint64_t n, uint64_t 
 
 	if (s->x)
 		exchange_gap(s->x, dir, a == HTTP1_OK ? n : 0);
+	if (a == HTTP1_MORE && dir == FLOW_RESPONSE && f->count > 1)
+		mark_all(f); /* its end may be among them, and more */
 	if (a == HTTP1_OK && http1_body_over(&s->framing)) {
 		pair_message_over(f, dir, false, ns);
 	} else if (a == HTTP1_BAD) {
