@@ -161,8 +161,9 @@ static void gap_in_body(struct flow *f, enum flow_dir dir, uint64_t n, uint64_t 
 
 	if (s->x)
 		exchange_gap(s->x, dir, a == HTTP1_OK ? n : 0);
-	if (a == HTTP1_MORE && dir == FLOW_RESPONSE && f->count > 1)
-		mark_all(f); /* its end may be among them, and more */
+	/* Its end may be among them, and a whole answer: that of a request with another behind it. */
+	if (a == HTTP1_MORE && dir == FLOW_RESPONSE && f->count > 2)
+		mark_all(f);
 	if (a == HTTP1_OK && http1_body_over(&s->framing)) {
 		pair_message_over(f, dir, false, ns);
 	} else if (a == HTTP1_BAD) {
