@@ -338,7 +338,7 @@ static void a_collector_that_takes_no_hole(void **state)
 	fake_start(&f);
 	connect_with(&ca, &client, "127.0.0.1");
 	drive(NULL, 1500);
-	assert_int_equal(forward_status(fw)->state, FORWARD_AWAY);
+	assert_true(drive(is_away, 3000)); /* between two tries; one that began just now counts as OK */
 	requests = f.requests;
 	assert_true(requests < 20); /* it does not hammer */
 }
@@ -361,7 +361,7 @@ static void a_collector_that_confirms_nothing_is_not_hammered(void **state)
 	fake_start(&f);
 	connect_with(&ca, &client, "127.0.0.1");
 	drive(NULL, 1500);
-	assert_int_equal(forward_status(fw)->state, FORWARD_AWAY);
+	assert_true(drive(is_away, 3000)); /* between two tries; one that began just now counts as OK */
 	assert_true(f.requests < 20);
 	f.mode = FAKE_NORMAL;
 	assert_true(drive(delivered, 8000));
