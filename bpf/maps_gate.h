@@ -41,6 +41,14 @@ struct {
 	__type(value, struct gate_waiter);
 } gate_waits SEC(".maps") __weak;
 
+/* Processes that the keeper is about to continue (gate.h): tgid → seq of the write it does so for. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, __u32);
+	__type(value, __u64);
+} gate_going SEC(".maps") __weak;
+
 /* May a socket's packets go: sock_verdict, by cookie; beside sock_rules, which is of its name. Least
  * recently used go first, so it holds more than can be open at once on most hosts. */
 struct {

@@ -41,11 +41,12 @@ enum event_kind {
 	EVENT_PIPE,	  /* the standard input of a marked process is a pipe or Unix socket */
 	EVENT_FILE,	  /* a marked process opened a file */
 	/* of the gate, in gate.h */
-	EVENT_DENY,	/* a kernel program refused something, or would have */
-	EVENT_GATE,	/* a write waits for its verdict; its bytes were told just before */
-	EVENT_GATE_END, /* it waits no more */
-	EVENT_QUIC,	/* a client's Initial packet */
-	EVENT_EXEC_ASK, /* a file nobody has looked at is about to run */
+	EVENT_DENY,	 /* a kernel program refused something, or would have */
+	EVENT_GATE,	 /* a write waits for its verdict; its bytes were told just before */
+	EVENT_GATE_END,	 /* it waits no more */
+	EVENT_QUIC,	 /* a client's Initial packet */
+	EVENT_EXEC_ASK,	 /* a file nobody has looked at is about to run */
+	EVENT_GATE_STOP, /* a process was stopped; control ring (gate.h) */
 };
 
 enum event_dir { EVENT_WRITE = 0, EVENT_READ = 1 };

@@ -12,7 +12,7 @@
 
 /* Goes up when a field of a kept map changes its meaning but not its place (user/agent/pins_dir.c):
  * an agent of another number fills maps of its own before it lets go of the old ones. */
-#define PINS_LAYOUT 1
+#define PINS_LAYOUT 2
 
 /* --- rules in the kernel ----------------------------------------------------------------------- */
 
@@ -129,9 +129,10 @@ struct event_gate {
 		told; /* bytes that were told: all, or the call is too large or a page is gone */
 };
 enum gate_wait {
-	GATE_REEXEC, /* the call is made again until the verdict is there; any number waits */
-	GATE_HELD,   /* a bounded wait inside of the probe */
-	GATE_FULL,   /* no wait was possible (CPUs, 5.10): already let through or refused */
+	GATE_REEXEC,  /* the call is made again until the verdict is there; any number waits */
+	GATE_HELD,    /* a bounded wait inside of the probe */
+	GATE_FULL,    /* no wait was possible (CPUs, 5.10): already let through or refused */
+	GATE_STOPPED, /* its process is stopped (SIGSTOP) and goes on when the keeper says so */
 };
 /* EVENT_GATE_END: the wait is over. */
 struct event_gate_end {
@@ -149,6 +150,8 @@ enum gate_verdict {
 	GATE_PASS,
 	GATE_REFUSE, /* as the worker chose: the mildest mechanism that the keeper made ready */
 	GATE_KILL,
+	GATE_BLOCK, /* not yet: an operator is asked. Its process is stopped (GATE_STOPPED) if it can
+		     * be; else, and if it has a terminal, the write is refused */
 	GATE_TIMEOUT,
 };
 #define GATE_SLOTS 65536
@@ -167,8 +170,10 @@ struct gate_waiter {
 	__event_u64 buf, len; /* of the write, in the process's memory */
 	__event_u32 tgid, tid;
 	__event_u64 since_ns;
-	__event_u32 cpu; /* where it waits; of one that is made again: where it was first */
-	__event_u32 pad;
+	__event_u32 cpu;   /* where it waits; of one that is made again: where it was first */
+	__event_u16 how;   /* enum gate_wait */
+	__event_u8 closed; /* its rules fail closed */
+	__event_u8 pad;
 };
 
 /* Settings, in the map `gate`: one entry, written by the keeper. */
@@ -180,7 +185,21 @@ struct gate_settings {
 	__event_u64 generation;
 	__event_u64 alive_ns; /* CLOCK_BOOTTIME, renewed every second: older than 3 s = no agent */
 };
-enum gate_full { GATE_FULL_PASS, GATE_FULL_REFUSE };
+/* GATE_FULL_STOP: the process is stopped; where that is not possible either, as GATE_FULL_REFUSE. */
+enum gate_full { GATE_FULL_PASS, GATE_FULL_REFUSE, GATE_FULL_STOP };
+
+/*
+ * A process that is stopped. The program notes the waiter (how = GATE_STOPPED), then looks into
+ * `gate_going`: the keeper, about to continue that process, has its tgid there before it looks for
+ * other waiters of it, and takes it out after the SIGCONT (which would also take a SIGSTOP that is on
+ * its way). Whoever finds the other gives way: the program does not stop, the keeper waits for the
+ * last of them. EVENT_GATE_STOP (control ring; conn = seq, start_ns, pid of the process) tells the
+ * keeper, who alone bounds the wait; without room for it nothing is stopped. A process with a
+ * controlling terminal is never stopped: its shell would say so. While it is stopped its socket is
+ * SOCK_ASK, so that a SIGCONT of somebody else lets no packet go.
+ * The keeper takes the waiter out of `gate_waits` when the process goes on.
+ */
+#define GATE_BLOCK_MAX_S 300
 
 /* --- sockets ------------------------------------------------------------------------------------- */
 

@@ -57,14 +57,17 @@ enum role_kind {
 	ROLE_FILE_RULES, /* struct role_file_rules: which exec rules concern a file */
 	ROLE_EXEC_RULES, /* struct role_exec_rules + role_exec_user[]: of the pack in force */
 	ROLE_TREE,	 /* struct role_tree: what is forbidden below a process */
+	ROLE_CONTINUE,	 /* struct role_continue: of a write whose process is stopped */
 	/* keeper → worker */
 	ROLE_REFUSED, /* struct role_done: answer to ROLE_REFUSE */
 	ROLE_MASKED,  /* struct role_done: answer to ROLE_MASK */
-	ROLE_GRANTS,  /* struct role_grants + role_grant[]: all that are in force; replaces */
-	ROLE_SEAL,    /* struct role_seal + packed probity.v1.Control: to be sealed as a record */
-	ROLE_FILE,    /* struct role_file: which exec rules concern this file? */
-	ROLE_JUDGE,   /* struct role_judge: explain what the pack says of a process */
-	ROLE_FOLDED,  /* struct event_deny: refusals that the kernel counted and did not tell */
+	ROLE_CONTINUED, /* struct role_done: a stopped process goes on, or -ETIMEDOUT: as its rules say
+			 * when nobody answers; mechanism: how it was refused, GATE_NONE if it was not */
+	ROLE_GRANTS,	/* struct role_grants + role_grant[]: all that are in force; replaces */
+	ROLE_SEAL,	/* struct role_seal + packed probity.v1.Control: to be sealed as a record */
+	ROLE_FILE,	/* struct role_file: which exec rules concern this file? */
+	ROLE_JUDGE,	/* struct role_judge: explain what the pack says of a process */
+	ROLE_FOLDED,	/* struct event_deny: refusals that the kernel counted and did not tell */
 	/* worker → keeper */
 	ROLE_JUDGED, /* struct role_judged + JSON text: answer to ROLE_JUDGE */
 	ROLE_POLICY, /* struct role_policy + policy_needs[]: answer to ROLE_PACK */
@@ -243,6 +246,15 @@ struct role_refuse {
 	uint32_t pid;
 	uint32_t may; /* REFUSE_*; without REFUSE_KILL it fails rather than kill */
 	char rule[64];
+};
+/* verdict: GATE_PASS, GATE_REFUSE (after ROLE_REFUSE was answered) and GATE_KILL end the wait;
+ * GATE_BLOCK moves its end to block_ms from now, at most GATE_BLOCK_MAX_S. */
+struct role_continue {
+	uint64_t seq, start_ns;
+	uint32_t pid;
+	uint32_t verdict; /* enum gate_verdict */
+	uint32_t block_ms;
+	uint32_t pad;
 };
 struct role_done {
 	uint64_t seq, cookie;
