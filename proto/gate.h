@@ -172,9 +172,12 @@ struct gate_waiter {
 	__event_u64 since_ns;
 	__event_u32 cpu;   /* where it waits; of one that is made again: where it was first */
 	__event_u16 how;   /* enum gate_wait */
-	__event_u8 closed; /* its rules fail closed */
-	__event_u8 pad;
+	__event_u8 closed; /* WAITER_* */
+	__event_u8
+		answered; /* of GATE_STOPPED, by the keeper: it goes on because it was answered */
 };
+#define WAITER_CLOSED 1	  /* its rules fail closed */
+#define WAITER_MAY_KILL 2 /* ... and may kill for it, where nothing milder works */
 
 /* Settings, in the map `gate`: one entry, written by the keeper. */
 struct gate_settings {
@@ -194,10 +197,14 @@ enum gate_full { GATE_FULL_PASS, GATE_FULL_REFUSE, GATE_FULL_STOP };
  * other waiters of it, and takes it out after the SIGCONT (which would also take a SIGSTOP that is on
  * its way). Whoever finds the other gives way: the program does not stop, the keeper waits for the
  * last of them. EVENT_GATE_STOP (control ring; conn = seq, start_ns, pid of the process) tells the
- * keeper, who alone bounds the wait; without room for it nothing is stopped. A process with a
+ * keeper, who alone bounds the wait; its room is reserved before the SIGSTOP (without it nothing is
+ * stopped), and it is submitted after it: the keeper continues nothing that it has not been told of,
+ * so no SIGCONT comes before the SIGSTOP it is for. A process with a
  * controlling terminal is never stopped: its shell would say so. While it is stopped its socket is
  * SOCK_ASK, so that a SIGCONT of somebody else lets no packet go.
- * The keeper takes the waiter out of `gate_waits` when the process goes on.
+ * The keeper says `answered` in the waiter before the SIGCONT and takes it out of `gate_waits` after it:
+ * one that runs, is still there and not answered was continued by somebody else. A waiter with
+ * GATE_BLOCK in its slot has the verdict there before the SIGCONT (the keeper writes it as well).
  */
 #define GATE_BLOCK_MAX_S 300
 

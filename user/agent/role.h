@@ -248,13 +248,15 @@ struct role_refuse {
 	char rule[64];
 };
 /* verdict: GATE_PASS, GATE_REFUSE (after ROLE_REFUSE was answered) and GATE_KILL end the wait;
- * GATE_BLOCK moves its end to block_ms from now, at most GATE_BLOCK_MAX_S. */
+ * GATE_BLOCK moves its end to block_ms from now, at most GATE_BLOCK_MAX_S from its beginning; also of
+ * one that is not stopped yet, because it will be for that answer. */
 struct role_continue {
 	uint64_t seq, start_ns;
 	uint32_t pid;
 	uint32_t verdict; /* enum gate_verdict */
 	uint32_t block_ms;
 	uint32_t pad;
+	char id[16]; /* of GATE_BLOCK: the pending approval it waits for; "" = none */
 };
 struct role_done {
 	uint64_t seq, cookie;

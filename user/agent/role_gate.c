@@ -24,6 +24,15 @@ bool role_refuse_ok(const void *p, size_t n)
 	       !(r->may & ~(REFUSE_ERROR | REFUSE_SHUTDOWN | REFUSE_KILL));
 }
 
+bool role_continue_ok(const void *p, size_t n)
+{
+	const struct role_continue *r = p;
+
+	return ENDS(r->id) && r->verdict >= GATE_PASS && r->verdict <= GATE_BLOCK &&
+	       (r->verdict == GATE_BLOCK || !r->block_ms) &&
+	       r->block_ms <= GATE_BLOCK_MAX_S * 1000u;
+}
+
 bool role_mask_ok(const void *p, size_t n)
 {
 	const struct role_mask *r = p;

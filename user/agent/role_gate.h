@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 bool role_refuse_ok(const void *p, size_t n);
+bool role_continue_ok(const void *p, size_t n);
 bool role_mask_ok(const void *p, size_t n);
 bool role_pending_ok(const void *p, size_t n);
 bool role_grants_ok(const void *p, size_t n);
