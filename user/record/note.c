@@ -8,17 +8,16 @@
 #include "note.h"
 
 #include <errno.h>
-#include <openssl/evp.h>
 #include <openssl/sha.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/base64.h"
 #include "base/cleanup.h"
 #include "printable.h"
 
 #define DASH "\xe2\x80\x94 " /* em dash, space */
-#define ED25519_TYPE 1
-#define BLOB_MAX 512 /* of one signature, decoded: room for other algorithms */
+#define BLOB_MAX 512	     /* of one signature, decoded: room for other algorithms */
 
 DEFINE_CLEANUP(struct verifier, verifier_free)
 
@@ -56,67 +55,50 @@ bool note_name_ok(const char *name)
 	return name_ok(name, strlen(name));
 }
 
-/* Strict: whole quads, padding only at the end, bits behind the last byte zero. -1: not base64. */
-static int base64(const char *p, size_t n, uint8_t *out, size_t cap)
+static uint32_t be32(const uint8_t *p)
 {
-	uint8_t raw[BLOB_MAX + 8];
-	char again[2 * BLOB_MAX + 16];
-	int len, pad;
-
-	if (!n || n % 4 || n / 4 * 3 > BLOB_MAX)
-		return -1;
-	pad = (p[n - 1] == '=') + (p[n - 2] == '=');
-	len = EVP_DecodeBlock(raw, (const uint8_t *)p, n);
-	if (len < pad || (size_t)(len - pad) > cap)
-		return -1;
-	len -= pad;
-	/* EVP_DecodeBlock forgives spaces and stray bits; its own encoding of the answer does not. */
-	if (EVP_EncodeBlock((uint8_t *)again, raw, len) != (int)n || memcmp(again, p, n))
-		return -1;
-	memcpy(out, raw, len);
-	return len;
+	return (uint32_t)p[0] << 24 | p[1] << 16 | p[2] << 8 | p[3];
 }
 
 /* --- keys --------------------------------------------------------------------------------------- */
 
-static void hash_key(const char *name, const uint8_t *pub, uint8_t out[static 4])
+uint32_t note_key_id_of(const char *name, const uint8_t pub[static RECORD_PUBKEY_LEN],
+			enum note_type type)
 {
 	uint8_t in[NOTE_NAME_MAX + 2 + RECORD_PUBKEY_LEN], sum[SHA256_DIGEST_LENGTH];
 	size_t n = strnlen(name, NOTE_NAME_MAX - 1);
 
 	memcpy(in, name, n);
 	in[n++] = '\n';
-	in[n++] = ED25519_TYPE;
+	in[n++] = type;
 	memcpy(in + n, pub, RECORD_PUBKEY_LEN);
 	SHA256(in, n + RECORD_PUBKEY_LEN, sum);
-	memcpy(out, sum, 4);
-}
-
-static uint32_t be32(const uint8_t *p)
-{
-	return (uint32_t)p[0] << 24 | p[1] << 16 | p[2] << 8 | p[3];
+	return be32(sum);
 }
 
 uint32_t note_key_id(const char *name, const uint8_t pub[static RECORD_PUBKEY_LEN])
 {
-	uint8_t id[4];
-
-	hash_key(name, pub, id);
-	return be32(id);
+	return note_key_id_of(name, pub, NOTE_ED25519);
 }
 
-int note_vkey(const struct note_key *k, char *out, size_t cap)
+int note_vkey_of(const struct note_key *k, enum note_type type, char *out, size_t cap)
 {
-	uint8_t raw[1 + RECORD_PUBKEY_LEN] = {ED25519_TYPE};
-	char text[64];
+	uint8_t raw[1 + RECORD_PUBKEY_LEN] = {type};
+	char text[BASE64_LEN(sizeof(raw)) + 1];
 	int n;
 
 	if (!note_name_ok(k->name))
 		return -EINVAL;
 	memcpy(raw + 1, k->public, RECORD_PUBKEY_LEN);
-	EVP_EncodeBlock((uint8_t *)text, raw, sizeof(raw));
-	n = snprintf(out, cap, "%s+%08x+%s", k->name, note_key_id(k->name, k->public), text);
+	base64_encode(raw, sizeof(raw), text);
+	n = snprintf(out, cap, "%s+%08x+%s", k->name, note_key_id_of(k->name, k->public, type),
+		     text);
 	return n < 0 || (size_t)n >= cap ? -EINVAL : 0;
+}
+
+int note_vkey(const struct note_key *k, char *out, size_t cap)
+{
+	return note_vkey_of(k, NOTE_ED25519, out, cap);
 }
 
 static bool hex32(const char *p, uint32_t *ret)
@@ -135,7 +117,7 @@ static bool hex32(const char *p, uint32_t *ret)
 	return true;
 }
 
-int note_vkey_parse(const char *p, size_t n, struct note_key *ret)
+int note_vkey_parse_of(const char *p, size_t n, enum note_type type, struct note_key *ret)
 {
 	struct note_key k = {};
 	uint8_t raw[1 + RECORD_PUBKEY_LEN];
@@ -149,15 +131,20 @@ int note_vkey_parse(const char *p, size_t n, struct note_key *ret)
 	name = plus ? plus - p : 0;
 	if (!plus || !name_ok(p, name) || n < name + 10 || plus[9] != '+' || !hex32(plus + 1, &id))
 		return -EINVAL;
-	if (base64(plus + 10, n - name - 10, raw, sizeof(raw)) != sizeof(raw) ||
-	    raw[0] != ED25519_TYPE)
+	if (base64_decode(plus + 10, n - name - 10, raw, sizeof(raw)) != sizeof(raw) ||
+	    raw[0] != type)
 		return -EINVAL;
 	memcpy(k.name, p, name);
 	memcpy(k.public, raw + 1, RECORD_PUBKEY_LEN);
-	if (note_key_id(k.name, k.public) != id)
+	if (note_key_id_of(k.name, k.public, type) != id)
 		return -EINVAL;
 	*ret = k;
 	return 0;
+}
+
+int note_vkey_parse(const char *p, size_t n, struct note_key *ret)
+{
+	return note_vkey_parse_of(p, n, NOTE_ED25519, ret);
 }
 
 /* --- notes -------------------------------------------------------------------------------------- */
@@ -179,7 +166,7 @@ static bool take_signature(const char *p, size_t n, struct note *ret)
 	uint8_t blob[BLOB_MAX];
 	const char *space;
 	size_t name;
-	int len;
+	long len;
 
 	if (n < dash || memcmp(p, DASH, dash))
 		return false;
@@ -189,15 +176,16 @@ static bool take_signature(const char *p, size_t n, struct note *ret)
 	name = space ? space - p : 0;
 	if (!space || !name_ok(p, name))
 		return false;
-	len = base64(space + 1, n - name - 1, blob, sizeof(blob));
+	len = base64_decode(space + 1, n - name - 1, blob, sizeof(blob));
 	if (len < 5)
 		return false;
-	if (len != 4 + RECORD_SIG_LEN)
+	if (len != 4 + RECORD_SIG_LEN && len != 4 + NOTE_SIG_MAX)
 		return true;
 	memset(s, 0, sizeof(*s));
 	memcpy(s->name, p, name);
 	s->id = be32(blob);
-	memcpy(s->sig, blob + 4, RECORD_SIG_LEN);
+	s->n = len - 4;
+	memcpy(s->sig, blob + 4, s->n);
 	ret->n++;
 	return true;
 }
@@ -234,7 +222,7 @@ int note_parse(const char *p, size_t n, struct note *ret, const char **ret_why)
 
 static bool by(const struct note_sig *s, const struct note_key *k)
 {
-	return (!k->name[0] || !strcmp(k->name, s->name)) &&
+	return s->n == RECORD_SIG_LEN && (!k->name[0] || !strcmp(k->name, s->name)) &&
 	       s->id == note_key_id(s->name, k->public);
 }
 
@@ -262,21 +250,36 @@ int note_verify(const struct note *n, const struct note_key *k, const char **ret
 	return 0;
 }
 
+size_t note_line(const char *name, uint32_t id, const uint8_t *sig, size_t n, char *out, size_t cap)
+{
+	uint8_t blob[4 + NOTE_SIG_MAX] = {id >> 24, id >> 16, id >> 8, id};
+	char text[BASE64_LEN(sizeof(blob)) + 1];
+	int m;
+
+	if (n > NOTE_SIG_MAX || !note_name_ok(name))
+		return 0;
+	memcpy(blob + 4, sig, n);
+	base64_encode(blob, 4 + n, text);
+	m = snprintf(out, cap, DASH "%s %s\n", name, text);
+	return m < 0 || (size_t)m >= cap ? 0 : m;
+}
+
 size_t note_sign(const char *text, size_t n, const char *name, struct signer *s, char *out,
 		 size_t cap)
 {
-	uint8_t blob[4 + RECORD_SIG_LEN];
-	char line[128];
-	int m;
+	uint8_t sig[RECORD_SIG_LEN];
+	size_t m;
 
-	if (!n || text[n - 1] != '\n' || !clean(text, n) || !note_name_ok(name))
+	if (!n || text[n - 1] != '\n' || !clean(text, n) || n + 1 >= cap ||
+	    signer_sign(s, (const uint8_t *)text, n, sig))
 		return 0;
-	hash_key(name, signer_public(s), blob);
-	if (signer_sign(s, (const uint8_t *)text, n, blob + 4))
+	m = note_line(name, note_key_id(name, signer_public(s)), sig, sizeof(sig), out + n + 1,
+		      cap - n - 1);
+	if (!m)
 		return 0;
-	EVP_EncodeBlock((uint8_t *)line, blob, sizeof(blob));
-	m = snprintf(out, cap, "%.*s\n" DASH "%s %s\n", (int)n, text, name, line);
-	return m < 0 || (size_t)m >= cap ? 0 : m;
+	memcpy(out, text, n);
+	out[n] = '\n';
+	return n + 1 + m;
 }
 
 /* --- of a policy pack --------------------------------------------------------------------------- */

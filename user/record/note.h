@@ -14,7 +14,7 @@
 #include "keys.h"
 
 #define NOTE_MAX (64 * 1024)
-#define NOTE_NAME_MAX 64 /* with its NUL */
+#define NOTE_NAME_MAX 192 /* with its NUL */
 #define NOTE_SIGS_MAX 16
 
 struct note_key {
@@ -28,17 +28,28 @@ uint32_t note_key_id(const char *name, const uint8_t pub[static RECORD_PUBKEY_LE
 int note_vkey(const struct note_key *k, char *out, size_t cap);
 int note_vkey_parse(const char *p, size_t n, struct note_key *ret); /* one newline may follow */
 
+#define NOTE_SIG_MAX 72 /* Ed25519: 64; a cosignature: its time before it */
 struct note_sig {
 	char name[NOTE_NAME_MAX];
 	uint32_t id;
-	uint8_t sig[RECORD_SIG_LEN];
+	size_t n;
+	uint8_t sig[NOTE_SIG_MAX];
 };
 struct note {
 	const char *text; /* points into what was parsed; ends with a newline */
 	size_t text_n;
-	size_t n; /* signatures of 64 bytes; others are other algorithms and left out */
+	size_t n; /* signatures of 64 or 72 bytes; others are other algorithms and left out */
 	struct note_sig sigs[NOTE_SIGS_MAX];
 };
+/* What a key id and a vkey are of: Ed25519 over the text, or a C2SP cosignature (checkpoint.h). */
+enum note_type { NOTE_ED25519 = 1, NOTE_COSIGNATURE = 4 };
+uint32_t note_key_id_of(const char *name, const uint8_t pub[static RECORD_PUBKEY_LEN],
+			enum note_type type);
+int note_vkey_of(const struct note_key *k, enum note_type type, char *out, size_t cap);
+int note_vkey_parse_of(const char *p, size_t n, enum note_type type, struct note_key *ret);
+/* "— name base64(id ‖ sig)\n". Length, 0: does not fit. */
+size_t note_line(const char *name, uint32_t id, const uint8_t *sig, size_t n, char *out,
+		 size_t cap);
 /* 0; -EBADMSG with *ret_why (static): not a note, whole. */
 int note_parse(const char *p, size_t n, struct note *ret, const char **ret_why);
 /* 0 with the signature's name in *ret_by (may be NULL); -ENOKEY: none by that key; -EBADMSG: one

@@ -2,8 +2,8 @@
 /*
  * In: the fields of one record and its payload. Out: its bytes, or from bytes the fields. The
  * bytes are what is hashed and signed; decode changes none and re-encodes none. Invariant:
- * record_decode accepts exactly what record_encode can make, so every byte is spoken for: fixed
- * texts and reserved bytes are checked, the payload by its hash, the rest is a value. A payload is
+ * record_decode accepts exactly what record_encode can make, or that without its payload, so every byte
+ * is spoken for: fixed texts and reserved bytes are checked, the payload by its hash, the rest is a value. A payload is
  * at most RECORD_PAYLOAD_MAX bytes, which keeps a record below 2^16.
  */
 /* SHA256_Init and its kin cannot fail and need no allocation per record, EVP does and can. */
@@ -60,16 +60,20 @@ size_t record_encode(const struct record *r, uint8_t *out, size_t cap)
 
 static const char *check(const struct record *r, const uint8_t *head, size_t n, uint32_t reserved)
 {
+	bool erased = n == RECORD_HEADER_LEN && r->payload_len;
 	uint8_t sum[RECORD_HASH_LEN];
 
 	if (memcmp(head, context, sizeof(context)))
 		return "context";
-	if (r->payload_len > RECORD_PAYLOAD_MAX || n != RECORD_HEADER_LEN + (size_t)r->payload_len)
+	if (r->payload_len > RECORD_PAYLOAD_MAX ||
+	    (!erased && n != RECORD_HEADER_LEN + (size_t)r->payload_len))
 		return "length";
 	if (reserved)
 		return "reserved bytes";
-	if (r->alg != RECORD_ED25519)
+	if (r->alg != RECORD_ED25519 && r->alg != RECORD_CHECKPOINT)
 		return "algorithm";
+	if (erased)
+		return NULL;
 	SHA256(r->payload, r->payload_len, sum);
 	return memcmp(sum, head + AT_SHA256, sizeof(sum)) ? "payload hash" : NULL;
 }
@@ -100,7 +104,7 @@ int record_decode(const uint8_t *p, size_t n, struct record *ret, const char **r
 		*ret_why = "length";
 		return -EBADMSG;
 	}
-	r.payload = in.p;
+	r.payload = n > RECORD_HEADER_LEN || !r.payload_len ? in.p : NULL;
 	why = check(&r, p, n, reserved);
 	if (why) {
 		*ret_why = why;
@@ -110,13 +114,25 @@ int record_decode(const uint8_t *p, size_t n, struct record *ret, const char **r
 	return 0;
 }
 
-void record_leaf(const uint8_t *p, size_t n, uint8_t ret[static RECORD_HASH_LEN])
+void record_leaf(const uint8_t *p, uint8_t ret[static RECORD_HASH_LEN])
 {
 	static const uint8_t zero;
 	SHA256_CTX c;
 
 	SHA256_Init(&c);
 	SHA256_Update(&c, &zero, 1);
-	SHA256_Update(&c, p, n);
+	SHA256_Update(&c, p, RECORD_HEADER_LEN);
 	SHA256_Final(ret, &c);
+}
+
+uint8_t record_alg(const uint8_t header[static RECORD_HEADER_LEN])
+{
+	return header[AT_ALG];
+}
+
+bool record_erased(const uint8_t *record, size_t n)
+{
+	static const uint8_t none[4];
+
+	return n == RECORD_HEADER_LEN && memcmp(record + AT_LEN, none, sizeof(none));
 }

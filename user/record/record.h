@@ -4,8 +4,11 @@
  * contract; this is its implementation, used by agent, collector and CLI. PURE.
  *
  * record = header (fixed, big-endian) ‖ payload (protobuf bytes, kept verbatim)
- * leaf   = SHA-256(0x00 ‖ record)             (RFC 6962 §2.1)
- * signature = Ed25519(record)
+ * entry  = header: what is logged, chained and signed. It holds the payload's hash, so a payload may be
+ *          erased and every proof stays; the payload begins with 16 random bytes (field `salt`), so what
+ *          was erased cannot be found by guessing.
+ * leaf   = SHA-256(0x00 ‖ entry)              (RFC 6962 §2.1)
+ * signature = Ed25519(entry)
  */
 #ifndef PROBITY_RECORD_RECORD_H
 #define PROBITY_RECORD_RECORD_H
@@ -28,7 +31,11 @@ enum record_schema {
 	RECORD_MCP_CALL = 3, /* probity.v1.McpCall */
 	RECORD_DENIAL = 4,   /* probity.v1.Denial */
 };
-enum record_alg { RECORD_ED25519 = 1 /* 2 is kept for ML-DSA-44 */ };
+enum record_alg {
+	RECORD_ED25519 = 1,    /* 2 is kept for ML-DSA-44 */
+	RECORD_CHECKPOINT = 3, /* no signature of its own: the MAC, and the next signed record or
+				* checkpoint, whose tree it is in */
+};
 
 /*
  * Offsets: context 0[24], chain 24[16], epoch 40 u32, alg 44 u8, reserved 45[3] zero, seq 48 u64,
@@ -44,20 +51,25 @@ struct record {
 		id; /* the worker's id, strictly increasing over the records where it is not 0: lets
 		       * a restarted recorder refuse what it has. 0: made by the recorder itself
 		       * (START, STOP, LOSS, REPAIR), so no id of the worker is ever taken by it */
-	uint64_t wall_ns, boot_ns;
+	uint64_t wall_ns, boot_ns; /* of sealing */
 	uint8_t boot_id[16];
 	uint32_t schema, payload_len;
 	uint8_t key_id[8];	       /* first 8 bytes of SHA-256(public key) */
 	uint8_t prev[RECORD_HASH_LEN]; /* leaf hash of seq-1; zero for seq 0 */
-	const uint8_t *payload;
+	const uint8_t *payload;	       /* NULL: erased */
 };
 
 /* out must hold RECORD_HEADER_LEN + payload_len. Returns the length, or 0 if payload_len is over
  * RECORD_PAYLOAD_MAX or cap too small. Computes payload_sha256 itself. */
 size_t record_encode(const struct record *r, uint8_t *out, size_t cap);
 /* Points into p. 0; -EBADMSG with *ret_why (static text) naming the first field that is wrong:
- * context, length, reserved bytes, algorithm, payload hash. */
+ * context, length, reserved bytes, algorithm, payload hash. A record of RECORD_HEADER_LEN bytes whose
+ * payload_len is not 0 is one whose payload was erased. */
 int record_decode(const uint8_t *p, size_t n, struct record *ret, const char **ret_why);
-void record_leaf(const uint8_t *p, size_t n, uint8_t ret[static RECORD_HASH_LEN]);
+void record_leaf(const uint8_t *p, uint8_t ret[static RECORD_HASH_LEN]);
+/* Its header alone, of a payload that was not empty. */
+bool record_erased(const uint8_t *record, size_t n);
+/* The algorithm byte of a header. */
+uint8_t record_alg(const uint8_t header[static RECORD_HEADER_LEN]);
 
 #endif

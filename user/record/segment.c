@@ -13,8 +13,8 @@
 
 #include "base/reader.h"
 
-#define BODY_MIN (RECORD_HEADER_LEN + RECORD_SIG_LEN)
-#define BODY_MAX (RECORD_HEADER_LEN + RECORD_PAYLOAD_MAX + RECORD_SIG_LEN)
+#define BODY_MIN (RECORD_HEADER_LEN + MAC_LEN)
+#define BODY_MAX (RECORD_HEADER_LEN + RECORD_PAYLOAD_MAX + RECORD_SEAL_MAX)
 
 static long bad(const char **ret_why, const char *why)
 {
@@ -27,16 +27,21 @@ long frame_parse(const uint8_t *p, size_t n, struct frame *ret, const char **ret
 	struct reader in = reader_of(p, n);
 	uint32_t magic, len, crc;
 	const uint8_t *body;
+	size_t seal;
+	bool own;
 
 	/* A wrong beginning is known before the head is whole. */
 	for (size_t i = 0; i < 4 && i < n; i++)
-		if (p[i] != (uint8_t)(SEGMENT_MAGIC >> (24 - 8 * i)))
+		if (p[i] != (uint8_t)(SEGMENT_MAGIC >> (24 - 8 * i)) &&
+		    p[i] != (uint8_t)(SEGMENT_ERASED_MAGIC >> (24 - 8 * i)))
 			return bad(ret_why, "frame magic");
 	magic = reader_u32(&in);
 	len = reader_u32(&in);
 	if (in.bad)
 		return FRAME_MORE;
-	if (magic != SEGMENT_MAGIC || len < BODY_MIN || len > BODY_MAX)
+	if (magic != SEGMENT_MAGIC && magic != SEGMENT_ERASED_MAGIC)
+		return bad(ret_why, "frame magic");
+	if (len < BODY_MIN || len > BODY_MAX)
 		return bad(ret_why, "frame length");
 	crc = reader_u32(&in);
 	body = reader_take(&in, len);
@@ -44,20 +49,27 @@ long frame_parse(const uint8_t *p, size_t n, struct frame *ret, const char **ret
 		return FRAME_MORE;
 	if (crc32c(0, body, len) != crc)
 		return bad(ret_why, "crc");
+	own = record_alg(body) != RECORD_CHECKPOINT;
+	seal = MAC_LEN + (own ? RECORD_SIG_LEN : 0);
+	if (len < RECORD_HEADER_LEN + seal ||
+	    (magic == SEGMENT_ERASED_MAGIC && len != RECORD_HEADER_LEN + seal))
+		return bad(ret_why, "frame length");
 	*ret = (struct frame){
 		.record = body,
-		.sig = body + len - RECORD_SIG_LEN,
-		.record_len = len - RECORD_SIG_LEN,
+		.mac = body + len - seal,
+		.sig = own ? body + len - RECORD_SIG_LEN : NULL,
+		.record_len = len - seal,
+		.len = SEGMENT_FRAME_LEN + len,
 	};
-	return SEGMENT_FRAME_LEN + (long)len;
+	return ret->len;
 }
 
-void frame_head(const uint8_t *record, size_t n, const uint8_t sig[static RECORD_SIG_LEN],
+void frame_head(const uint8_t *record, size_t n, size_t seal_n,
 		uint8_t out[static SEGMENT_FRAME_LEN])
 {
-	put_be(out, 4, SEGMENT_MAGIC);
-	put_be(out + 4, 4, n + RECORD_SIG_LEN);
-	put_be(out + 8, 4, crc32c(crc32c(0, record, n), sig, RECORD_SIG_LEN));
+	put_be(out, 4, record_erased(record, n) ? SEGMENT_ERASED_MAGIC : SEGMENT_MAGIC);
+	put_be(out + 4, 4, n + seal_n);
+	put_be(out + 8, 4, crc32c(0, record, n + seal_n));
 }
 
 static const uint8_t head_context[24] = "probity/head/v1";

@@ -17,7 +17,7 @@
 
 #include "base/cleanup.h"
 
-#define FRAME_MAX (SEGMENT_FRAME_LEN + RECORD_HEADER_LEN + RECORD_PAYLOAD_MAX + RECORD_SIG_LEN)
+#define FRAME_MAX (SEGMENT_FRAME_LEN + RECORD_HEADER_LEN + RECORD_PAYLOAD_MAX + RECORD_SEAL_MAX)
 _Static_assert(SEGMENT_WINDOW > 2 * FRAME_MAX, "a frame fits behind another");
 
 DEFINE_CLEANUP(DIR, closedir)
@@ -167,8 +167,8 @@ enum segment_answer segment_next(struct segment_reader *r)
 
 void segment_resync(struct segment_reader *r)
 {
-	static const uint8_t magic[4] = {SEGMENT_MAGIC >> 24, SEGMENT_MAGIC >> 16 & 0xff,
-					 SEGMENT_MAGIC >> 8 & 0xff, SEGMENT_MAGIC & 0xff};
+	/* What both kinds of frame begin with. */
+	static const uint8_t magic[2] = {SEGMENT_MAGIC >> 24, SEGMENT_MAGIC >> 16 & 0xff};
 	uint64_t from = r->offset + 1;
 	size_t at = 0;
 
