@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The keys of a chain's epochs on disk: made, handed over, forgotten. In DIR (mode 0700):
+ *   host.key   signs the epoch that is open        host.key.pub  its public half
+ *   chain.pub  of the chain's first epoch: what an auditor trusts
+ *   next.key   of the next epoch, from before its SEAL is sealed until the old one is forgotten
+ *   mac.key, mac.next  K_e likewise                mac.seed      K_0, until somebody has taken it
+ */
+#ifndef PROBITY_AGENT_EPOCHS_H
+#define PROBITY_AGENT_EPOCHS_H
+
+#include "record/keys.h"
+#include "record/mac.h"
+
+struct epochs;
+/* Makes what is not there. err: one line that names the file. 0 or -errno. */
+int epochs_open(const char *dir, struct epochs **ret, char *err, size_t err_len);
+void epochs_free(struct epochs *e);
+
+/* Where the chain's last record is, after recovery. Finishes a handover that was cut off. 0; -ENOKEY:
+ * the keys at hand are not this chain's. */
+struct epochs_at {
+	uint32_t epoch;
+	uint8_t key_id[8]; /* of the last record */
+	bool sealed;	   /* it is its epoch's SEAL, which names: */
+	uint8_t next_public[RECORD_PUBKEY_LEN];
+};
+int epochs_resume(struct epochs *e, const struct epochs_at *at, char *err, size_t err_len);
+/* A new chain: new keys and a new seed; epoch 0. */
+int epochs_begin(struct epochs *e, char *err, size_t err_len);
+
+uint32_t epochs_now(const struct epochs *e);
+struct signer *epochs_signer(const struct epochs *e);
+const struct mac_key *epochs_mac(const struct epochs *e);
+
+/* Makes the next keys, durable; the SEAL names the public one. May be called again. */
+int epochs_prepare(struct epochs *e, uint8_t ret_public[static RECORD_PUBKEY_LEN]);
+/* The SEAL is durable: from now on the next keys, and the old are overwritten. On failure the new keys
+ * are in use all the same, and the next call of epochs_resume forgets the old. */
+int epochs_rotate(struct epochs *e);
+
+/* K_0 for the collector. False: taken already. */
+bool epochs_seed(const struct epochs *e, uint8_t ret[static MAC_LEN]);
+int epochs_seed_taken(struct epochs *e);
+
+#endif
