@@ -107,9 +107,9 @@ static void one(uint64_t id)
 	f.completeness = "complete";
 	pack_decide(w.pack, &f, &d);
 	n = compose_call(&w, &c, &watch, &it, &s, &d, &v, payload, sizeof(payload));
-	if (spool_seal(spool, RECORD_AI_CALL, id, 1, payload, n, false) == -ENOBUFS) {
+	if (spool_seal(spool, RECORD_AI_CALL, id, payload, n, false) == -ENOBUFS) {
 		if (spool_commit(spool) ||
-		    spool_seal(spool, RECORD_AI_CALL, id, 1, payload, n, false)) {
+		    spool_seal(spool, RECORD_AI_CALL, id, payload, n, false)) {
 			fprintf(stderr, "the spool does not take records\n");
 			exit(1);
 		}

@@ -272,12 +272,24 @@ static int files_over(struct epochs *e)
 	return a ? a : b ? b : c;
 }
 
-int epochs_rotate(struct epochs *e)
+void epochs_switch(struct epochs *e)
 {
 	mac_ratchet(&e->mac);
 	signer_free(e->signer);
 	e->signer = TAKE_PTR(e->next);
+}
+
+int epochs_forget(struct epochs *e)
+{
 	return files_over(e);
+}
+
+int epochs_chain_public(const struct epochs *e, uint8_t ret[static RECORD_PUBKEY_LEN])
+{
+	char path[4096], err[256];
+
+	name_of(e, "chain.pub", path);
+	return public_read(path, ret, err, sizeof(err));
 }
 
 static bool is_key(const struct signer *s, const uint8_t id[static 8])

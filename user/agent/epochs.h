@@ -35,9 +35,13 @@ const struct mac_key *epochs_mac(const struct epochs *e);
 
 /* Makes the next keys, durable; the SEAL names the public one. May be called again. */
 int epochs_prepare(struct epochs *e, uint8_t ret_public[static RECORD_PUBKEY_LEN]);
-/* The SEAL is durable: from now on the next keys, and the old are overwritten. On failure the new keys
- * are in use all the same, and the next call of epochs_resume forgets the old. */
-int epochs_rotate(struct epochs *e);
+/* The SEAL is sealed: from now on the next keys, in memory. */
+void epochs_switch(struct epochs *e);
+/* The SEAL is durable: the old keys are overwritten. What fails here epochs_resume does. */
+int epochs_forget(struct epochs *e);
+
+/* Of the chain's first epoch: 0, -errno. */
+int epochs_chain_public(const struct epochs *e, uint8_t ret[static RECORD_PUBKEY_LEN]);
 
 /* K_0 for the collector. False: taken already. */
 bool epochs_seed(const struct epochs *e, uint8_t ret[static MAC_LEN]);

@@ -206,7 +206,7 @@ static bool same_history(struct forward *f, const Probity__V1__Ack *a)
 		return true;
 	if (frame_parse(f->frames, n, &fr, &why) <= 0)
 		return true;
-	record_leaf(fr.record, fr.record_len, leaf);
+	record_leaf(fr.record, leaf);
 	return !memcmp(leaf, a->last_leaf.data, sizeof(leaf));
 }
 

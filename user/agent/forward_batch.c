@@ -24,7 +24,9 @@ static size_t sealed_records(struct forward *f, size_t n)
 			break;
 		probity__v1__sealed_record__init(&f->rec[k]);
 		f->rec[k].record = (ProtobufCBinaryData){fr.record_len, (uint8_t *)fr.record};
-		f->rec[k].signature = (ProtobufCBinaryData){RECORD_SIG_LEN, (uint8_t *)fr.sig};
+		f->rec[k].signature =
+			(ProtobufCBinaryData){fr.sig ? RECORD_SIG_LEN : 0, (uint8_t *)fr.sig};
+		f->rec[k].mac = (ProtobufCBinaryData){MAC_LEN, (uint8_t *)fr.mac};
 		f->recs[k] = &f->rec[k];
 		k++;
 		p += used;
@@ -91,7 +93,8 @@ static bool proof(struct forward *f, uint64_t kept, Probity__V1__SealedRecord *r
 		return false;
 	probity__v1__sealed_record__init(ret);
 	ret->record = (ProtobufCBinaryData){fr.record_len, (uint8_t *)fr.record};
-	ret->signature = (ProtobufCBinaryData){RECORD_SIG_LEN, (uint8_t *)fr.sig};
+	ret->signature = (ProtobufCBinaryData){fr.sig ? RECORD_SIG_LEN : 0, (uint8_t *)fr.sig};
+	ret->mac = (ProtobufCBinaryData){MAC_LEN, (uint8_t *)fr.mac};
 	return true;
 }
 

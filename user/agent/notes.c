@@ -13,13 +13,13 @@
 
 static size_t pack(const Probity__V1__Control *c, uint8_t *out)
 {
-	return probity__v1__control__get_packed_size(c) <= NOTE_MAX
+	return probity__v1__control__get_packed_size(c) <= NOTE_BYTES_MAX
 		       ? probity__v1__control__pack(c, out)
 		       : 0;
 }
 
 size_t note_start(const struct recorder_config *cfg, const uint8_t *public, const uint8_t *nonce,
-		  size_t nonce_len, uint8_t *out)
+		  size_t nonce_len, uint64_t epoch_ns, int64_t clock_step_ns, uint8_t *out)
 {
 	Probity__V1__Control c = PROBITY__V1__CONTROL__INIT;
 
@@ -30,6 +30,34 @@ size_t note_start(const struct recorder_config *cfg, const uint8_t *public, cons
 	c.agent_version = (char *)cfg->agent_version;
 	c.kernel = (char *)cfg->kernel;
 	c.config_sha256 = (char *)cfg->config_sha256;
+	c.epoch_ns = epoch_ns;
+	c.clock_step_ns = clock_step_ns;
+	return pack(&c, out);
+}
+
+size_t note_seal(const struct note_seal *n, uint8_t *out)
+{
+	Probity__V1__Control c = PROBITY__V1__CONTROL__INIT;
+
+	c.kind = KIND(SEAL);
+	c.reason = (char *)n->reason;
+	c.epoch = n->epoch;
+	c.epoch_first_seq = n->first_seq;
+	c.tree_size = n->tree_size;
+	c.tree_root = (ProtobufCBinaryData){TREE_HASH_LEN, (uint8_t *)n->root.b};
+	c.next_public_key = (ProtobufCBinaryData){RECORD_PUBKEY_LEN, (uint8_t *)n->next_public};
+	c.late = n->late;
+	c.epoch_ns = n->epoch_ns;
+	return pack(&c, out);
+}
+
+size_t note_clock_step(int64_t step_ns, uint8_t *out)
+{
+	Probity__V1__Control c = PROBITY__V1__CONTROL__INIT;
+
+	c.kind = KIND(CLOCK_STEP);
+	c.reason = "wall time moved against the time since boot";
+	c.clock_step_ns = step_ns;
 	return pack(&c, out);
 }
 

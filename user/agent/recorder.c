@@ -32,6 +32,7 @@
 #include "recorder_int.h"
 
 #define STATUS_MS 1000
+#define CHECKPOINT_MS 10000
 #define FLUSH_MS 2000	    /* at the end, for the collector to take what is left */
 #define WORKER_END_MS 5000  /* for a worker to hand over, when the keeper is gone */
 #define READ_MAX 512	    /* messages of one turn of the loop */
@@ -180,18 +181,34 @@ static void read_signals(struct recorder *r)
 		r->stop = true;
 }
 
+static uint64_t wall_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return t.tv_sec * 1000000000ull + t.tv_nsec;
+}
+
 /* --- the run ---------------------------------------------------------------------------------- */
 
 static int begin(struct recorder *r)
 {
 	const struct spool_state *s = spool_state(r->spool);
-	uint8_t note[NOTE_MAX], nonce[16];
+	uint8_t note[NOTE_BYTES_MAX], nonce[16];
+	int64_t moved;
+	bool open;
 	int e;
 
 	if (RAND_bytes(nonce, sizeof(nonce)) != 1)
 		return -EIO;
+	/* Wall time may have moved while nobody looked; of another boot only that it went back tells. */
+	moved = recorder_clock_moved(r);
+	if (!s->boot_ns && s->last_wall_ns > wall_ns())
+		moved = (int64_t)(wall_ns() - s->last_wall_ns);
+	open = s->epoch_first < s->next_seq;
 	e = recorder_note(r, note,
-			  note_start(r->cfg, signer_public(r->signer), nonce, sizeof(nonce), note));
+			  note_start(r->cfg, signer_public(epochs_signer(r->epochs)), nonce,
+				     sizeof(nonce), r->epoch_ns, moved, note));
 	for (size_t i = 0; i < s->repairs_count && !e; i++) {
 		const struct spool_repair *p = &s->repairs[i];
 
@@ -202,12 +219,25 @@ static int begin(struct recorder *r)
 						    p->lost_last - p->lost_first + 1, p->lost_first,
 						    p->lost_last, note));
 	}
+	/* The run before ended without its SEAL: nothing but what tells of that is in its epoch. */
+	if (!e && open)
+		e = spool_end_epoch(r->spool, "the run before ended without a seal", true);
 	if (e)
 		return e;
 	r->last_id = s->last_id;
 	r->hello_wait = r->hello_owed = true;
 	recorder_commit(r);
 	return 0;
+}
+
+static void recorder_checkpoint(struct recorder *r)
+{
+	int e = r->stalled ? 0 : spool_checkpoint(r->spool);
+
+	if (e && e != -EAGAIN)
+		log_warn("spool %s/spool: checkpoint: %s; tried again", r->cfg->state_dir,
+			 strerror(-e));
+	r->checkpoint_ms = recorder_now_ms();
 }
 
 /* Without a keeper nobody told the worker to end first: it does so now, and what it still has comes. */
@@ -225,7 +255,7 @@ static void await_worker(struct recorder *r)
 
 static void end(struct recorder *r)
 {
-	uint8_t note[NOTE_MAX];
+	uint8_t note[NOTE_BYTES_MAX];
 	uint64_t until;
 	int wait;
 
@@ -245,7 +275,10 @@ static void end(struct recorder *r)
 		log_err("spool %s/spool: %llu records could not be written before the end",
 			r->cfg->state_dir,
 			(unsigned long long)(spool_state(r->spool)->pending + r->queue.count));
+	else if (spool_end_epoch(r->spool, "stop", false))
+		log_err("spool %s/spool: the epoch could not be sealed", r->cfg->state_dir);
 	recorder_commit(r);
+	recorder_checkpoint(r);
 	until = recorder_now_ms() + FLUSH_MS;
 	do {
 		wait = forward_step(r->forward, recorder_now_ms());
@@ -283,6 +316,10 @@ static void each_second(struct recorder *r, uint64_t now_ms)
 	r->status_ms = now_ms;
 	if (!r->reserve && !r->stalled)
 		r->reserve = spool_reserve(r->spool, true) == 0;
+	if (!r->stalled && !recorder_step(r) && spool_state(r->spool)->pending)
+		recorder_commit(r);
+	if (now_ms >= r->checkpoint_ms + CHECKPOINT_MS)
+		recorder_checkpoint(r);
 	recorder_tell(r);
 	recorder_status(r);
 }

@@ -22,8 +22,10 @@ struct recorder_config {
 	uint16_t collector_port;
 	const char *ca_file, *cert_file, *key_file; /* of the mTLS client, PEM */
 	uint64_t spool_max_bytes;
-	uint32_t segment_bytes, sync_ms, sync_records;
-	const char *user; /* to drop to; "" = probity if it exists, else nobody */
+	uint32_t segment_bytes, sync_ms, sync_records, epoch_s;
+	bool sign_checkpoints; /* only control records and checkpoints are signed, the rest by MAC */
+	const char *org;       /* of checkpoint origins; "": probity */
+	const char *user;      /* to drop to; "" = probity if it exists, else nobody */
 	const char *host, *agent_version, *kernel, *config_sha256; /* for START */
 	bool no_seccomp;					   /* only for sanitizer builds */
 };

@@ -3,6 +3,7 @@
 #ifndef PROBITY_AGENT_RECORDER_INT_H
 #define PROBITY_AGENT_RECORDER_INT_H
 
+#include "epochs.h"
 #include "forward.h"
 #include "notes.h"
 #include "pending.h"
@@ -14,7 +15,8 @@ struct recorder {
 	const struct recorder_config *cfg;
 	uint64_t spool_max;
 	uint32_t sync_ms, sync_records;
-	struct signer *signer;
+	struct epochs *epochs;
+	char origin[ORIGIN_MAX]; /* "<org>/<host>" */
 	struct spool *spool;
 	struct forward *forward;
 	int worker, keeper, signals; /* worker: -1 when its socket has ended */
@@ -34,7 +36,7 @@ struct recorder {
 	uint64_t acked_id; /* last told to the worker */
 	bool ack_owed, sync_owed;
 	struct role_sync sync; /* the answer that is owed */
-	uint64_t first_pending_ms, status_ms;
+	uint64_t first_pending_ms, status_ms, checkpoint_ms, epoch_ns;
 
 	uint64_t records, duplicates, refused, lost_spool, lost_memory;
 	bool stop, keeper_gone;
@@ -49,6 +51,8 @@ void recorder_close(struct recorder *r);
 
 /* recorder_seal.c */
 int recorder_note(struct recorder *r, const uint8_t *payload, size_t n); /* seal a control record */
+int recorder_step(struct recorder *r);			/* SEAL and CLOCK_STEP, when they are due */
+int64_t recorder_clock_moved(const struct recorder *r); /* since the last record of this boot, ns */
 void recorder_accept(struct recorder *r, const struct role_record *head, const uint8_t *payload);
 void recorder_commit(struct recorder *r); /* and tell the worker; on failure the stall begins */
 void recorder_retry(struct recorder *r, uint64_t now_ms); /* while stalled */

@@ -24,24 +24,63 @@
 #include "base/log.h"
 
 #define RETRY_MS 1000
-#define SLACK (64 * 1024) /* of the spool's bound, for the records that say what was removed */
+#define LATE_NS 60000000000ull /* beyond its time, a SEAL says that it is late */
+#define SLACK (64 * 1024)      /* of the spool's bound, for the records that say what was removed */
 
-static uint64_t boot_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_BOOTTIME, &t);
-	return t.tv_sec * 1000000000ull + t.tv_nsec;
-}
+#define CLOCK_MOVED_NS 500000000ll /* half of what a verifier allows between two records */
 
 int recorder_note(struct recorder *r, const uint8_t *payload, size_t n)
 {
-	int e = n ? spool_seal(r->spool, RECORD_CONTROL, 0, boot_ns(), payload, n, true)
-		  : -EMSGSIZE;
+	int e = n ? spool_seal(r->spool, RECORD_CONTROL, 0, payload, n, true) : -EMSGSIZE;
 
 	if (!e)
 		r->records++;
 	return e;
+}
+
+/* --- before each record: is it still this epoch, and does wall time go with boot time? ------------- */
+
+int64_t recorder_clock_moved(const struct recorder *r)
+{
+	const struct spool_state *s = spool_state(r->spool);
+	struct timespec wall, boot;
+	int64_t now;
+
+	if (!s->boot_ns)
+		return 0;
+	clock_gettime(CLOCK_BOOTTIME, &boot);
+	clock_gettime(CLOCK_REALTIME, &wall);
+	now = (wall.tv_sec - boot.tv_sec) * 1000000000ll + (wall.tv_nsec - boot.tv_nsec);
+	now -= (int64_t)(s->wall_ns - s->boot_ns);
+	return now > CLOCK_MOVED_NS || now < -CLOCK_MOVED_NS ? now : 0;
+}
+
+/* 0, or -errno: no record can be sealed now. */
+int recorder_step(struct recorder *r)
+{
+	int64_t moved = recorder_clock_moved(r);
+	uint8_t note[NOTE_BYTES_MAX];
+	uint64_t late;
+	int e = 0;
+
+	if (moved)
+		e = recorder_note(r, note, note_clock_step(moved, note));
+	if (e || !spool_epoch_due(r->spool, &late))
+		return e;
+	e = spool_end_epoch(r->spool,
+			    late > LATE_NS ? "late: no record could be sealed in time" : "time",
+			    late > LATE_NS);
+	/* The one before is not durable yet: the disk is away, and nothing is sealed meanwhile. */
+	if (!e)
+		r->records++;
+	return e == -EBUSY ? 0 : e;
+}
+
+static int seal_record(struct recorder *r, const struct role_record *head, const uint8_t *payload)
+{
+	int e = recorder_step(r);
+
+	return e ? e : spool_seal(r->spool, head->schema, head->id, payload, head->len, false);
 }
 
 /* --- the disk does not take it ---------------------------------------------------------------- */
@@ -72,7 +111,7 @@ static int commit_or_free(struct recorder *r)
 
 static int seal_lost(struct recorder *r)
 {
-	uint8_t note[NOTE_MAX];
+	uint8_t note[NOTE_BYTES_MAX];
 	int e;
 
 	if (!r->lost_unsealed)
@@ -92,8 +131,7 @@ static int drain(struct recorder *r)
 {
 	while (r->queue.first) {
 		const struct pending_record *p = r->queue.first;
-		int e = spool_seal(r->spool, p->head.schema, p->head.id, p->head.boot_ns,
-				   p->payload, p->head.len, false);
+		int e = seal_record(r, &p->head, p->payload);
 
 		if (e == -ENOBUFS) {
 			e = commit_or_free(r);
@@ -145,7 +183,7 @@ static int remove_declared(struct recorder *r, uint64_t end, uint64_t acked_end)
 	const struct spool_state *s = spool_state(r->spool);
 	uint64_t first = s->first_seq > acked_end ? s->first_seq : acked_end, seq = s->next_seq;
 	uint64_t count = end - first + spool_declared(r->spool, first, end);
-	uint8_t note[NOTE_MAX];
+	uint8_t note[NOTE_BYTES_MAX];
 	int e;
 
 	e = recorder_note(r, note,
@@ -187,7 +225,7 @@ int recorder_declare(void *ctx, uint64_t first, uint64_t last, uint64_t confirme
 	struct recorder *r = ctx;
 	const struct spool_state *s = spool_state(r->spool);
 	uint64_t seq = s->next_seq;
-	uint8_t note[NOTE_MAX];
+	uint8_t note[NOTE_BYTES_MAX];
 	char reason[160];
 	int e;
 
@@ -238,12 +276,11 @@ void recorder_accept(struct recorder *r, const struct role_record *head, const u
 		enqueue(r, head, payload);
 		return;
 	}
-	e = spool_seal(r->spool, head->schema, head->id, head->boot_ns, payload, head->len, false);
+	e = seal_record(r, head, payload);
 	if (e == -ENOBUFS) {
 		recorder_commit(r);
 		if (!r->stalled)
-			e = spool_seal(r->spool, head->schema, head->id, head->boot_ns, payload,
-				       head->len, false);
+			e = seal_record(r, head, payload);
 	}
 	if (e) {
 		if (!r->stalled)

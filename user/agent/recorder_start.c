@@ -109,7 +109,7 @@ static int tls_client(struct recorder *r, char *err, size_t err_len)
 			.cert = {text[1], n[1]},
 			.key = {text[2], n[2]},
 			.host_name = c->host,
-			.public = signer_public(r->signer),
+			.epochs = r->epochs,
 			.spool = r->spool,
 			.declare = recorder_declare,
 			.ctx = r,
@@ -123,11 +123,24 @@ static int tls_client(struct recorder *r, char *err, size_t err_len)
 	return e;
 }
 
+static int origin(struct recorder *r)
+{
+	const char *org = r->cfg->org && *r->cfg->org ? r->cfg->org : "probity";
+	uint8_t chain[16] = {0};
+	char *slash;
+	int e = checkpoint_origin(org, r->cfg->host, chain, r->origin);
+
+	slash = e ? NULL : strrchr(r->origin, '/');
+	if (slash)
+		*slash = '\0'; /* the spool adds its own chain */
+	return e;
+}
+
 static int key_and_spool(struct recorder *r, char *err, size_t err_len)
 {
 	const struct recorder_config *c = r->cfg;
 	uint32_t segment = c->segment_bytes ? c->segment_bytes : RECORDER_SEGMENT;
-	char keys[4000], key[4096], spool[4000];
+	char keys[4000], spool[4000];
 	struct spool_config s = {.dir = spool};
 	int e;
 
@@ -135,17 +148,20 @@ static int key_and_spool(struct recorder *r, char *err, size_t err_len)
 		snprintf(err, err_len, "state directory: name too long");
 		return -ENAMETOOLONG;
 	}
-	snprintf(key, sizeof(key), "%s/host.key", keys);
 	snprintf(spool, sizeof(spool), "%s/spool", c->state_dir);
-	e = fs_mkdirs(keys, 0700);
+	r->epoch_ns = (c->epoch_s ? c->epoch_s : SPOOL_EPOCH_NS / 1000000000) * 1000000000ull;
+	e = origin(r);
 	if (e) {
-		snprintf(err, err_len, "%.400s: %s", keys, strerror(-e));
+		snprintf(err, err_len, "host or organization: no name for a checkpoint");
 		return e;
 	}
-	e = signer_open(key, true, &r->signer, err, err_len);
+	e = epochs_open(keys, &r->epochs, err, err_len);
 	if (e)
 		return e;
-	s.signer = r->signer;
+	s.epochs = r->epochs;
+	s.origin = r->origin;
+	s.epoch_ns = r->epoch_ns;
+	s.by_checkpoint = c->sign_checkpoints;
 	s.segment_bytes =
 		segment < r->spool_max / SEGMENTS_MIN ? segment : r->spool_max / SEGMENTS_MIN;
 	return spool_open(&s, &r->spool, err, err_len);
@@ -214,7 +230,7 @@ void recorder_close(struct recorder *r)
 {
 	forward_free(r->forward);
 	spool_free(r->spool);
-	signer_free(r->signer);
+	epochs_free(r->epochs);
 	pending_clear(&r->held);
 	pending_clear(&r->queue);
 	if (r->signals >= 0)

@@ -50,7 +50,7 @@ void recorder_status(struct recorder *r)
 	json_t *j;
 	char *text;
 
-	key_id(signer_public(r->signer), id);
+	key_id(signer_public(epochs_signer(r->epochs)), id);
 	hex(id, sizeof(id), key);
 	hex(s->chain, sizeof(s->chain), chain);
 	j = json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:b, s:I, s:o, s:o, s:{s:I, s:I}, "

@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <openssl/rand.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -98,7 +99,11 @@ int spool_open(const struct spool_config *c, struct spool **ret, char *err, size
 		return -ENOMEM;
 	s->dir = s->lock = s->head = s->fd = -1;
 	snprintf(s->path, sizeof(s->path), "%s", c->dir);
-	s->signer = c->signer;
+	s->epochs = c->epochs;
+	s->epoch_ns = c->epoch_ns ? c->epoch_ns : SPOOL_EPOCH_NS;
+	s->by_checkpoint = c->by_checkpoint;
+	s->salts_used = sizeof(s->salts);
+	snprintf(s->origin, sizeof(s->origin), "%s", c->origin ?: "");
 	s->segment_bytes = c->segment_bytes;
 	s->io = (struct spool_io){pwrite, fdatasync};
 	if (c->io && c->io->pwrite)
@@ -109,7 +114,6 @@ int spool_open(const struct spool_config *c, struct spool **ret, char *err, size
 	s->in = malloc(sizeof(*s->in));
 	if (!s->buf || !s->in)
 		return -ENOMEM;
-	key_id(signer_public(s->signer), s->key_id);
 	r = prepare(s, c, err, err_len);
 	if (!r)
 		r = spool_recover(s, err, err_len);
@@ -131,6 +135,9 @@ void spool_free(struct spool *s)
 	free(s->buf);
 	free(s->in);
 	free(s->segs);
+	free(s->seals);
+	free(s->leaves);
+	tiles_free(s->tiles);
 	free(s);
 }
 
@@ -156,43 +163,106 @@ int spool_segment_add(struct spool *s, uint64_t first, uint64_t next, uint64_t b
 	return 0;
 }
 
-int spool_seal(struct spool *s, uint32_t schema, uint64_t id, uint64_t boot_ns, const void *payload,
-	       size_t n, bool urgent)
+/* Sixteen random bytes as a protobuf field 1000 of any message. */
+#define SALT_LEN 19
+static int salt(struct spool *s, uint8_t *out)
+{
+	static const uint8_t tag[3] = {0xc2, 0x3e, 16};
+
+	if (s->salts_used + 16 > sizeof(s->salts)) {
+		if (RAND_bytes(s->salts, sizeof(s->salts)) != 1)
+			return -EIO;
+		s->salts_used = 0;
+	}
+	memcpy(out, tag, sizeof(tag));
+	memcpy(out + sizeof(tag), s->salts + s->salts_used, 16);
+	s->salts_used += 16;
+	return 0;
+}
+
+static int leaf_room(struct spool *s)
+{
+	size_t cap = s->leaves_cap ? 2 * s->leaves_cap : 256;
+	struct tree_hash *more;
+
+	if (s->leaves_n < s->leaves_cap)
+		return 0;
+	more = realloc(s->leaves, cap * sizeof(*more));
+	if (!more)
+		return -ENOMEM;
+	s->leaves = more;
+	s->leaves_cap = cap;
+	return 0;
+}
+
+/* The record at `record`, whose payload lies there already, and what seals it behind it. Length of both, 0
+ * when the key does not sign. */
+static size_t seal(struct spool *s, struct record *r, uint8_t *record)
+{
+	size_t len = RECORD_HEADER_LEN + r->payload_len;
+	struct signer *key = epochs_signer(s->epochs);
+	struct tree_hash leaf;
+
+	r->epoch = epochs_now(s->epochs);
+	memcpy(r->chain, s->st.chain, sizeof(r->chain));
+	memcpy(r->boot_id, s->boot_id, sizeof(r->boot_id));
+	memcpy(r->prev, s->prev, sizeof(r->prev));
+	key_id(signer_public(key), r->key_id);
+	if (record_encode(r, record, len) != len)
+		return 0;
+	record_leaf(record, leaf.b);
+	mac_of(epochs_mac(s->epochs), &leaf, record + len);
+	if (r->alg != RECORD_CHECKPOINT &&
+	    signer_sign(key, record, RECORD_HEADER_LEN, record + len + MAC_LEN))
+		return 0;
+	memcpy(s->prev, leaf.b, sizeof(s->prev));
+	s->leaves[s->leaves_n++] = leaf;
+	tree_add(&s->tree, &leaf);
+	return MAC_LEN + (r->alg == RECORD_CHECKPOINT ? 0 : RECORD_SIG_LEN);
+}
+
+int spool_seal(struct spool *s, uint32_t schema, uint64_t id, const void *payload, size_t n,
+	       bool urgent)
 {
 	uint8_t *frame = s->buf + s->buf_len, *record = frame + SEGMENT_FRAME_LEN;
-	size_t len = RECORD_HEADER_LEN + n, all = SEGMENT_FRAME_LEN + len + RECORD_SIG_LEN;
 	struct record r = {
-		.alg = RECORD_ED25519,
+		/* Control records say who holds the chain: they are always signed themselves. */
+		.alg = s->by_checkpoint && schema != RECORD_CONTROL ? RECORD_CHECKPOINT
+								    : RECORD_ED25519,
 		.seq = s->st.next_seq,
 		.id = id,
 		.wall_ns = now_ns(CLOCK_REALTIME),
-		.boot_ns = boot_ns,
+		.boot_ns = now_ns(CLOCK_BOOTTIME),
 		.schema = schema,
-		.payload_len = n,
-		.payload = payload,
+		.payload_len = SALT_LEN + n,
+		.payload = record + RECORD_HEADER_LEN,
 	};
+	size_t all = SEGMENT_FRAME_LEN + RECORD_HEADER_LEN + SALT_LEN + n, sealed;
 
-	if (n > RECORD_PAYLOAD_MAX)
+	if (n > RECORD_PAYLOAD_MAX - SALT_LEN)
 		return -EMSGSIZE;
 	if (id && id <= s->st.last_id)
 		return -EALREADY;
-	if (s->buf_len + all > (urgent ? BUFFER : SPOOL_BUFFER))
+	if (s->buf_len + all + RECORD_SEAL_MAX > (urgent ? BUFFER : SPOOL_BUFFER))
 		return -ENOBUFS;
-	memcpy(r.chain, s->st.chain, sizeof(r.chain));
-	memcpy(r.boot_id, s->boot_id, sizeof(r.boot_id));
-	memcpy(r.key_id, s->key_id, sizeof(r.key_id));
-	memcpy(r.prev, s->prev, sizeof(r.prev));
-	if (record_encode(&r, record, len) != len)
-		return -EMSGSIZE;
-	if (signer_sign(s->signer, record, len, record + len))
+	if (leaf_room(s))
+		return -ENOMEM;
+	if (salt(s, record + RECORD_HEADER_LEN))
 		return -EIO;
-	frame_head(record, len, record + len, frame);
-	record_leaf(record, len, s->prev);
+	if (n)
+		memcpy(record + RECORD_HEADER_LEN + SALT_LEN, payload, n);
+	sealed = seal(s, &r, record);
+	if (!sealed)
+		return -EIO;
+	frame_head(record, RECORD_HEADER_LEN + r.payload_len, sealed, frame);
+	all += sealed;
 	if (!s->st.pending++)
 		s->buf_first = r.seq;
 	s->buf_len += all;
 	s->st.pending_bytes = s->buf_len;
 	s->st.next_seq++;
+	s->st.wall_ns = r.wall_ns;
+	s->st.boot_ns = r.boot_ns;
 	if (id)
 		s->st.last_id = id;
 	return 0;
@@ -273,8 +343,8 @@ int spool_head_write(struct spool *s)
 
 	memcpy(h.chain, s->st.chain, sizeof(h.chain));
 	memcpy(h.leaf, s->durable_leaf, sizeof(h.leaf));
-	memcpy(h.public, signer_public(s->signer), sizeof(h.public));
-	if (head_encode(&h, s->signer, b))
+	memcpy(h.public, signer_public(epochs_signer(s->epochs)), sizeof(h.public));
+	if (head_encode(&h, epochs_signer(s->epochs), b))
 		return -EIO;
 	if (s->head >= 0 && pwrite(s->head, b, sizeof(b), 0) == sizeof(b) &&
 	    fdatasync(s->head) == 0)
@@ -293,6 +363,12 @@ static void committed(struct spool *s)
 {
 	struct segment *g = &s->segs[s->segs_n - 1];
 
+	int r = spool_leaves_durable(s);
+
+	if (r)
+		log_warn("spool %s: tiles: %s", s->path, strerror(-r));
+	if (s->handover)
+		spool_epoch_durable(s);
 	g->bytes += s->buf_len;
 	g->next = s->st.next_seq;
 	s->st.bytes += s->buf_len;

@@ -12,10 +12,12 @@
 #include "record/keys.h"
 #include "record/segment.h"
 
+#define SPOOL_EPOCH_NS 900000000000ull
 #define SPOOL_BUFFER (1u << 20)	   /* sealed, not yet durable */
 #define SPOOL_RESERVE (256 * 1024) /* file space kept for LOSS records on a full disk */
 
 struct spool;
+struct epochs;
 struct spool_io { /* so that tests can fail them; NULL members are the system's */
 	ssize_t (*pwrite)(int fd, const void *p, size_t n, off_t at);
 	int (*fdatasync)(int fd);
@@ -23,7 +25,10 @@ struct spool_io { /* so that tests can fail them; NULL members are the system's 
 struct spool_config {
 	const char *dir;	/* made when absent */
 	uint32_t segment_bytes; /* a segment is ended when it is this long */
-	struct signer *signer;	/* stays the caller's; must outlive the spool */
+	struct epochs *epochs;	/* stays the caller's; must outlive the spool */
+	const char *origin;	/* of checkpoints: "<org>/<host>"; the chain is added */
+	uint64_t epoch_ns;	/* 0: SPOOL_EPOCH_NS */
+	bool by_checkpoint; /* records have no signature of their own: MAC, SEAL and checkpoint */
 	const struct spool_io *io;
 };
 
@@ -46,6 +51,12 @@ struct spool_state {
 	uint64_t bytes, segments;	 /* on disk */
 	uint64_t pending, pending_bytes; /* records sealed and not durable */
 	uint64_t groups, failures;	 /* commits done; writes and syncs that failed */
+	uint32_t epoch;			 /* of the next record */
+	uint64_t epoch_first;		 /* seq of its first record */
+	uint64_t epoch_boot_ns;		 /* since when it is open, in this boot */
+	uint64_t wall_ns, boot_ns;	 /* of the last record; 0 = of another boot or none */
+	uint64_t last_wall_ns;		 /* of the last record found at the start, of any boot */
+	uint64_t checkpoint;		 /* tree size of the last one written */
 	/* The newest declared hole known: LOSS record `seq` says that first to last left the spool. */
 	struct spool_hole {
 		bool valid;
@@ -63,12 +74,18 @@ const struct spool_state *spool_state(const struct spool *s);
 int spool_chown(struct spool *s, uid_t uid, gid_t gid);
 
 /*
- * Encode, chain, sign, frame, into memory. id 0 = made by the recorder. 0; -EALREADY when an id
+ * Encode, chain, sign, frame, into memory; 16 random bytes (field `salt`) go before the payload. id 0 = made by the recorder. 0; -EALREADY when an id
  * that is not 0 is not above the last (a duplicate); -ENOBUFS when memory is full: commit first;
  * -EMSGSIZE; -EIO when the key does not sign. A record of `urgent` may use room kept for it.
  */
-int spool_seal(struct spool *s, uint32_t schema, uint64_t id, uint64_t boot_ns, const void *payload,
-	       size_t n, bool urgent);
+int spool_seal(struct spool *s, uint32_t schema, uint64_t id, const void *payload, size_t n,
+	       bool urgent);
+/* Whether the open epoch has lasted its time; how long beyond it, in ns. */
+bool spool_epoch_due(const struct spool *s, uint64_t *ret_late_ns);
+/* SEAL, and the next epoch. Durable with the next commit, until which no other epoch can end: -EBUSY. */
+int spool_end_epoch(struct spool *s, const char *reason, bool late);
+/* Tiles and a signed checkpoint of all that is durable. 0 or -errno. */
+int spool_checkpoint(struct spool *s);
 /* Everything sealed becomes durable, then head. 0, or -errno and nothing is lost: the records
  * stay in memory for the next try, which goes on behind what was written, or, after a failed
  * fsync, with a new segment. */

@@ -4,10 +4,13 @@
 #define PROBITY_AGENT_SPOOL_INT_H
 
 #include "base/reader.h"
+#include "epochs.h"
+#include "record/checkpoint.h"
 #include "record/segment_io.h"
+#include "record/tile.h"
 #include "spool.h"
 
-#define FRAME_MAX (SEGMENT_FRAME_LEN + RECORD_HEADER_LEN + RECORD_PAYLOAD_MAX + RECORD_SIG_LEN)
+#define FRAME_MAX (SEGMENT_FRAME_LEN + RECORD_HEADER_LEN + RECORD_PAYLOAD_MAX + RECORD_SEAL_MAX)
 #define URGENT_ROOM (64 * 1024) /* of the buffer, for records that say what was lost */
 
 /* One segment: records first to below next, in its first `bytes` bytes. */
@@ -15,14 +18,34 @@ struct segment {
 	uint64_t first, next, bytes;
 };
 
+/* What a SEAL says, for whoever begins to read behind it. */
+struct seal_note {
+	uint64_t seq;
+	uint32_t epoch; /* that it ends */
+	uint8_t next_public[RECORD_PUBKEY_LEN];
+};
+
 struct spool {
 	struct spool_state st;
 	char path[4096];     /* for messages */
 	int dir, lock, head; /* head: -1 when it must be made anew */
-	struct signer *signer;
+	struct epochs *epochs;
+	char origin[ORIGIN_MAX];
+	uint64_t epoch_ns;
+	bool by_checkpoint;
+	struct tree_edge tree;	  /* of all that is sealed */
+	struct tiles *tiles;	  /* of what is durable, a part of it on disk */
+	struct tree_hash *leaves; /* of what is sealed and not durable */
+	size_t leaves_n, leaves_cap;
+	bool handover;		 /* a SEAL waits to be durable */
+	size_t seal_at, seal_n;	 /* its frame in buf */
+	struct seal_note *seals; /* all of the chain, ascending */
+	size_t seals_n, seals_cap;
+	uint8_t salts[4096];
+	size_t salts_used;
 	struct spool_io io;
 	uint32_t segment_bytes;
-	uint8_t boot_id[16], key_id[8], prev[RECORD_HASH_LEN];
+	uint8_t boot_id[16], prev[RECORD_HASH_LEN];
 	uint8_t durable_leaf[RECORD_HASH_LEN]; /* of durable_seq - 1 */
 
 	struct segment *segs; /* ascending; the last one is being written when fd >= 0 */
@@ -42,6 +65,14 @@ int spool_recover(struct spool *s, char *err, size_t err_len);
 int spool_segment_add(struct spool *s, uint64_t first, uint64_t next, uint64_t bytes);
 /* Writes head for durable_seq - 1; replaces the file when it cannot be written in place. */
 int spool_head_write(struct spool *s);
+/* spool_epoch.c */
+int spool_seals_load(struct spool *s);
+/* The key and the epoch of record `seq`. */
+int spool_key_at(const struct spool *s, uint64_t seq, uint8_t ret[static RECORD_PUBKEY_LEN],
+		 uint32_t *ret_epoch);
+void spool_epoch_durable(struct spool *s); /* a commit has made a SEAL durable */
+int spool_tree_load(struct spool *s, uint64_t next);
+int spool_leaves_durable(struct spool *s);
 /* What a LOSS record of cause spool_full declares; false for any other record. */
 bool spool_loss_of(const struct record *r, uint64_t *ret_first, uint64_t *ret_last,
 		   uint64_t *ret_count);

@@ -74,10 +74,7 @@ static ssize_t place(struct spool *s, struct segment *g, int fd, uint64_t seq)
 	for (; at < seq; at++)
 		if (segment_next(s->in) != SEGMENT_FRAME || seq_of(&s->in->frame) != at)
 			return broken(s, g, at);
-	segment_read(s->in, fd,
-		     s->in->offset + (seq > g->first ? SEGMENT_FRAME_LEN + s->in->frame.record_len +
-							       RECORD_SIG_LEN
-						     : 0));
+	segment_read(s->in, fd, s->in->offset + (seq > g->first ? s->in->frame.len : 0));
 	return 0;
 }
 
@@ -110,7 +107,7 @@ ssize_t spool_read(struct spool *s, uint64_t seq, uint8_t *buf, size_t cap, size
 			r = broken(s, g, seq + n);
 			break;
 		}
-		len = SEGMENT_FRAME_LEN + f->record_len + RECORD_SIG_LEN;
+		len = f->len;
 		if (len > cap - used)
 			break;
 		memcpy(buf + used, f->record - SEGMENT_FRAME_LEN, len);

@@ -58,6 +58,19 @@ repair(struct recovery *v, const char *file, uint64_t offset, uint64_t bytes, co
 	return r;
 }
 
+/* A key of this chain. */
+static bool is_ours(const struct spool *s, const uint8_t public[static RECORD_PUBKEY_LEN])
+{
+	uint8_t first[RECORD_PUBKEY_LEN];
+
+	for (size_t i = 0; i < s->seals_n; i++)
+		if (!memcmp(s->seals[i].next_public, public, RECORD_PUBKEY_LEN))
+			return true;
+	return (!epochs_chain_public(s->epochs, first) &&
+		!memcmp(first, public, RECORD_PUBKEY_LEN)) ||
+	       !memcmp(signer_public(epochs_signer(s->epochs)), public, RECORD_PUBKEY_LEN);
+}
+
 static int head_load(struct recovery *v, bool *ret_foreign)
 {
 	struct spool *s = v->s;
@@ -74,7 +87,7 @@ static int head_load(struct recovery *v, bool *ret_foreign)
 		close(TAKE_FD(s->head));
 		return 0;
 	}
-	v->have_head = !memcmp(v->head.public, signer_public(s->signer), RECORD_PUBKEY_LEN);
+	v->have_head = is_ours(s, v->head.public);
 	*ret_foreign = !v->have_head;
 	return 0;
 }
@@ -95,16 +108,18 @@ static bool first_record(struct recovery *v, uint64_t name, struct record *ret)
 	       !record_decode(v->s->in->frame.record, v->s->in->frame.record_len, ret, &why);
 }
 
-/* Everything of a chain under another key goes into a folder of its own, for verify. */
-static int set_aside(struct recovery *v)
+/* Everything of a chain that cannot go on goes into a folder of its own, for verify. */
+static int set_aside(struct recovery *v, const char *why)
 {
+	static const char *const beside[] = {"head", "seals", "checkpoint", "checkpoint.cosigned",
+					     "tile"};
 	struct spool *s = v->s;
 	char dir[64], file[SEGMENT_NAME_LEN + 1];
 	_cleanup_close_ int to = -1;
 	int k = 0;
 
 	do
-		snprintf(dir, sizeof(dir), "other-key.%d", k);
+		snprintf(dir, sizeof(dir), "chain-before.%d", k);
 	while (mkdirat(s->dir, dir, 0700) < 0 && errno == EEXIST && ++k < 1000);
 	to = openat(s->dir, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (to < 0)
@@ -114,29 +129,52 @@ static int set_aside(struct recovery *v)
 		if (renameat(s->dir, file, to, file) < 0)
 			return -errno;
 	}
-	renameat(s->dir, "head", to, "head");
+	for (size_t i = 0; i < ARRAY_SIZE(beside); i++)
+		renameat(s->dir, beside[i], to, beside[i]);
 	unlinkat(s->dir, "acked", 0);
 	if (fsync(to) < 0 || fsync(s->dir) < 0)
 		return -errno;
 	if (s->head >= 0)
 		close(TAKE_FD(s->head));
 	v->n = 0;
-	v->have_head = false;
-	repair(v, dir, 0, 0, "sealed with another key; kept here, a new chain begins");
+	v->have_head = v->ahead = false;
+	chain_state_done(&v->c);
+	v->c = (struct chain_state){0};
+	s->seals_n = s->segs_n = 0;
+	s->st.segments = s->st.bytes = s->st.last_id = 0;
+	s->st.hole.valid = false;
+	repair(v, dir, 0, 0, "%s; kept here, a new chain begins", why);
 	return 0;
+}
+
+/* By the key of its place in the chain, or, without a signature, by the MAC of the open epoch. */
+static bool is_signed(const struct spool *s, const struct record *r, const struct frame *f)
+{
+	uint8_t public[RECORD_PUBKEY_LEN];
+	struct verifier *v = NULL;
+	struct tree_hash leaf;
+	uint32_t epoch;
+	bool ok;
+
+	record_leaf(f->record, leaf.b);
+	if (!f->sig)
+		return r->epoch == epochs_now(s->epochs) &&
+		       mac_ok(epochs_mac(s->epochs), &leaf, f->mac);
+	if (spool_key_at(s, r->seq, public, &epoch) || verifier_new(public, &v))
+		return false;
+	ok = verifier_ok(v, f->record, RECORD_HEADER_LEN, f->sig);
+	verifier_free(v);
+	return ok;
 }
 
 /* Behind damage: the furthest record of this chain that our key signed. */
 static void look_ahead(struct recovery *v)
 {
 	struct segment_reader *in = v->s->in;
-	struct verifier *key = NULL;
 	enum segment_answer a;
 	struct record r;
 	const char *why;
 
-	if (verifier_new(signer_public(v->s->signer), &key))
-		return;
 	segment_resync(in);
 	while ((a = segment_next(in)) != SEGMENT_END && a != SEGMENT_IO) {
 		const struct frame *f = &in->frame;
@@ -148,16 +186,15 @@ static void look_ahead(struct recovery *v)
 		if (record_decode(f->record, f->record_len, &r, &why) ||
 		    (v->c.started && memcmp(r.chain, v->c.chain, sizeof(r.chain))) ||
 		    r.seq < v->c.next_seq || (v->ahead && r.seq <= v->ahead_seq) ||
-		    !verifier_ok(key, f->record, f->record_len, f->sig))
+		    !is_signed(v->s, &r, f))
 			continue;
 		v->ahead = v->c.started = true;
 		memcpy(v->c.chain, r.chain, sizeof(r.chain));
 		v->ahead_seq = r.seq;
 		if (r.id > v->ahead_id)
 			v->ahead_id = r.id;
-		record_leaf(f->record, f->record_len, v->ahead_leaf);
+		record_leaf(f->record, v->ahead_leaf);
 	}
-	verifier_free(key);
 }
 
 static int copy_beginning(struct recovery *v, int from, const char *file, uint64_t n)
@@ -217,7 +254,17 @@ static void walk_base(struct recovery *v, uint64_t name)
 
 	chain_state_done(&v->c);
 	v->c = (struct chain_state){.next_seq = name};
-	memcpy(v->c.public, signer_public(v->s->signer), RECORD_PUBKEY_LEN);
+	spool_key_at(v->s, name, v->c.public, &v->c.epoch);
+	for (size_t i = 0; i < v->s->seals_n && v->s->seals[i].seq < name; i++) {
+		const struct seal_note *n = &v->s->seals[i];
+
+		v->c.epoch_first = n->seq + 1;
+		v->c.sealed = n->seq + 1 == name;
+		if (!v->c.sealed)
+			continue;
+		v->c.epoch = n->epoch;
+		memcpy(v->c.next_public, n->next_public, RECORD_PUBKEY_LEN);
+	}
 	if (!first_record(v, name, &r))
 		return;
 	memcpy(v->c.chain, r.chain, sizeof(r.chain));
@@ -247,8 +294,8 @@ static int walk(struct recovery *v, uint64_t name, uint64_t *ret_good)
 		return -errno;
 	segment_read(in, fd, 0);
 	while ((a = segment_next(in)) == SEGMENT_FRAME) {
-		if (chain_append(&v->c, in->frame.record, in->frame.record_len, in->frame.sig, &rec,
-				 &why))
+		if (chain_append(&v->c, in->frame.record, in->frame.record_len,
+				 &(struct chain_sealed){.sig = in->frame.sig}, &rec, &why))
 			break;
 		if (spool_loss_of(&rec, &first, &last, &count))
 			spool_note_hole(v->s, first, last, rec.seq);
@@ -346,7 +393,30 @@ static uint64_t older_id(struct recovery *v)
 
 static int chain_begin(struct spool *s)
 {
-	return RAND_bytes(s->st.chain, sizeof(s->st.chain)) == 1 ? 0 : -EIO;
+	char err[512];
+	int r = epochs_begin(s->epochs, err, sizeof(err));
+
+	if (r)
+		log_err("%s", err);
+	memset(s->prev, 0, sizeof(s->prev));
+	s->st.next_seq = 0;
+	return r ? r : RAND_bytes(s->st.chain, sizeof(s->st.chain)) == 1 ? 0 : -EIO;
+}
+
+/* The keys of where the chain ends. Behind damage that cannot be told from the records: then those at hand
+ * are taken, and the recorder ends their epoch. */
+static int keys_resume(struct recovery *v)
+{
+	struct epochs_at at = {.epoch = v->c.epoch, .sealed = v->c.sealed};
+	char err[512] = "";
+	int r;
+
+	memcpy(at.next_public, v->c.next_public, RECORD_PUBKEY_LEN);
+	key_id(v->c.public, at.key_id);
+	r = epochs_resume(v->s->epochs, &at, err, sizeof(err));
+	if (r && *err)
+		log_err("%s", err);
+	return r;
 }
 
 /* Where sealing goes on, and what is known to have been there and is not readable any more. */
@@ -383,6 +453,12 @@ static int resume(struct recovery *v)
 		r->lost_last = next - 1;
 	}
 	s->st.next_seq = next;
+	if (next == readable && v->n) {
+		int r = keys_resume(v);
+
+		if (r)
+			return r;
+	}
 	s->st.last_id = v->c.last_id > v->ahead_id ? v->c.last_id : v->ahead_id;
 	if (!s->st.last_id && v->n)
 		s->st.last_id = older_id(v);
@@ -417,19 +493,46 @@ static int last_segment(struct recovery *v, uint64_t *ret_bytes)
 	return 0;
 }
 
+static bool key_fits(const struct spool *s, const struct record *r)
+{
+	uint8_t public[RECORD_PUBKEY_LEN], id[8];
+	uint32_t epoch;
+
+	if (spool_key_at(s, r->seq, public, &epoch))
+		return false;
+	key_id(public, id);
+	return !memcmp(id, r->key_id, sizeof(id));
+}
+
+static void epoch_state(struct recovery *v)
+{
+	struct spool_state *st = &v->s->st;
+	bool same_boot = v->c.timed && !memcmp(v->c.boot_id, v->s->boot_id, sizeof(v->c.boot_id));
+
+	st->epoch = epochs_now(v->s->epochs);
+	st->epoch_first = v->s->seals_n ? v->s->seals[v->s->seals_n - 1].seq + 1 : 0;
+	st->last_wall_ns = v->c.wall_ns;
+	if (!same_boot)
+		return;
+	st->wall_ns = v->c.wall_ns;
+	st->boot_ns = st->epoch_boot_ns = v->c.boot_ns;
+}
+
 static int recover(struct recovery *v)
 {
 	struct spool *s = v->s;
 	bool foreign = false;
 	struct record rec;
 	uint64_t bytes = 0;
-	int r = segment_list(s->dir, &v->names, &v->n, NULL);
+	int r = spool_seals_load(s);
 
 	if (!r)
+		r = segment_list(s->dir, &v->names, &v->n, NULL);
+	if (!r)
 		r = head_load(v, &foreign);
-	if (!r && (foreign || (v->n && first_record(v, v->names[v->n - 1], &rec) &&
-			       memcmp(rec.key_id, s->key_id, sizeof(s->key_id)))))
-		r = set_aside(v);
+	if (!r &&
+	    (foreign || (v->n && first_record(v, v->names[v->n - 1], &rec) && !key_fits(s, &rec))))
+		r = set_aside(v, "sealed with another key");
 	if (!r)
 		r = last_segment(v, &bytes);
 	if (!r && v->n > 1)
@@ -443,8 +546,22 @@ static int recover(struct recovery *v)
 	r = resume(v);
 	if (!r)
 		r = index_make(v, bytes);
+	if (!r)
+		r = spool_tree_load(s, s->st.next_seq);
+	if (r == -ENOKEY || r == -ENODATA) {
+		const char *why =
+			r == -ENOKEY ? "its key is not here" : "its tree cannot be made again";
+
+		tiles_free(TAKE_PTR(s->tiles));
+		r = set_aside(v, why);
+		if (!r)
+			r = chain_begin(s);
+		if (!r)
+			r = spool_tree_load(s, 0);
+	}
 	if (r)
 		return r;
+	epoch_state(v);
 	s->st.first_seq = v->n ? v->names[0] : s->st.next_seq;
 	s->st.durable_seq = s->st.next_seq;
 	s->st.durable_id = s->st.last_id;

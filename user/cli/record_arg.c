@@ -82,7 +82,7 @@ int record_arg_open(struct record_arg *a, const char *verb, const char *state_di
 		return r;
 	if (verifier_new(a->public, &v))
 		return cli_unreadable(a->dir, ENOMEM);
-	a->signature_ok = verifier_ok(v, a->sealed.bytes, a->sealed.len, a->sealed.sig);
+	a->signature_ok = verifier_ok(v, a->sealed.bytes, RECORD_HEADER_LEN, a->sealed.sig);
 	verifier_free(v);
 	return -1;
 }

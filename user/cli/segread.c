@@ -55,7 +55,7 @@ int segread_next(struct segread *s, struct frame *ret, struct spool_pos *ret_at,
 	if (a == SEGMENT_FRAME) {
 		*ret = s->reader.frame;
 		*ret_at = s->at;
-		s->at.offset += SEGMENT_FRAME_LEN + ret->record_len + RECORD_SIG_LEN;
+		s->at.offset += ret->len;
 		return 1;
 	}
 	if (a == SEGMENT_IO)

@@ -52,7 +52,7 @@ static void check_columns(struct audit *a, const struct store_record *r, const s
 {
 	uint8_t leaf[RECORD_HASH_LEN];
 
-	record_leaf(r->bytes, r->len, leaf);
+	record_leaf(r->bytes, leaf);
 	if (memcmp(leaf, r->leaf, sizeof(leaf)) != 0)
 		found(a, r->seq, "column", "leaf is not the hash of the record");
 	if (r->schema != head->schema || r->wall_ns != head->wall_ns)
@@ -154,7 +154,8 @@ static int one_record(void *ctx, const struct store_record *r)
 	e = r->seq != a->state.next_seq ? gap(a, r) : 0;
 	if (e)
 		return e;
-	e = chain_append(&a->state, r->bytes, r->len, r->signature, &head, &why);
+	e = chain_append(&a->state, r->bytes, r->len, &(struct chain_sealed){.sig = r->signature},
+			 &head, &why);
 	if (e && e != -EBADMSG)
 		return e;
 	if (e) {

@@ -22,7 +22,7 @@ static bool is_signed(const struct store_hole *h, const uint8_t *public, const s
 	if (memcmp(id, head->key_id, sizeof(id)) != 0 || h->signature_len != RECORD_SIG_LEN ||
 	    verifier_new(public, &v))
 		return false;
-	ok = verifier_ok(v, h->loss, h->loss_len, h->signature);
+	ok = verifier_ok(v, h->loss, RECORD_HEADER_LEN, h->signature);
 	verifier_free(v);
 	return ok;
 }

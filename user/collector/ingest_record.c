@@ -29,7 +29,8 @@ static bool signed_by_chain(struct ingest *in, const Probity__V1__SealedRecord *
 	bool ok = false;
 
 	if (rec->signature.len == RECORD_SIG_LEN && !verifier_new(in->chain.public, &v))
-		ok = verifier_ok(v, rec->record.data, rec->record.len, rec->signature.data);
+		ok = rec->record.len >= RECORD_HEADER_LEN &&
+		     verifier_ok(v, rec->record.data, RECORD_HEADER_LEN, rec->signature.data);
 	verifier_free(v);
 	return ok;
 }
@@ -73,7 +74,7 @@ static int seen_before(struct ingest *in, const struct record *head,
 		return after_loss(in, head->seq, rec);
 	if (r)
 		return r;
-	record_leaf(rec->record.data, rec->record.len, leaf);
+	record_leaf(rec->record.data, leaf);
 	if (memcmp(held, leaf, sizeof(leaf)) != 0)
 		return fork_or_noise(in, head->seq, rec, "not the record held at this sequence");
 	in->ret->held++;
@@ -149,8 +150,8 @@ static int append(struct ingest *in, uint64_t seq, const Probity__V1__SealedReco
 
 	if (rec->signature.len != RECORD_SIG_LEN)
 		return bad_record(in, seq, rec, "signature length");
-	r = chain_append(&in->state, rec->record.data, rec->record.len, rec->signature.data, &head,
-			 &why);
+	r = chain_append(&in->state, rec->record.data, rec->record.len,
+			 &(struct chain_sealed){.sig = rec->signature.data}, &head, &why);
 	if (r == -EBADMSG && !strcmp(why, "key id"))
 		return ingest_refuse(in, F(WRONG_KEY), STORE_HIGH, "wrong_key", seq, rec,
 				     "record names another key than the chain's");

@@ -103,9 +103,11 @@ static const char *time_of(const struct chain_state *c, const struct record *r, 
 	if (r->boot_ns < c->boot_ns)
 		return "time";
 	if (apart(r->wall_ns - r->boot_ns, c->wall_ns - c->boot_ns) > CLOCK_TOLERANCE_NS &&
-	    !IS(ctl, CLOCK_STEP))
+	    !IS(ctl, CLOCK_STEP) && !(IS(ctl, START) && ctl->clock_step_ns))
 		return "time";
-	if (late_now && !IS(ctl, CLOCK_STEP) && !(IS(ctl, SEAL) && ctl->late))
+	/* What is sealed before the late SEAL may only tell why it is late. */
+	if (late_now && !IS(ctl, CLOCK_STEP) && !IS(ctl, START) && !IS(ctl, REPAIR) &&
+	    !IS(ctl, LOSS) && !(IS(ctl, SEAL) && ctl->late))
 		return "seal overdue";
 	return NULL;
 }

@@ -122,18 +122,27 @@ static size_t plain(const char *s, char *out, size_t cap)
 	return n;
 }
 
+int checkpoint_origin_of(const char *org_host, const uint8_t chain[static 16],
+			 char out[static ORIGIN_MAX])
+{
+	char hex[33];
+	int n;
+
+	for (int i = 0; i < 16; i++)
+		snprintf(hex + 2 * i, 3, "%02x", chain[i]);
+	n = snprintf(out, ORIGIN_MAX, "%s/%s", org_host, hex);
+	return n < 0 || n >= ORIGIN_MAX ? -EINVAL : 0;
+}
+
 int checkpoint_origin(const char *org, const char *host, const uint8_t chain[static 16],
 		      char out[static ORIGIN_MAX])
 {
-	char a[64], b[80], hex[33];
-	int n;
+	char a[64], b[80], both[160];
 
 	if (!plain(org, a, sizeof(a)) || !plain(host, b, sizeof(b)))
 		return -EINVAL;
-	for (int i = 0; i < 16; i++)
-		snprintf(hex + 2 * i, 3, "%02x", chain[i]);
-	n = snprintf(out, ORIGIN_MAX, "%s/%s/%s", a, b, hex);
-	return n < 0 || n >= ORIGIN_MAX ? -EINVAL : 0;
+	snprintf(both, sizeof(both), "%s/%s", a, b);
+	return checkpoint_origin_of(both, chain, out);
 }
 
 size_t checkpoint_text(const struct checkpoint *c, char *out, size_t cap)

@@ -52,7 +52,7 @@ size_t record_encode(const struct record *r, uint8_t *out, size_t cap)
 	put_be(out + AT_LEN, 4, r->payload_len);
 	memcpy(out + AT_KEY_ID, r->key_id, sizeof(r->key_id));
 	memcpy(out + AT_PREV, r->prev, sizeof(r->prev));
-	if (r->payload_len)
+	if (r->payload_len && r->payload != out + RECORD_HEADER_LEN)
 		memcpy(out + RECORD_HEADER_LEN, r->payload, r->payload_len);
 	SHA256(out + RECORD_HEADER_LEN, r->payload_len, out + AT_SHA256);
 	return RECORD_HEADER_LEN + (size_t)r->payload_len;

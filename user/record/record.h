@@ -59,7 +59,7 @@ struct record {
 	const uint8_t *payload;	       /* NULL: erased */
 };
 
-/* out must hold RECORD_HEADER_LEN + payload_len. Returns the length, or 0 if payload_len is over
+/* out must hold RECORD_HEADER_LEN + payload_len; the payload may stand in its place already. Returns the length, or 0 if payload_len is over
  * RECORD_PAYLOAD_MAX or cap too small. Computes payload_sha256 itself. */
 size_t record_encode(const struct record *r, uint8_t *out, size_t cap);
 /* Points into p. 0; -EBADMSG with *ret_why (static text) naming the first field that is wrong:

@@ -23,7 +23,7 @@ int sealed_open(const uint8_t *record, size_t n, const uint8_t *sig, struct seal
 
 	if (r)
 		return r;
-	record_leaf(record, n, s.leaf);
+	record_leaf(record, s.leaf);
 	if (s.head.schema == RECORD_AI_CALL)
 		s.call = probity__v1__ai_call__unpack(NULL, s.head.payload_len, s.head.payload);
 	else if (s.head.schema == RECORD_CONTROL)

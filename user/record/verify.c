@@ -140,7 +140,10 @@ static void tail(struct walk *w, uint64_t offset)
 static bool is_chain_kind(const char *why)
 {
 	static const char *const kinds[] = {"sequence", "previous hash", "signature",
-					    "chain id", "key id",	 "id order"};
+					    "chain id", "key id",	 "id order",
+					    "epoch",	"seal",		 "seal overdue",
+					    "tree",	"time",		 "boot",
+					    "mac"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
 		if (!strcmp(why, kinds[i]))
@@ -154,7 +157,8 @@ static bool one_record(struct walk *w, const struct frame *f, uint64_t offset)
 	struct record r;
 	const char *why;
 
-	if (chain_append(&w->c, f->record, f->record_len, f->sig, &r, &why)) {
+	if (chain_append(&w->c, f->record, f->record_len, &(struct chain_sealed){f->sig, f->mac},
+			 &r, &why)) {
 		found(w, w->file, offset, seq, is_chain_kind(why) ? why : "record",
 		      "record %llu: wrong %s", (unsigned long long)seq, why);
 		return false;

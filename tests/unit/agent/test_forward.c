@@ -60,7 +60,7 @@ static int declare(void *ctx, uint64_t first, uint64_t last, uint64_t confirmed)
 	declared_first = first;
 	declared_last = last;
 	declared_confirmed = confirmed;
-	if (spool_seal(c.s, RECORD_CONTROL, 0, 0, note, n, true) || spool_commit(c.s))
+	if (spool_seal(c.s, RECORD_CONTROL, 0, note, n, true) || spool_commit(c.s))
 		return -EIO;
 	spool_note_hole(c.s, first, last, seq);
 	return 0;
@@ -92,7 +92,7 @@ static void records(uint64_t n, size_t payload)
 	uint64_t id = spool_state(c.s)->last_id;
 
 	while (n--) {
-		if (spool_seal(c.s, 1, ++id, 0, p, payload, false) == -ENOBUFS) {
+		if (spool_seal(c.s, 1, ++id, p, payload, false) == -ENOBUFS) {
 			assert_int_equal(spool_commit(c.s), 0);
 			id--, n++;
 		}

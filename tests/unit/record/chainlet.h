@@ -77,7 +77,7 @@ static inline void chainlet_start(struct chainlet *c)
 	uint8_t note[NOTE_MAX];
 	size_t n = note_start(&cfg, signer_public(c->signer), (const uint8_t *)"nonce", 5, note);
 
-	assert_int_equal(spool_seal(c->s, RECORD_CONTROL, 0, 1, note, n, true), 0);
+	assert_int_equal(spool_seal(c->s, RECORD_CONTROL, 0, note, n, true), 0);
 }
 
 /* One record with a payload of n bytes, durable at once. */
@@ -87,7 +87,7 @@ static inline void chainlet_add(struct chainlet *c, uint64_t id, size_t n)
 
 	for (size_t i = 0; i < n; i++)
 		p[i] = id + i;
-	assert_int_equal(spool_seal(c->s, RECORD_AI_CALL, id, 1, p, n, false), 0);
+	assert_int_equal(spool_seal(c->s, RECORD_AI_CALL, id, p, n, false), 0);
 	free(p);
 	assert_int_equal(spool_commit(c->s), 0);
 }

@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Flows in: records as they are sealed and become durable. Out: SEALs and handed-over keys, tiles, and
+ * checkpoints of what is durable.
+ *
+ * A SEAL is sealed like any record; the next is under the next key already, in memory. The old key is
+ * overwritten when the SEAL is durable, so at most one handover is on its way. `seals` beside the segments
+ * keeps the SEAL records of the whole chain, a few hundred bytes an epoch: whoever begins to read behind
+ * segments that have gone learns the keys from there. It is made again from the segments when it is
+ * missing, as far as they go back.
+ *
+ * The tree: `tree` is of all that is sealed, `tiles` of what is durable. After a crash the tiles say how
+ * far they are, and the segments give the rest. Where both lack a leaf (a damaged segment whose leaves were
+ * in no tile yet) the tree has no root any more: -ENODATA, and a new chain begins.
+ */
+#include "spool_int.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "notes.h"
+#include "proto/record.pb-c.h"
+
+/* --- SEALs of the chain ---------------------------------------------------------------------------- */
+
+static int seal_add(struct spool *s, const struct seal_note *n)
+{
+	if (s->seals_n && s->seals[s->seals_n - 1].seq >= n->seq)
+		return 0;
+	if (s->seals_n == s->seals_cap) {
+		size_t cap = s->seals_cap ? 2 * s->seals_cap : 64;
+		struct seal_note *more = realloc(s->seals, cap * sizeof(*more));
+
+		if (!more)
+			return -ENOMEM;
+		s->seals = more;
+		s->seals_cap = cap;
+	}
+	s->seals[s->seals_n++] = *n;
+	return 0;
+}
+
+static bool seal_of(const struct frame *f, struct seal_note *ret)
+{
+	Probity__V1__Control *c;
+	struct record r;
+	const char *why;
+	bool is;
+
+	if (record_decode(f->record, f->record_len, &r, &why) || r.schema != RECORD_CONTROL ||
+	    !r.payload)
+		return false;
+	c = probity__v1__control__unpack(NULL, r.payload_len, r.payload);
+	is = c && c->kind == PROBITY__V1__CONTROL__KIND__SEAL &&
+	     c->next_public_key.len == RECORD_PUBKEY_LEN;
+	if (is) {
+		ret->seq = r.seq;
+		ret->epoch = r.epoch;
+		memcpy(ret->next_public, c->next_public_key.data, RECORD_PUBKEY_LEN);
+	}
+	if (c)
+		probity__v1__control__free_unpacked(c, NULL);
+	return is;
+}
+
+static int append(struct spool *s, const void *p, size_t n)
+{
+	_cleanup_close_ int fd =
+		openat(s->dir, "seals", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	int r = fd < 0 ? -errno : fs_write_all(fd, p, n);
+
+	if (!r && fdatasync(fd) < 0)
+		r = -errno;
+	return r;
+}
+
+/* All SEALs of one file of frames; with `copy` they are written to `seals` too. */
+static int seals_from(struct spool *s, const char *file, bool copy)
+{
+	_cleanup_close_ int fd = openat(s->dir, file, O_RDWR | O_CLOEXEC);
+	uint64_t good = 0;
+	int r = 0;
+
+	if (fd < 0)
+		return -errno;
+	segment_read(s->in, fd, 0);
+	while (!r && segment_next(s->in) == SEGMENT_FRAME) {
+		const struct frame *f = &s->in->frame;
+		struct seal_note n;
+		size_t had = s->seals_n;
+
+		good = s->in->offset + f->len;
+		if (!seal_of(f, &n))
+			continue;
+		r = seal_add(s, &n);
+		if (!r && copy && s->seals_n > had)
+			r = append(s, f->record - SEGMENT_FRAME_LEN, f->len);
+	}
+	/* A torn end of the file itself: the segments have that SEAL. */
+	if (!r && !copy && ftruncate(fd, good) < 0)
+		r = -errno;
+	return r;
+}
+
+int spool_seals_load(struct spool *s)
+{
+	_cleanup_free_ uint64_t *names = NULL;
+	char file[SEGMENT_NAME_LEN + 1];
+	uint64_t from;
+	size_t n;
+	int r;
+
+	s->seals_n = 0;
+	r = seals_from(s, "seals", false);
+	if (r && r != -ENOENT)
+		return r;
+	from = s->seals_n ? s->seals[s->seals_n - 1].seq + 1 : 0;
+	r = segment_list(s->dir, &names, &n, NULL);
+	for (size_t i = 0; !r && i < n; i++) {
+		if (i + 1 < n && names[i + 1] <= from)
+			continue;
+		segment_name(names[i], file);
+		r = seals_from(s, file, true);
+	}
+	return r;
+}
+
+int spool_key_at(const struct spool *s, uint64_t seq, uint8_t ret[static RECORD_PUBKEY_LEN],
+		 uint32_t *ret_epoch)
+{
+	for (size_t i = s->seals_n; i-- > 0;)
+		if (s->seals[i].seq < seq) {
+			memcpy(ret, s->seals[i].next_public, RECORD_PUBKEY_LEN);
+			*ret_epoch = s->seals[i].epoch + 1;
+			return 0;
+		}
+	*ret_epoch = 0;
+	return epochs_chain_public(s->epochs, ret);
+}
+
+/* --- the end of an epoch --------------------------------------------------------------------------- */
+
+static uint64_t boot_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_BOOTTIME, &t);
+	return t.tv_sec * 1000000000ull + t.tv_nsec;
+}
+
+bool spool_epoch_due(const struct spool *s, uint64_t *ret_late_ns)
+{
+	uint64_t end = s->st.epoch_boot_ns + s->epoch_ns, now = boot_now();
+
+	*ret_late_ns = now > end ? now - end : 0;
+	return now >= end;
+}
+
+int spool_end_epoch(struct spool *s, const char *reason, bool late)
+{
+	struct note_seal n = {
+		.epoch = epochs_now(s->epochs),
+		.first_seq = s->st.epoch_first,
+		.tree_size = s->st.next_seq,
+		.epoch_ns = s->epoch_ns,
+		.reason = reason,
+		.late = late,
+	};
+	uint8_t payload[NOTE_BYTES_MAX];
+	size_t at = s->buf_len;
+	int r;
+
+	if (s->handover)
+		return -EBUSY;
+	r = epochs_prepare(s->epochs, n.next_public);
+	if (r)
+		return r;
+	tree_root(&s->tree, &n.root);
+	r = spool_seal(s, RECORD_CONTROL, 0, payload, note_seal(&n, payload), true);
+	if (r)
+		return r;
+	s->seal_at = at;
+	s->seal_n = s->buf_len - at;
+	s->handover = true;
+	epochs_switch(s->epochs);
+	s->st.epoch = epochs_now(s->epochs);
+	s->st.epoch_first = s->st.next_seq;
+	s->st.epoch_boot_ns = s->st.boot_ns;
+	return 0;
+}
+
+/* Before the buffer is given up. */
+void spool_epoch_durable(struct spool *s)
+{
+	const char *why;
+	struct seal_note n;
+	struct frame f;
+	int r = frame_parse(s->buf + s->seal_at, s->seal_n, &f, &why) > 0 && seal_of(&f, &n)
+			? seal_add(s, &n)
+			: -EIO;
+
+	s->handover = false;
+	if (!r)
+		r = append(s, s->buf + s->seal_at, s->seal_n);
+	if (r)
+		log_warn("spool %s: seals: %s; made again at the next start", s->path,
+			 strerror(-r));
+	r = epochs_forget(s->epochs);
+	if (r)
+		log_err("spool %s: the key of epoch %u could not be overwritten: %s", s->path,
+			s->st.epoch - 1, strerror(-r));
+}
+
+/* --- the tree -------------------------------------------------------------------------------------- */
+
+static int leaf_add(struct spool *s, const struct tree_hash *leaf)
+{
+	int r = tiles_add(s->tiles, leaf);
+
+	if (r != -ENOMEM)
+		return r;
+	r = tiles_sync(s->tiles);
+	return r ? r : tiles_add(s->tiles, leaf);
+}
+
+int spool_leaves_durable(struct spool *s)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < s->leaves_n && !r; i++)
+		r = leaf_add(s, &s->leaves[i]);
+	s->leaves_n = 0;
+	return r;
+}
+
+/* Leaves of the segments from the tiles' end to below `next`. */
+static int leaves_of_segments(struct spool *s, uint64_t next)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < s->segs_n && !r; i++) {
+		const struct segment *g = &s->segs[i];
+		char file[SEGMENT_NAME_LEN + 1];
+		_cleanup_close_ int fd = -1;
+		uint64_t seq = g->first;
+
+		if (g->next <= tiles_edge(s->tiles)->size)
+			continue;
+		if (g->first > tiles_edge(s->tiles)->size)
+			return -ENODATA;
+		segment_name(g->first, file);
+		fd = openat(s->dir, file, O_RDONLY | O_CLOEXEC);
+		segment_read(s->in, fd, 0);
+		for (; !r && seq < g->next && segment_next(s->in) == SEGMENT_FRAME; seq++) {
+			struct tree_hash leaf;
+
+			record_leaf(s->in->frame.record, leaf.b);
+			if (seq == tiles_edge(s->tiles)->size)
+				r = leaf_add(s, &leaf);
+		}
+	}
+	return r ? r : tiles_edge(s->tiles)->size < next ? -ENODATA : 0;
+}
+
+int spool_tree_load(struct spool *s, uint64_t next)
+{
+	char err[256];
+	int r = tiles_open(s->dir, next, &s->tiles, err, sizeof(err));
+
+	if (r) {
+		log_warn("spool %s: %s", s->path, err);
+		return -ENODATA;
+	}
+	r = leaves_of_segments(s, next);
+	if (!r)
+		s->tree = *tiles_edge(s->tiles);
+	return r;
+}
+
+/* --- checkpoints ----------------------------------------------------------------------------------- */
+
+int spool_checkpoint(struct spool *s)
+{
+	struct checkpoint c = {.size = s->st.durable_seq};
+	char text[512], note[1024], path[4200];
+	size_t n;
+	int r;
+
+	if (!s->origin[0] || !c.size || c.size == s->st.checkpoint)
+		return 0;
+	if (tiles_edge(s->tiles)->size != c.size)
+		return -EAGAIN;
+	r = tiles_sync(s->tiles);
+	if (r)
+		return r;
+	tree_root(tiles_edge(s->tiles), &c.root);
+	checkpoint_origin_of(s->origin, s->st.chain, c.origin);
+	n = checkpoint_text(&c, text, sizeof(text));
+	n = n ? note_sign(text, n, c.origin, epochs_signer(s->epochs), note, sizeof(note)) : 0;
+	if (!n)
+		return -EIO;
+	snprintf(path, sizeof(path), "%s/checkpoint", s->path);
+	r = fs_write_atomic(path, note, n, 0600);
+	if (!r)
+		s->st.checkpoint = c.size;
+	return r;
+}
