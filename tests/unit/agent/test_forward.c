@@ -53,7 +53,7 @@ static int at_end(void **state)
 static int declare(void *ctx, uint64_t first, uint64_t last, uint64_t confirmed)
 {
 	uint64_t seq = spool_state(c.s)->next_seq;
-	uint8_t note[NOTE_MAX];
+	uint8_t note[NOTE_BYTES_MAX];
 	size_t n = note_loss("r", "test", confirmed, first, last, note);
 
 	declared++;

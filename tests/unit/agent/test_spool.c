@@ -63,6 +63,17 @@ static void fill(uint64_t from_id, uint64_t n)
 		chainlet_add(&c, from_id + i, 30);
 }
 
+/* As if somebody had removed the folder of keys. */
+static void other_keys(void)
+{
+	char cmd[128];
+
+	epochs_free(c.epochs);
+	snprintf(cmd, sizeof(cmd), "rm -r '%s'", c.key);
+	assert_int_equal(system(cmd), 0);
+	assert_int_equal(epochs_open(c.key, &c.epochs, (char[256]){0}, 256), 0);
+}
+
 static void continues_after_reopen(void **state)
 {
 	for (uint64_t run = 0; run < 5; run++) {
@@ -82,15 +93,15 @@ static void duplicates_are_refused(void **state)
 {
 	chainlet_open(&c, 1 << 20, NULL);
 	fill(50, 1);
-	assert_int_equal(spool_seal(c.s, 1, 50, 0, "x", 1, false), -EALREADY);
-	assert_int_equal(spool_seal(c.s, 1, 49, 0, "x", 1, false), -EALREADY);
-	assert_int_equal(spool_seal(c.s, 2, 0, 0, "x", 1, false), 0); /* the recorder's own */
-	assert_int_equal(spool_seal(c.s, 1, 50, 0, "x", 1, false), -EALREADY);
-	assert_int_equal(spool_seal(c.s, 1, 51, 0, "x", 1, false), 0);
+	assert_int_equal(spool_seal(c.s, 1, 50, "x", 1, false), -EALREADY);
+	assert_int_equal(spool_seal(c.s, 1, 49, "x", 1, false), -EALREADY);
+	assert_int_equal(spool_seal(c.s, 2, 0, "x", 1, false), 0); /* the recorder's own */
+	assert_int_equal(spool_seal(c.s, 1, 50, "x", 1, false), -EALREADY);
+	assert_int_equal(spool_seal(c.s, 1, 51, "x", 1, false), 0);
 	assert_int_equal(spool_commit(c.s), 0);
 	chainlet_close(&c);
 	chainlet_open(&c, 1 << 20, NULL);
-	assert_int_equal(spool_seal(c.s, 1, 51, 0, "x", 1, false), -EALREADY);
+	assert_int_equal(spool_seal(c.s, 1, 51, "x", 1, false), -EALREADY);
 	assert_int_equal(spool_state(c.s)->next_seq, 3);
 }
 
@@ -99,7 +110,7 @@ static void id_is_found_in_older_segments(void **state)
 	chainlet_open(&c, 400, NULL);
 	fill(7, 2);
 	for (int i = 0; i < 5; i++) {
-		assert_int_equal(spool_seal(c.s, 2, 0, 0, "y", 1, true), 0);
+		assert_int_equal(spool_seal(c.s, 2, 0, "y", 1, true), 0);
 		assert_int_equal(spool_commit(c.s), 0);
 	}
 	assert_true(spool_state(c.s)->segments > 3);
@@ -116,14 +127,14 @@ static void buffer_is_bounded(void **state)
 
 	chainlet_open(&c, 8 << 20, NULL);
 	chainlet_start(&c);
-	assert_int_equal(spool_seal(c.s, 1, 1, 0, big, RECORD_PAYLOAD_MAX + 1, false), -EMSGSIZE);
-	while (!(e = spool_seal(c.s, 1, n + 1, 0, big, RECORD_PAYLOAD_MAX, false)))
+	assert_int_equal(spool_seal(c.s, 1, 1, big, RECORD_PAYLOAD_MAX + 1, false), -EMSGSIZE);
+	while (!(e = spool_seal(c.s, 1, n + 1, big, RECORD_PAYLOAD_MAX, false)))
 		n++;
 	assert_int_equal(e, -ENOBUFS);
 	assert_int_equal(n, SPOOL_BUFFER / 65700);
-	assert_int_equal(spool_seal(c.s, 2, 0, 0, big, 4000, true), 0); /* room is kept for it */
+	assert_int_equal(spool_seal(c.s, 2, 0, big, 4000, true), 0); /* room is kept for it */
 	assert_int_equal(spool_commit(c.s), 0);
-	assert_int_equal(spool_seal(c.s, 1, n + 1, 0, big, RECORD_PAYLOAD_MAX, false), 0);
+	assert_int_equal(spool_seal(c.s, 1, n + 1, big, RECORD_PAYLOAD_MAX, false), 0);
 	assert_int_equal(spool_commit(c.s), 0);
 	chainlet_close(&c);
 	assert_verifies(n + 3);
@@ -372,7 +383,7 @@ static void a_failed_fsync_moves_to_a_new_file(void **state)
 		if (!cases[i].before)
 			chainlet_start(&c);
 		else
-			assert_int_equal(spool_seal(c.s, 1, 99, 0, "z", 1, false), 0), n++;
+			assert_int_equal(spool_seal(c.s, 1, 99, "z", 1, false), 0), n++;
 		assert_int_equal(spool_commit(c.s), cases[i].commit);
 		assert_true(spool_state(c.s)->failures > 0);
 		if (cases[i].commit) {
@@ -397,7 +408,7 @@ static void a_full_disk_loses_nothing_sealed(void **state)
 	chainlet_start(&c);
 	fill(1, 2);
 	for (uint64_t i = 0; i < 5; i++) {
-		assert_int_equal(spool_seal(c.s, 1, 10 + i, 0, "0123456789", 10, false), 0);
+		assert_int_equal(spool_seal(c.s, 1, 10 + i, "0123456789", 10, false), 0);
 		short_writes = 1; /* half of it fits */
 		fail_writes = 1;
 		assert_int_equal(spool_commit(c.s), -ENOSPC);
@@ -495,7 +506,7 @@ static void reads_back_what_is_durable(void **state)
 	chainlet_open(&c, 900, NULL);
 	chainlet_start(&c);
 	fill(1, 20);
-	assert_int_equal(spool_seal(c.s, 1, 99, 0, "pending", 7, false), 0);
+	assert_int_equal(spool_seal(c.s, 1, 99, "pending", 7, false), 0);
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		uint64_t seq = 0;
 
@@ -549,12 +560,12 @@ static void damage_met_while_reading(void **state)
 
 static void declared_losses_are_summed(void **state)
 {
-	uint8_t note[NOTE_MAX];
+	uint8_t note[NOTE_BYTES_MAX];
 
 	chainlet_open(&c, 900, NULL);
 	for (uint64_t i = 0; i < 6; i++) {
 		fill(10 * (i + 1), 2);
-		assert_int_equal(spool_seal(c.s, RECORD_CONTROL, 0, 0, note,
+		assert_int_equal(spool_seal(c.s, RECORD_CONTROL, 0, note,
 					    note_loss("r", i & 1 ? "spool_full" : "memory_full",
 						      100 + i, 0, 5, note),
 					    true),
@@ -587,10 +598,7 @@ static void acked_is_a_hint_of_this_chain(void **state)
 	assert_int_equal(spool_acked_read(c.s, &seq), -ENOENT);
 	assert_int_equal(spool_acked_write(c.s, 4), 0);
 	chainlet_close(&c);
-	unlink(c.key);
-	signer_free(c.signer);
-	c.signer = NULL;
-	assert_int_equal(signer_open(c.key, true, &c.signer, (char[256]){0}, 256), 0);
+	other_keys();
 	chainlet_open(&c, 900, NULL);
 	assert_int_equal(spool_acked_read(c.s, &seq), -ENOENT);
 }
@@ -606,10 +614,7 @@ static void another_key_begins_another_chain(void **state)
 	fill(1, 5);
 	memcpy(chain, spool_state(c.s)->chain, 16);
 	chainlet_close(&c);
-	unlink(c.key);
-	signer_free(c.signer);
-	c.signer = NULL;
-	assert_int_equal(signer_open(c.key, true, &c.signer, (char[256]){0}, 256), 0);
+	other_keys();
 	chainlet_open(&c, 700, NULL);
 	assert_int_equal(spool_state(c.s)->next_seq, 0);
 	assert_memory_not_equal(spool_state(c.s)->chain, chain, 16);
@@ -618,7 +623,7 @@ static void another_key_begins_another_chain(void **state)
 	assert_int_equal(spool_commit(c.s), 0);
 	chainlet_close(&c);
 	assert_verifies(1);
-	snprintf(old, sizeof(old), "%s/%s", c.spool, "other-key.0");
+	snprintf(old, sizeof(old), "%s/%s", c.spool, "chain-before.0");
 	assert_int_equal(verify_dir(old, NULL, &r), 0);
 	assert_true(r.ok);
 	assert_int_equal(r.records, 6);
@@ -627,7 +632,7 @@ static void another_key_begins_another_chain(void **state)
 
 static void one_recorder_at_a_time(void **state)
 {
-	struct spool_config cfg = {c.spool, 700, c.signer, NULL};
+	struct spool_config cfg = {.dir = c.spool, .segment_bytes = 700, .epochs = c.epochs};
 	struct spool *second = NULL;
 	char err[512] = "";
 
@@ -645,7 +650,7 @@ static void seal_until_killed(volatile uint64_t *durable)
 		const struct spool_state *s = spool_state(c.s);
 
 		for (int i = 0; i < 5; i++)
-			if (spool_seal(c.s, 1, s->last_id + 1, 0, "0123456789abcdef", 16, false))
+			if (spool_seal(c.s, 1, s->last_id + 1, "0123456789abcdef", 16, false))
 				_exit(1);
 		if (spool_commit(c.s))
 			_exit(2);
@@ -665,7 +670,9 @@ static void killed_at_any_moment(void **state)
 		int status;
 
 		if (!pid) {
-			struct spool_config cfg = {c.spool, 3000, c.signer, NULL};
+			struct spool_config cfg = {.dir = c.spool,
+						   .segment_bytes = 3000,
+						   .epochs = c.epochs};
 			char err[512];
 
 			if (spool_open(&cfg, &c.s, err, sizeof(err)))

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/epochs.h"
 #include "agent/notes.h"
 #include "agent/spool.h"
 #include "base/fs.h"
@@ -19,7 +20,8 @@
 
 struct chainlet {
 	char dir[64], key[96], spool[96];
-	struct signer *signer;
+	struct epochs *epochs;
+	struct signer *signer; /* of the open epoch */
 	struct spool *s;
 };
 
@@ -31,12 +33,17 @@ static inline int chainlet_remove_one(const char *p, const struct stat *st, int 
 static inline void chainlet_open(struct chainlet *c, uint32_t segment_bytes,
 				 const struct spool_io *io)
 {
-	struct spool_config cfg = {c->spool, segment_bytes, c->signer, io};
+	struct spool_config cfg = {.dir = c->spool,
+				   .segment_bytes = segment_bytes,
+				   .epochs = c->epochs,
+				   .origin = "test/host",
+				   .io = io};
 	char err[512] = "";
 
 	c->s = NULL;
 	if (spool_open(&cfg, &c->s, err, sizeof(err)))
 		fail_msg("spool_open: %s", err);
+	c->signer = epochs_signer(c->epochs);
 }
 
 static inline void chainlet_close(struct chainlet *c)
@@ -54,17 +61,18 @@ static inline void chainlet_new(struct chainlet *c)
 	snprintf(c->dir, sizeof(c->dir), "%s/probity-chain-XXXXXX",
 		 access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm");
 	assert_non_null(mkdtemp(c->dir));
-	snprintf(c->key, sizeof(c->key), "%s/host.key", c->dir);
+	snprintf(c->key, sizeof(c->key), "%s/keys", c->dir);
 	snprintf(c->spool, sizeof(c->spool), "%s/spool", c->dir);
-	if (signer_open(c->key, true, &c->signer, err, sizeof(err)))
+	if (epochs_open(c->key, &c->epochs, err, sizeof(err)))
 		fail_msg("%s", err);
+	c->signer = epochs_signer(c->epochs);
 }
 
 static inline void chainlet_done(struct chainlet *c)
 {
 	chainlet_close(c);
-	signer_free(c->signer);
-	c->signer = NULL;
+	epochs_free(c->epochs);
+	c->epochs = NULL;
 	nftw(c->dir, chainlet_remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
@@ -74,8 +82,9 @@ static inline void chainlet_start(struct chainlet *c)
 					    .agent_version = "t",
 					    .kernel = "k",
 					    .config_sha256 = ""};
-	uint8_t note[NOTE_MAX];
-	size_t n = note_start(&cfg, signer_public(c->signer), (const uint8_t *)"nonce", 5, note);
+	uint8_t note[NOTE_BYTES_MAX];
+	size_t n = note_start(&cfg, signer_public(c->signer), (const uint8_t *)"nonce", 5,
+			      SPOOL_EPOCH_NS, 0, note);
 
 	assert_int_equal(spool_seal(c->s, RECORD_CONTROL, 0, note, n, true), 0);
 }

@@ -51,9 +51,11 @@ static void frame_prefixes(void **state)
 				 n < file.at[1] ? FRAME_MORE : (long)file.at[1]);
 	}
 	assert_int_equal(frame_parse(file.p, file.n, &f, &why), file.at[1]);
-	assert_int_equal(f.record_len, file.at[1] - SEGMENT_FRAME_LEN - RECORD_SIG_LEN);
+	assert_int_equal(f.record_len, file.at[1] - SEGMENT_FRAME_LEN - RECORD_SEAL_MAX);
+	assert_int_equal(f.len, file.at[1]);
+	assert_ptr_equal(f.mac, f.record + f.record_len);
 	assert_ptr_equal(f.record, file.p + SEGMENT_FRAME_LEN);
-	assert_ptr_equal(f.sig, f.record + f.record_len);
+	assert_ptr_equal(f.sig, f.mac + MAC_LEN);
 }
 
 static void frame_flips(void **state)
@@ -88,10 +90,10 @@ static void frame_length_bounds(void **state)
 		long answer;
 	} cases[] = {
 		{0, FRAME_BAD},
-		{RECORD_HEADER_LEN + RECORD_SIG_LEN - 1, FRAME_BAD},
-		{RECORD_HEADER_LEN + RECORD_SIG_LEN, FRAME_MORE},
-		{RECORD_HEADER_LEN + RECORD_PAYLOAD_MAX + RECORD_SIG_LEN, FRAME_MORE},
-		{RECORD_HEADER_LEN + RECORD_PAYLOAD_MAX + RECORD_SIG_LEN + 1, FRAME_BAD},
+		{RECORD_HEADER_LEN + MAC_LEN - 1, FRAME_BAD},
+		{RECORD_HEADER_LEN + MAC_LEN, FRAME_MORE},
+		{RECORD_HEADER_LEN + RECORD_PAYLOAD_MAX + RECORD_SEAL_MAX, FRAME_MORE},
+		{RECORD_HEADER_LEN + RECORD_PAYLOAD_MAX + RECORD_SEAL_MAX + 1, FRAME_BAD},
 		{UINT32_MAX, FRAME_BAD},
 	};
 
@@ -143,7 +145,8 @@ static int append(struct chain_state *s, size_t k, const char **why)
 	struct frame f = frame_at(k);
 	struct record r;
 
-	return chain_append(s, f.record, f.record_len, f.sig, &r, why);
+	return chain_append(s, f.record, f.record_len, &(struct chain_sealed){f.sig, f.mac}, &r,
+			    why);
 }
 
 static void chain_in_order(void **state)

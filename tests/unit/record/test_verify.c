@@ -248,11 +248,13 @@ static const struct forgery {
 static void reframe(uint8_t *frame, size_t n, struct signer *key)
 {
 	uint8_t *record = frame + SEGMENT_FRAME_LEN;
-	size_t len = n - SEGMENT_FRAME_LEN - RECORD_SIG_LEN;
+	size_t len = n - SEGMENT_FRAME_LEN - RECORD_SEAL_MAX;
 
 	if (key)
-		assert_int_equal(signer_sign(key, record, len, record + len), 0);
-	frame_head(record, len, record + len, frame);
+		assert_int_equal(signer_sign(key, record, RECORD_HEADER_LEN,
+					     record + len + MAC_LEN),
+				 0);
+	frame_head(record, len, RECORD_SEAL_MAX, frame);
 }
 
 static void forged_frames(void **state)
@@ -275,7 +277,7 @@ static void forged_frames(void **state)
 		else
 			record[g->at] ^= 1;
 		if (g->rehash) {
-			size_t len = n - SEGMENT_FRAME_LEN - RECORD_SIG_LEN;
+			size_t len = n - SEGMENT_FRAME_LEN - RECORD_SEAL_MAX;
 
 			memcpy(&r, &(struct record){0}, sizeof(r));
 			assert_int_equal(record_decode(f->p + a + SEGMENT_FRAME_LEN, len, &r, &why),
