@@ -164,7 +164,6 @@ int spool_segment_add(struct spool *s, uint64_t first, uint64_t next, uint64_t b
 }
 
 /* Sixteen random bytes as a protobuf field 1000 of any message. */
-#define SALT_LEN 19
 static int salt(struct spool *s, uint8_t *out)
 {
 	static const uint8_t tag[3] = {0xc2, 0x3e, 16};
@@ -234,12 +233,12 @@ int spool_seal(struct spool *s, uint32_t schema, uint64_t id, const void *payloa
 		.wall_ns = now_ns(CLOCK_REALTIME),
 		.boot_ns = now_ns(CLOCK_BOOTTIME),
 		.schema = schema,
-		.payload_len = SALT_LEN + n,
+		.payload_len = SPOOL_SALT_LEN + n,
 		.payload = record + RECORD_HEADER_LEN,
 	};
-	size_t all = SEGMENT_FRAME_LEN + RECORD_HEADER_LEN + SALT_LEN + n, sealed;
+	size_t all = SEGMENT_FRAME_LEN + RECORD_HEADER_LEN + SPOOL_SALT_LEN + n, sealed;
 
-	if (n > RECORD_PAYLOAD_MAX - SALT_LEN)
+	if (n > SPOOL_PAYLOAD_MAX)
 		return -EMSGSIZE;
 	if (id && id <= s->st.last_id)
 		return -EALREADY;
@@ -250,7 +249,7 @@ int spool_seal(struct spool *s, uint32_t schema, uint64_t id, const void *payloa
 	if (salt(s, record + RECORD_HEADER_LEN))
 		return -EIO;
 	if (n)
-		memcpy(record + RECORD_HEADER_LEN + SALT_LEN, payload, n);
+		memcpy(record + RECORD_HEADER_LEN + SPOOL_SALT_LEN, payload, n);
 	sealed = seal(s, &r, record);
 	if (!sealed)
 		return -EIO;
@@ -421,6 +420,10 @@ int spool_drop(struct spool *s, uint64_t seq)
 		n++;
 	if (!n)
 		return 0;
+	/* Their leaves stay, and so does every proof. */
+	r = spool_tiles_sync(s);
+	if (r)
+		return r;
 	s->st.first_seq = s->segs[n].first;
 	r = spool_head_write(s);
 	if (r) {

@@ -12,6 +12,8 @@
 #include "record/keys.h"
 #include "record/segment.h"
 
+#define SPOOL_SALT_LEN 19 /* bytes before each payload: tag, length, 16 random ones */
+#define SPOOL_PAYLOAD_MAX (RECORD_PAYLOAD_MAX - SPOOL_SALT_LEN)
 #define SPOOL_EPOCH_NS 900000000000ull
 #define SPOOL_BUFFER (1u << 20)	   /* sealed, not yet durable */
 #define SPOOL_RESERVE (256 * 1024) /* file space kept for LOSS records on a full disk */

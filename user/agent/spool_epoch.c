@@ -8,10 +8,6 @@
  * keeps the SEAL records of the whole chain, a few hundred bytes an epoch: whoever begins to read behind
  * segments that have gone learns the keys from there. It is made again from the segments when it is
  * missing, as far as they go back.
- *
- * The tree: `tree` is of all that is sealed, `tiles` of what is durable. After a crash the tiles say how
- * far they are, and the segments give the rest. Where both lack a leaf (a damaged segment whose leaves were
- * in no tile yet) the tree has no root any more: -ENODATA, and a new chain begins.
  */
 #include "spool_int.h"
 
@@ -221,72 +217,6 @@ void spool_epoch_durable(struct spool *s)
 			s->st.epoch - 1, strerror(-r));
 }
 
-/* --- the tree -------------------------------------------------------------------------------------- */
-
-static int leaf_add(struct spool *s, const struct tree_hash *leaf)
-{
-	int r = tiles_add(s->tiles, leaf);
-
-	if (r != -ENOMEM)
-		return r;
-	r = tiles_sync(s->tiles);
-	return r ? r : tiles_add(s->tiles, leaf);
-}
-
-int spool_leaves_durable(struct spool *s)
-{
-	int r = 0;
-
-	for (size_t i = 0; i < s->leaves_n && !r; i++)
-		r = leaf_add(s, &s->leaves[i]);
-	s->leaves_n = 0;
-	return r;
-}
-
-/* Leaves of the segments from the tiles' end to below `next`. */
-static int leaves_of_segments(struct spool *s, uint64_t next)
-{
-	int r = 0;
-
-	for (size_t i = 0; i < s->segs_n && !r; i++) {
-		const struct segment *g = &s->segs[i];
-		char file[SEGMENT_NAME_LEN + 1];
-		_cleanup_close_ int fd = -1;
-		uint64_t seq = g->first;
-
-		if (g->next <= tiles_edge(s->tiles)->size)
-			continue;
-		if (g->first > tiles_edge(s->tiles)->size)
-			return -ENODATA;
-		segment_name(g->first, file);
-		fd = openat(s->dir, file, O_RDONLY | O_CLOEXEC);
-		segment_read(s->in, fd, 0);
-		for (; !r && seq < g->next && segment_next(s->in) == SEGMENT_FRAME; seq++) {
-			struct tree_hash leaf;
-
-			record_leaf(s->in->frame.record, leaf.b);
-			if (seq == tiles_edge(s->tiles)->size)
-				r = leaf_add(s, &leaf);
-		}
-	}
-	return r ? r : tiles_edge(s->tiles)->size < next ? -ENODATA : 0;
-}
-
-int spool_tree_load(struct spool *s, uint64_t next)
-{
-	char err[256];
-	int r = tiles_open(s->dir, next, &s->tiles, err, sizeof(err));
-
-	if (r) {
-		log_warn("spool %s: %s", s->path, err);
-		return -ENODATA;
-	}
-	r = leaves_of_segments(s, next);
-	if (!r)
-		s->tree = *tiles_edge(s->tiles);
-	return r;
-}
-
 /* --- checkpoints ----------------------------------------------------------------------------------- */
 
 int spool_checkpoint(struct spool *s)
@@ -300,7 +230,7 @@ int spool_checkpoint(struct spool *s)
 		return 0;
 	if (tiles_edge(s->tiles)->size != c.size)
 		return -EAGAIN;
-	r = tiles_sync(s->tiles);
+	r = spool_tiles_sync(s);
 	if (r)
 		return r;
 	tree_root(tiles_edge(s->tiles), &c.root);

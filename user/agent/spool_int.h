@@ -71,8 +71,10 @@ int spool_seals_load(struct spool *s);
 int spool_key_at(const struct spool *s, uint64_t seq, uint8_t ret[static RECORD_PUBKEY_LEN],
 		 uint32_t *ret_epoch);
 void spool_epoch_durable(struct spool *s); /* a commit has made a SEAL durable */
+/* spool_tree.c: -ENODATA: leaves of records before `next` are nowhere any more. */
 int spool_tree_load(struct spool *s, uint64_t next);
 int spool_leaves_durable(struct spool *s);
+int spool_tiles_sync(struct spool *s);
 /* What a LOSS record of cause spool_full declares; false for any other record. */
 bool spool_loss_of(const struct record *r, uint64_t *ret_first, uint64_t *ret_last,
 		   uint64_t *ret_count);

@@ -111,8 +111,8 @@ static bool first_record(struct recovery *v, uint64_t name, struct record *ret)
 /* Everything of a chain that cannot go on goes into a folder of its own, for verify. */
 static int set_aside(struct recovery *v, const char *why)
 {
-	static const char *const beside[] = {"head", "seals", "checkpoint", "checkpoint.cosigned",
-					     "tile"};
+	static const char *const beside[] = {"head",   "seals", "checkpoint", "checkpoint.cosigned",
+					     "leaves", "tile"};
 	struct spool *s = v->s;
 	char dir[64], file[SEGMENT_NAME_LEN + 1];
 	_cleanup_close_ int to = -1;

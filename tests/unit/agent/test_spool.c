@@ -121,20 +121,20 @@ static void id_is_found_in_older_segments(void **state)
 
 static void buffer_is_bounded(void **state)
 {
-	_cleanup_free_ uint8_t *big = calloc(1, RECORD_PAYLOAD_MAX + 1);
+	_cleanup_free_ uint8_t *big = calloc(1, SPOOL_PAYLOAD_MAX + 1);
 	uint64_t n = 0;
 	int e;
 
 	chainlet_open(&c, 8 << 20, NULL);
 	chainlet_start(&c);
-	assert_int_equal(spool_seal(c.s, 1, 1, big, RECORD_PAYLOAD_MAX + 1, false), -EMSGSIZE);
-	while (!(e = spool_seal(c.s, 1, n + 1, big, RECORD_PAYLOAD_MAX, false)))
+	assert_int_equal(spool_seal(c.s, 1, 1, big, SPOOL_PAYLOAD_MAX + 1, false), -EMSGSIZE);
+	while (!(e = spool_seal(c.s, 1, n + 1, big, SPOOL_PAYLOAD_MAX, false)))
 		n++;
 	assert_int_equal(e, -ENOBUFS);
 	assert_int_equal(n, SPOOL_BUFFER / 65700);
 	assert_int_equal(spool_seal(c.s, 2, 0, big, 4000, true), 0); /* room is kept for it */
 	assert_int_equal(spool_commit(c.s), 0);
-	assert_int_equal(spool_seal(c.s, 1, n + 1, big, RECORD_PAYLOAD_MAX, false), 0);
+	assert_int_equal(spool_seal(c.s, 1, n + 1, big, SPOOL_PAYLOAD_MAX, false), 0);
 	assert_int_equal(spool_commit(c.s), 0);
 	chainlet_close(&c);
 	assert_verifies(n + 3);
@@ -437,7 +437,7 @@ static void records_written_twice_are_cut(void **state)
 	struct chainlet_file a, b;
 	_cleanup_free_ uint8_t *p = NULL;
 
-	chainlet_open(&c, 600, NULL);
+	chainlet_open(&c, 800, NULL);
 	chainlet_start(&c);
 	fill(1, 4);
 	chainlet_close(&c);
@@ -447,7 +447,7 @@ static void records_written_twice_are_cut(void **state)
 	memcpy(p, a.p, a.n);
 	memcpy(p + a.n, b.p, b.n);
 	chainlet_write(&a, p, a.n + b.n);
-	chainlet_open(&c, 600, NULL);
+	chainlet_open(&c, 800, NULL);
 	assert_int_equal(spool_state(c.s)->repairs_count, 1);
 	assert_int_equal(spool_state(c.s)->repairs[0].offset, a.n);
 	chainlet_close(&c);
@@ -500,7 +500,7 @@ static void reads_back_what_is_durable(void **state)
 	_cleanup_free_ uint8_t *buf = malloc(1 << 20);
 	static const struct {
 		size_t cap, max;
-	} cases[] = {{1 << 20, 512}, {1 << 20, 1}, {700, 512}, {320, 2}};
+	} cases[] = {{1 << 20, 512}, {1 << 20, 1}, {900, 512}, {400, 2}};
 	size_t k;
 
 	chainlet_open(&c, 900, NULL);
