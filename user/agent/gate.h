@@ -19,8 +19,9 @@ struct kgate_ops {
 	/* Never touched whatever a pack says: what the built-in list allows. */
 	bool (*spared)(void *ctx, uint32_t pid);
 };
-/* monitor: never refuses, masks or kills. 0 or -errno. */
-int kgate_open(struct bpf *b, bool monitor, const struct kgate_ops *ops, void *ctx,
+/* monitor: never refuses, masks or kills. stop_only: no write waits inside of its probe, as if this
+ * kernel had no such wait. 0 or -errno. */
+int kgate_open(struct bpf *b, bool monitor, bool stop_only, const struct kgate_ops *ops, void *ctx,
 	       struct keeper_gate **ret);
 void kgate_close(struct keeper_gate *g);
 void kgate_tick(struct keeper_gate *g); /* once a second: alive */
@@ -42,6 +43,14 @@ void kgate_swapped(struct keeper_gate *g, uint64_t generation);
 int kgate_refuse(struct keeper_gate *g, const struct role_refuse *r);
 int kgate_mask(struct keeper_gate *g, const struct role_mask *r, const struct role_span *spans);
 int kgate_sock(struct keeper_gate *g, const struct role_sock *r);
+
+/* EVENT_GATE_STOP and its answer. After each call of these: when kgate_turn is due, in ns from now;
+ * 0 = not before the next. */
+void kgate_stopped(struct keeper_gate *g, const struct event *e);
+int kgate_continue(struct keeper_gate *g, const struct role_continue *r);
+uint64_t kgate_turn(struct keeper_gate *g);
+/* How many calls are stopped for that approval, and until when. */
+unsigned kgate_blocked(const struct keeper_gate *g, const char *id, uint64_t *ret_until_unix_ns);
 
 json_t *kgate_status(const struct keeper_gate *g);
 

@@ -232,6 +232,7 @@ static void listen_all(struct keeper *k)
 	k->worker_again = event_new(k->base, -1, 0, on_again, k);
 	k->recorder_again = event_new(k->base, -1, 0, on_again, k);
 	k->resolver_again = event_new(k->base, -1, 0, on_again, k);
+	k->releaser_again = event_new(k->base, -1, 0, on_releaser_again, k);
 	event_add(event_new(k->base, bpf_control_fd(k->bpf), EV_READ | EV_PERSIST, on_kernel, k),
 		  NULL);
 	if (!k->maps)
@@ -250,6 +251,7 @@ int keeper_main(const struct config *cfg)
 	child_init(&k.worker, "worker");
 	child_init(&k.recorder, "recorder");
 	child_init(&k.resolver, "resolver");
+	child_init(&k.releaser, "releaser");
 	k.base = event_base_new();
 	raise_limits();
 	if (!k.base || event_base_priority_init(k.base, LOOP_PLACES) || open_all(&k))
@@ -266,6 +268,7 @@ int keeper_main(const struct config *cfg)
 	exehash_free(k.hashes);
 	control_free(k.socket);
 	gates_close(&k);
+	end_releaser(&k);
 	ring_free(k.control);
 	protect_close(&k);
 	bpf_close(k.bpf);

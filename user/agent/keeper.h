@@ -44,9 +44,9 @@ struct keeper {
 	struct exehash *hashes;
 	struct ring *control;
 	struct control *socket;
-	struct child worker, recorder, resolver;
+	struct child worker, recorder, resolver, releaser;
 	struct event *worker_ev, *recorder_ev, *resolver_ev, *worker_again, *recorder_again,
-		*resolver_again, *tick, *stop_limit, *maps_ev;
+		*resolver_again, *releaser_again, *tick, *stop_limit, *maps_ev;
 	int pair[2]; /* worker's end, recorder's end of the pair between them */
 	int inflight;
 	struct keeper_policy *policy;
@@ -54,6 +54,7 @@ struct keeper {
 	struct guard *guard;
 	bool settled; /* a former agent's links are gone */
 	struct keeper_gate *gate;
+	struct event *gate_turn; /* when the next wait of a stopped process ends */
 	struct exec_gate *execs; /* NULL: no exec rules can be in force */
 	struct approvals *approvals;
 	struct priority priority;
@@ -102,6 +103,8 @@ bool gates_watch_only(const struct keeper *k, uint64_t generation, uint64_t rule
 void gates_krules(struct keeper *k, const struct role_krules *r);
 const char *gates_rules(struct keeper *k, const void *p, size_t n);
 const char *gates_refuse(struct keeper *k, const void *p, size_t n);
+void gates_stopped(struct keeper *k, const struct event *e);
+const char *gates_continue(struct keeper *k, const void *p, size_t n);
 const char *gates_mask(struct keeper *k, const void *p, size_t n);
 const char *gates_sock(struct keeper *k, const void *p, size_t n);
 const char *gates_pending(struct keeper *k, const void *p, size_t n);
@@ -128,9 +131,12 @@ void on_lock(void *keeper, struct control_call *call);
 bool keeper_owns(const struct keeper *k, pid_t pid); /* the agent itself */
 void start_worker(struct keeper *k);
 void start_recorder(struct keeper *k);
+void start_releaser(struct keeper *k); /* if it does not run */
+void end_releaser(struct keeper *k);
 void stop_worker(struct keeper *k); /* and then the recorder, when the worker has ended */
 void on_child_end(evutil_socket_t fd, short what, void *ctx); /* SIGCHLD */
 void on_stop_limit(evutil_socket_t fd, short what, void *ctx);
 void on_again(evutil_socket_t fd, short what, void *ctx);
+void on_releaser_again(evutil_socket_t fd, short what, void *ctx);
 
 #endif

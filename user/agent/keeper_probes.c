@@ -78,6 +78,8 @@ static void on_event(void *ctx, const void *record, size_t n)
 		exec_gate_ask(k->execs, record);
 	if (e->h.kind == EVENT_DENY) /* a hello that never leaves: its client is told so at once */
 		sock_die(e->h.pid, e->h.conn);
+	if (e->h.kind == EVENT_GATE_STOP)
+		gates_stopped(k, &e->h);
 	if (!k->attach)
 		return;
 	if (e->h.kind == EVENT_EXEC)

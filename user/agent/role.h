@@ -232,10 +232,10 @@ struct role_krule_net {
 
 struct role_gate {
 	uint64_t generation;
-	uint32_t on;	  /* the pack has rules that need the content of a request */
-	uint32_t hold_us; /* as the pack says; 0 = the default */
-	uint32_t full;	  /* enum gate_full */
-	uint32_t pad;
+	uint32_t on;	      /* the pack has rules that need the content of a request */
+	uint32_t hold_us;     /* as the pack says; 0 = the default */
+	uint32_t full;	      /* enum gate_full */
+	uint32_t blocks;      /* a rule of it may let a call wait for its operator */
 	struct krule_do todo; /* what the bits of ROLE_KRULES do */
 };
 

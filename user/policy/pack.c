@@ -74,7 +74,7 @@ static int read_gate(struct reading *rd, const struct doc_node *n)
 		r = schema_duration(rd, hold, "hold", 1, GATE_HOLD_MAX_MS, &ms);
 	if (full && !r)
 		r = schema_word(rd, full, "full", words_full, &at);
-	rd->pack->gate = (struct pack_gate){.hold_ms = ms, .refuse_when_full = at == 1};
+	rd->pack->gate = (struct pack_gate){.hold_ms = ms, .full = at};
 	return r;
 }
 

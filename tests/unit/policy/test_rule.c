@@ -250,7 +250,7 @@ static void test_head(void **state)
 			continue;
 		assert_int_equal(pack_revision(p), i == 0 ? 7 : 0);
 		assert_int_equal(pack_gate(p).hold_ms, i == 3 ? 50 : 0);
-		assert_int_equal(pack_gate(p).refuse_when_full, i == 3);
+		assert_int_equal(pack_gate(p).full, i == 3);
 		assert_int_equal(pack_coverage(p), i == 7);
 	}
 }
