@@ -265,7 +265,9 @@ struct role_done {
 };
 
 /* Same length, so lengths told before stay true. The keeper takes only what lies in the buffer of a
- * write that waits (the kernel's own note of it), and writes nothing but the mask. */
+ * write that waits (the kernel's own note of it), and writes nothing but the mask. In the payload of a
+ * client's WebSocket frame that is the mask under the frame's key: the keeper reads head and key from
+ * that buffer itself, and the span must lie in that frame. */
 struct role_mask {
 	uint64_t seq;
 	uint64_t start_ns;
@@ -274,7 +276,9 @@ struct role_mask {
 };
 struct role_span {
 	uint32_t at, n; /* in the write's buffer */
+	uint32_t frame; /* where in it its WebSocket frame begins; SPAN_PLAIN: it is in none */
 };
+#define SPAN_PLAIN (~0u)
 #define MASK_CHAR 'X'
 #define MASK_SPANS_MAX 1024
 

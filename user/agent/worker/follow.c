@@ -142,6 +142,12 @@ static void on_bytes(void *ctx, const struct interaction *it, const uint8_t *p, 
 		gate_bytes(c, w, p, n);
 }
 
+static void on_masked(void *ctx, const struct interaction *it, const uint8_t *p, size_t n,
+		      const struct flow_masked *at)
+{
+	gate_unframed(ctx, p, n, at);
+}
+
 static void on_request(void *ctx, const struct interaction *it)
 {
 	struct conn *c = ctx;
@@ -192,6 +198,7 @@ static const struct flow_ops ops = {
 	.head = on_head,
 	.text = on_text,
 	.bytes = on_bytes,
+	.masked = on_masked,
 	.request = on_request,
 	.done = on_done,
 	.dropped = on_dropped,

@@ -174,6 +174,12 @@ void gate_text(struct conn *c, struct watch *w, const uint8_t *p, size_t n)
 		held_text_feed(&c->gate->held, &gw->text, p, n);
 }
 
+void gate_unframed(struct conn *c, const uint8_t *p, size_t n, const struct flow_masked *at)
+{
+	if (c->gate && c->worker->gate->redacts)
+		held_masked(&c->gate->held, p, n, at);
+}
+
 bool gate_holds(const struct conn *c)
 {
 	return c->gate && !c->gate->clear;
@@ -208,7 +214,7 @@ void gate_chunk(struct gate *g, struct conn *c, const struct chunk *k)
 	if (!gc->telling) {
 		for (struct watch *w = c->watches; w; w = w->next)
 			if (w->gate)
-				w->gate->touched = false;
+				w->gate->touched = w->gate->judged = false;
 		held_begin(&gc->held, k->offset);
 		gc->telling = true;
 		gc->state = GATE_IDLE;
@@ -373,12 +379,15 @@ static void carry_out(struct gate *g, struct gate_conn *gc, uint64_t cookie)
 
 /* --- the kernel asks ------------------------------------------------------------------------------- */
 
-/* Requests that still come are judged by what was seen. */
+/* Requests that still come are judged by what was seen, and so is what a WebSocket's client adds to
+ * what it has asked. */
 static void judge_open(struct gate *g, struct conn *c)
 {
 	for (struct watch *w = c->watches, *next; w; w = next) {
 		next = w->next;
-		if (w->gate && w->gate->touched && !w->told && w->it && c->ai)
+		if (!w->gate || !w->gate->touched || !w->it || !c->ai)
+			continue;
+		if (!w->told || (w->it->websocket && !w->gate->judged))
 			judge_partial(g->worker, c, w);
 	}
 }
@@ -622,7 +631,7 @@ bool gate_decided(struct gate *g, struct conn *c, struct watch *w, const struct 
 	struct gate_watch *gw = g && in_write(c) ? watch_gate(w, false) : NULL;
 
 	if (gw) {
-		gw->touched = true;
+		gw->touched = gw->judged = true;
 		want(g, gw, d);
 		return true;
 	}

@@ -11,6 +11,7 @@
 #include "policy/pack.h"
 #include "proto/gate.h"
 
+struct flow_masked;
 struct gate;
 struct gate_conn;  /* of a connection whose writes wait */
 struct gate_watch; /* of one of its exchanges */
@@ -51,6 +52,8 @@ void gate_clear(struct gate *g, struct conn *c);
 void gate_head(struct conn *c, struct watch *w);
 void gate_bytes(struct conn *c, struct watch *w, const uint8_t *p, size_t n);
 void gate_text(struct conn *c, struct watch *w, const uint8_t *p, size_t n);
+/* What comes next of these was taken out of a WebSocket frame; at NULL: no more of it. */
+void gate_unframed(struct conn *c, const uint8_t *p, size_t n, const struct flow_masked *at);
 void gate_watch_free(struct watch *w);
 void gate_conn_free(struct gate *g, struct conn *c);
 

@@ -67,6 +67,7 @@ struct gate_conn {
 struct gate_watch {
 	struct held_text text;
 	bool touched;  /* it has bytes in the write in hand */
+	bool judged;   /* with them */
 	bool approved; /* by a grant */
 	enum disposition want, final;
 	int rule;

@@ -66,11 +66,15 @@ static bool all_placed(const struct watch *w)
 	return true;
 }
 
-/* Only what leaves as HTTP content in the clear of its framing can be masked in place. */
+/* Only what leaves as it is, or under a WebSocket's key, can be masked in place. */
 static bool maskable(const struct watch *w)
 {
-	return w->it && !strcmp(w->it->wire, "http") && !w->it->websocket &&
-	       !w->it->request_encoding[0] && w->it->completeness == COMPLETE;
+	const struct interaction *it = w->it;
+
+	if (!it || it->completeness != COMPLETE)
+		return false;
+	return it->websocket ? !strcmp(it->wire, "websocket")
+			     : !strcmp(it->wire, "http") && !it->request_encoding[0];
 }
 
 static enum disposition redact(struct gate *g, struct gate_conn *gc, struct watch *w)
@@ -168,6 +172,7 @@ void gate_resolve(struct gate *g, struct gate_conn *gc, bool unread)
 			gc->rule = gw->rule;
 		}
 	}
+	gc->spans_n = held_order(gc->spans, gc->spans_n);
 	if (unread && gc->worst < DISPOSITION_REDACT) {
 		int rule = closed_rule(g->worker, gc->rules);
 
@@ -191,9 +196,10 @@ static void refused(const struct gate_conn *gc, struct watch *w, unsigned mechan
 	o->generation = gc->generation;
 	o->mechanism = mechanism;
 	o->failed = failed;
-	o->before = !failed && !gw->body_left;
 	o->sent_before =
 		gc->held.start > w->request_offset ? gc->held.start - w->request_offset : 0;
+	o->before = !failed && !gw->body_left &&
+		    !(w->it && w->it->websocket && o->sent_before); /* it has no head of its own */
 	/* What was to be masked in this write never left; what was masked before did. */
 	if (!o->masked)
 		o->n_redactions = 0;

@@ -9,9 +9,11 @@
 
 #include <errno.h>
 #include <openssl/evp.h>
+#include <zlib.h>
 
 #include "agent/worker/denials.h"
 #include "agent/worker/gate.h"
+#include "agent/worker/held.h"
 #include "agent/worker/users.h"
 
 #define CONN 7
@@ -320,6 +322,7 @@ static void masked_text(const char *from, size_t n, char *to)
 	to[n] = '\0';
 	for (uint32_t i = 0; i < masks.head.spans; i++) {
 		assert_true(masks.span[i].at + masks.span[i].n <= n);
+		assert_int_equal(masks.span[i].frame, SPAN_PLAIN);
 		memset(to + masks.span[i].at, MASK_CHAR, masks.span[i].n);
 	}
 }
@@ -445,31 +448,300 @@ static void test_redact_h2(void **state)
 	assert_int_equal(verdict(CONN), GATE_PASS);
 }
 
-/* A client's text frame is coded by its key: what is masked would not be what the server reads, and
- * so the rule's else counts. */
+/* --- WebSockets ------------------------------------------------------------------------------------ */
+
+static const char ws_up[] =
+	"GET /v1/realtime?model=gpt-realtime HTTP/1.1\r\n"
+	"Host: api.openai.com\r\n"
+	"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+	"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n";
+#define ASKS "{\"type\":\"response.create\"}"
+
+static size_t ws_at; /* of the next byte that the client writes */
+
+static void ws_open(const char *extension)
+{
+	char yes[256];
+
+	ws_at = strlen(ws_up);
+	assert_int_equal(write_at(0, ws_up, ws_at, GATE_REEXEC), GATE_PASS);
+	ended(CONN, GATE_PASS, GATE_NONE, false);
+	snprintf(yes, sizeof(yes),
+		 "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n%s"
+		 "Connection: Upgrade\r\n\r\n",
+		 extension);
+	data(CONN, 0, EVENT_READ, 0, yes);
+}
+
+/* What the client says, as it is written: frames of a message, and other messages. */
+struct ws_out {
+	uint8_t b[32768];
+	char plain[32768]; /* the payloads, one after the other */
+	size_t n, plain_n;
+	struct {
+		size_t head, payload, n;
+	} frame[512];
+	size_t frames;
+};
+static struct ws_out out;
+
+static void ws_frame(uint8_t first, const char *p, size_t n)
+{
+	uint8_t key[4] = {out.n * 7 + 1, 0xA5, 0, out.n}, *b = out.b;
+
+	out.frame[out.frames].head = out.n;
+	b[out.n++] = first;
+	b[out.n++] = 0x80 | (n < 126 ? n : 126);
+	if (n >= 126) {
+		b[out.n++] = n >> 8;
+		b[out.n++] = n;
+	}
+	memcpy(b + out.n, key, 4);
+	out.n += 4;
+	out.frame[out.frames].payload = out.n;
+	out.frame[out.frames++].n = n;
+	for (size_t i = 0; i < n; i++)
+		b[out.n++] = p[i] ^ key[i & 3];
+	if (first & 8)
+		return;
+	memcpy(out.plain + out.plain_n, p, n);
+	out.plain_n += n;
+}
+
+/* A message in fragments of `step` bytes, a ping between them. */
+static void ws_message(const char *text, size_t step)
+{
+	size_t n = strlen(text);
+
+	for (size_t at = 0; at < n; at += step) {
+		size_t k = n - at < step ? n - at : step;
+
+		if (at)
+			ws_frame(0x89, "4111111111111111", 16);
+		ws_frame((at ? 0 : 1) | (at + k == n ? 0x80 : 0), text + at, k);
+	}
+}
+
+static const char *ws_item(const char *content)
+{
+	static char b[16384];
+
+	snprintf(b, sizeof(b),
+		 "{\"type\":\"conversation.item.create\",\"item\":{\"type\":\"message\","
+		 "\"role\":\"user\",\"content\":[{\"type\":\"input_text\",\"text\":\"%s\"}]}}",
+		 content);
+	return b;
+}
+
+static enum gate_verdict ws_write(size_t from, size_t n)
+{
+	return write_at(ws_at + from, (char *)out.b + from, n, GATE_HELD);
+}
+
+/* What the server reads when the spans are masked as the keeper does. */
+static void ws_read(char *ret)
+{
+	size_t n = 0;
+
+	for (uint32_t i = 0; i < masks.head.spans; i++)
+		for (size_t f = 0; f < out.frames; f++) {
+			uint32_t at = masks.span[i].at, end = at + masks.span[i].n;
+
+			assert_true(masks.span[i].frame != SPAN_PLAIN);
+			assert_true(!i || masks.span[i - 1].at + masks.span[i - 1].n <= at);
+			if (masks.span[i].frame != out.frame[f].head)
+				continue;
+			assert_in_range(at, out.frame[f].payload, out.n);
+			assert_true(end <= out.frame[f].payload + out.frame[f].n);
+			for (; at < end; at++)
+				out.b[at] = 'X' ^ out.b[out.frame[f].payload - 4 +
+							((at - out.frame[f].payload) & 3)];
+		}
+	for (size_t f = 0; f < out.frames; f++)
+		for (size_t i = 0; !(out.b[out.frame[f].head] & 8) && i < out.frame[f].n; i++)
+			ret[n++] = out.b[out.frame[f].payload + i] ^
+				   out.b[out.frame[f].payload - 4 + (i & 3)];
+	ret[n] = '\0';
+	assert_int_equal(n, out.plain_n);
+}
+
+/* In one frame, and in fragments of every size, in one write: the same text at the other end. */
 static void test_redact_websocket(void **state)
 {
-	static const char up[] =
-		"GET /v1/realtime?model=gpt-realtime HTTP/1.1\r\nHost: api.openai.com"
-		"\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-		"Sec-WebSocket-Version: 13\r\n"
-		"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n",
-			  yes[] = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
-				  "Connection: Upgrade\r\n\r\n",
-			  said_text[] = "{\"type\":\"conversation.item.create\",\"item\":{\"type\":"
-					"\"message\",\"role\":\"user\",\"content\":[{\"type\":"
-					"\"input_text\",\"text\":\"" PAN "\"}]}}";
-	uint8_t b[512] = {0x81, 0x80 | 126, 0, sizeof(said_text) - 1, 1, 2, 3, 4};
+	static char got[32768], want[32768];
+	uint8_t sha[32];
 
-	assert_int_equal(write_at(0, up, strlen(up), GATE_REEXEC), GATE_PASS);
+	for (size_t step = 1; step < 300; step += step < 40 ? 1 : 97) {
+		out = (struct ws_out){0};
+		ws_open("");
+		ws_message(ws_item("pay " PAN " to jane@example.com, ok"), step);
+		ws_message(ASKS, 4096);
+		assert_int_equal(ws_write(0, out.n), GATE_ASKED);
+		assert_true(maskings);
+		snprintf(want, sizeof(want), "%s%s",
+			 ws_item("pay XXXXXXXXXXXXXXXX to XXXXXXXXXXXXXXXX, ok"), ASKS);
+		ws_read(got);
+		assert_string_equal(got, want);
+		keeper_says(ROLE_MASKED, 0, GATE_PROCESS_VM);
+		assert_int_equal(verdict(CONN), GATE_PASS);
+		ended(CONN, GATE_PASS, GATE_NONE, false);
+		plain_event(EVENT_CLOSE, CONN);
+		assert_int_equal(calls_n, 2); /* the upgrade, and the turn */
+		assert_string_equal(calls[1]->decision->effect, "redacted");
+		assert_true(calls[1]->decision->before_effect);
+		assert_int_equal(calls[1]->decision->n_redactions, 2);
+		for (size_t i = 0; i < 2; i++)
+			assert_memory_equal(got + calls[1]->decision->redactions[i]->offsets[0],
+					    "XXXXXXXXXXXXXXXX", 16);
+		sha_of(got, strlen(got), sha);
+		assert_int_equal(calls[1]->request_sha256.len, 32);
+		assert_memory_equal(calls[1]->request_sha256.data, sha, 32);
+		assert_int_equal(calls[1]->request_body_bytes, strlen(got));
+		world_clear();
+	}
+}
+
+/* More in one message than is held until it says what it is, and values all over it. */
+static void test_redact_websocket_long(void **state)
+{
+	static char content[12000], got[32768];
+	size_t n = 0;
+
+	while (n < sizeof(content) - 64)
+		n += snprintf(content + n, sizeof(content) - n, "%s %s ", "4111111111111111",
+			      "words between the cards");
+	out = (struct ws_out){0};
+	ws_open("");
+	ws_message(ws_item(content), 4000);
+	assert_int_equal(ws_write(0, out.n), GATE_ASKED);
+	assert_int_equal(maskings, 1);
+	ws_read(got);
+	assert_null(strstr(got, "4111"));
+	assert_non_null(strstr(got, "XXXXXXXXXXXXXXXX words between the cards XXXXXXXXXXXXXXXX"));
+}
+
+/* Each message is a write of its own; a value in the second one of a turn is not overseen. */
+static void test_redact_websocket_second_message(void **state)
+{
+	static char got[32768];
+	size_t first;
+
+	out = (struct ws_out){0};
+	ws_open("");
+	ws_message(ws_item("hello"), 4096);
+	first = out.n;
+	assert_int_equal(ws_write(0, first), GATE_PASS);
 	ended(CONN, GATE_PASS, GATE_NONE, false);
-	data(CONN, 0, EVENT_READ, 0, yes);
-	for (size_t i = 0; i < strlen(said_text); i++)
-		b[8 + i] = said_text[i] ^ (i % 4 + 1);
-	assert_true(strlen(said_text) < 256);
-	assert_int_equal(write_at(strlen(up), (char *)b, 8 + strlen(said_text), GATE_REEXEC),
-			 GATE_REFUSE);
+	out = (struct ws_out){0};
+	ws_message(ws_item("jane@example.com"), 4096);
+	ws_at += first;
+	assert_int_equal(ws_write(0, out.n), GATE_ASKED);
+	ws_read(got);
+	assert_string_equal(got, ws_item("XXXXXXXXXXXXXXXX"));
+}
+
+/* What is said after the question, too. */
+static void test_websocket_after_the_question(void **state)
+{
+	size_t first;
+
+	out = (struct ws_out){0};
+	ws_open("");
+	ws_message(ws_item("hello"), 4096);
+	ws_message(ASKS, 4096);
+	first = out.n;
+	assert_int_equal(ws_write(0, first), GATE_PASS);
+	ended(CONN, GATE_PASS, GATE_NONE, false);
+	out = (struct ws_out){0};
+	ws_message(
+		"{\"type\":\"session.update\",\"session\":{\"instructions\":\"jane@example.com\"}}",
+		4096);
+	ws_at += first;
+	assert_int_equal(ws_write(0, out.n), GATE_ASKED);
+	assert_int_equal(maskings, 1);
+}
+
+/* What a mask cannot be put to falls to the rule's else. */
+static void test_websocket_else(void **state)
+{
+	static const struct {
+		const char *name, *words;
+		int split; /* where the first write ends: bytes from the end of the message */
+	} rows[] = {
+		{"a value over two writes", "mail jane@example.com", 20},
+		{"a head in another write", "to jane@example.com", 60},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		size_t n;
+
+		out = (struct ws_out){0};
+		maskings = 0;
+		ws_open("");
+		ws_message(ws_item(rows[i].words), 4096);
+		n = out.n - rows[i].split;
+		assert_int_equal(ws_write(0, n), GATE_PASS);
+		ended(CONN, GATE_PASS, GATE_NONE, false);
+		assert_int_equal(ws_write(n, out.n - n), GATE_ASKED);
+		if (maskings || !refusals)
+			fail_msg("%s", rows[i].name);
+		keeper_says(ROLE_REFUSED, 0, GATE_SHUTDOWN);
+		ended(CONN, GATE_REFUSE, GATE_EGRESS, true);
+		assert_string_equal(calls[calls_n - 1]->decision->effect, "denied");
+		assert_false(calls[calls_n - 1]->decision->before_effect); /* its begin had left */
+		plain_event(EVENT_CLOSE, CONN);
+	}
+}
+
+/* Compressed: nothing of it stands in the write as it is read. */
+static void test_websocket_deflated(void **state)
+{
+	static const char up[] = "Sec-WebSocket-Extensions: permessage-deflate; "
+				 "client_no_context_takeover\r\n";
+	const char *text = ws_item("jane@example.com");
+	char packed[1024];
+	z_stream z = {.next_in = (Bytef *)text,
+		      .avail_in = strlen(text),
+		      .next_out = (Bytef *)packed,
+		      .avail_out = sizeof(packed)};
+
+	assert_int_equal(deflateInit2(&z, 6, Z_DEFLATED, -15, 8, 0), Z_OK);
+	assert_int_equal(deflate(&z, Z_SYNC_FLUSH), Z_OK);
+	out = (struct ws_out){0};
+	ws_open(up);
+	ws_frame(0xC1, packed, z.total_out - 4);
+	deflateEnd(&z);
+	assert_int_equal(write_at(ws_at, (char *)out.b, out.n, GATE_REEXEC), GATE_REFUSE);
 	assert_int_equal(maskings, 0);
+}
+
+/* Values that lie one in the other are one span, and several requests' are in order. */
+static void test_spans_in_order(void **state)
+{
+	struct role_span s[] = {{50, 10, SPAN_PLAIN}, {10, 5, SPAN_PLAIN}, {52, 3, SPAN_PLAIN},
+				{15, 5, SPAN_PLAIN},  {20, 5, 3},	   {58, 9, SPAN_PLAIN}};
+
+	assert_int_equal(held_order(s, ARRAY_SIZE(s)), 3);
+	assert_int_equal(s[0].at, 10);
+	assert_int_equal(s[0].n, 10);
+	assert_int_equal(s[1].frame, 3);
+	assert_int_equal(s[2].at, 50);
+	assert_int_equal(s[2].n, 17);
+	assert_int_equal(held_order(NULL, 0), 0);
+}
+
+/* Two requests in one write, the second one's value behind the first one's. */
+static void test_redact_pipelined(void **state)
+{
+	char masked[65536];
+	size_t n = post("claude-sonnet-4-5", "card " PAN);
+
+	memcpy(text_ + n, text_, n);
+	assert_int_equal(write_at(0, text_, 2 * n, GATE_HELD), GATE_ASKED);
+	assert_int_equal(masks.head.spans, 2);
+	assert_true(masks.span[0].at < masks.span[1].at);
+	masked_text(text_, 2 * n, masked);
+	assert_null(strstr(masked, PAN));
 }
 
 /* The end of the body is in a write of its own: the value before it is masked all the same. */
@@ -969,6 +1241,13 @@ int main(void)
 		CASE(test_redact_at_the_end),
 		CASE(test_redact_h2),
 		CASE(test_redact_websocket),
+		CASE(test_redact_websocket_long),
+		CASE(test_redact_websocket_second_message),
+		CASE(test_websocket_after_the_question),
+		CASE(test_websocket_else),
+		CASE(test_websocket_deflated),
+		CASE(test_spans_in_order),
+		CASE(test_redact_pipelined),
 		CASE(test_redact_split),
 		CASE(test_redact_a_number),
 		CASE(test_mask_fails),
