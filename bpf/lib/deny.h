@@ -43,6 +43,8 @@ static __always_inline void deny_me(struct deny *d)
 	d->uid = (__u32)bpf_get_current_uid_gid();
 }
 
+static const struct fold no_fold; /* 0s */
+
 /* what: a text in memory the kernel can read, or NULL. */
 static __always_inline void deny_fill(struct event_deny *e, const struct deny *d, const void *what)
 {
@@ -69,7 +71,7 @@ static __always_inline void deny_fill(struct event_deny *e, const struct deny *d
 	e->evidence = d->evidence;
 	e->watched = d->watched;
 	e->pad = 0;
-	__builtin_memset(e->what, 0, sizeof(e->what));
+	bpf_probe_read_kernel(e->what, sizeof(e->what), no_fold.last.what);
 	if (what)
 		bpf_probe_read_kernel_str(e->what, sizeof(e->what), what);
 }
@@ -85,8 +87,6 @@ static __noinline bool deny_now(const struct deny *d, const void *what)
 	commit(e);
 	return true;
 }
-
-static const struct fold no_fold;
 
 static __noinline int deny_tell(const struct deny *d, const void *what)
 {

@@ -26,7 +26,9 @@ struct dns_asked {
 struct dns_sock {
 	struct udp_owner o;
 	struct dns_asked asked[DNS_ASKED];
-	__u32 next, left, key_n, pad; /* left: of the label being read */
+	__u64 hash;		   /* of the name being read, as it came */
+	__u32 next, left, key_n;   /* left: of the label being read */
+	__u32 at;		   /* the question that is being answered */
 	struct krule_host_key key; /* of the one being read: a name on its way into host_rules() */
 	__u8 wire[KRULE_HOST_MAX];
 };
