@@ -183,6 +183,7 @@ enum event_drop {
 	DROP_SIGNAL,	 /* bpf_send_signal failed: kill not carried out */
 	DROP_NO_OWNER,	 /* a connecting socket could not be marked: its bytes are nobody's */
 	DROP_HELLO,	 /* a first TLS flight that could not be read: neither told nor held */
+	DROP_WENT_ON,	 /* a process stopped at a gate was continued by somebody else */
 	DROP__MAX
 };
 

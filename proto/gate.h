@@ -111,7 +111,7 @@ struct event_deny {
  *
  * A write that is refused keeps its place in the stream: the offset moves over all of it, so what the
  * client tries next is new. A write of the same buffer and length at the same offset as the last one
- * that passed is that one, tried again: it is neither told nor held.
+ * that passed, with the same bytes, is that one, tried again: it is neither told nor held.
  *
  * Where no wait is possible (GATE_FULL) and the write goes, it is told at its return as without a
  * gate, and EVENT_GATE says told = 0. Where it is refused its bytes come before, as they do with a
@@ -178,6 +178,10 @@ struct gate_waiter {
 };
 #define WAITER_CLOSED 1	  /* its rules fail closed */
 #define WAITER_MAY_KILL 2 /* ... and may kill for it, where nothing milder works */
+#define WAITER_AGAIN 4	  /* continued it looks at its slot, settles as it says and tells the end */
+#define WAITER_RAN \
+	8 /* somebody else continued it and its write ran: no byte of it can be
+			   * masked any more, but its socket keeps them (SOCK_ASK) until it is judged */
 
 /* Settings, in the map `gate`: one entry, written by the keeper. */
 struct gate_settings {
@@ -200,8 +204,11 @@ enum gate_full { GATE_FULL_PASS, GATE_FULL_REFUSE, GATE_FULL_STOP };
  * keeper, who alone bounds the wait; its room is reserved before the SIGSTOP (without it nothing is
  * stopped), and it is submitted after it: the keeper continues nothing that it has not been told of,
  * so no SIGCONT comes before the SIGSTOP it is for. A process with a
- * controlling terminal is never stopped: its shell would say so. While it is stopped its socket is
- * SOCK_ASK, so that a SIGCONT of somebody else lets no packet go.
+ * controlling terminal is never stopped: its shell would say so. While it is stopped its socket, if it
+ * is known, is SOCK_ASK, so that a SIGCONT of somebody else lets no packet go but of what the socket was
+ * given before (SOCK_UPTO_SEQ). A process may be stopped several times for one write, each time told:
+ * one made again (WAITER_AGAIN) looks at its slot whenever it runs, and stops again at GATE_BLOCK.
+ * A write whose waiter the program took back without a word was not stopped.
  * The keeper says `answered` in the waiter before the SIGCONT and takes it out of `gate_waits` after it:
  * one that runs, is still there and not answered was continued by somebody else. A waiter with
  * GATE_BLOCK in its slot has the verdict there before the SIGCONT (the keeper writes it as well).
@@ -218,6 +225,10 @@ enum sock_verdict {
 	SOCK_PASS,
 	SOCK_DENY, /* none may leave; lsm/socket_sendmsg gives -EPERM */
 };
+
+/* In sock_upto, of a SOCK_ASK that is a stopped process's: the TCP sequence number up to which its
+ * packets go all the same. */
+#define SOCK_UPTO_SEQ (1ull << 63)
 
 /* What a process was told by DNS. Key of `dns_names`. */
 struct dns_key {

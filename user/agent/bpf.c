@@ -588,7 +588,7 @@ const char *bpf_drop_name(unsigned cause)
 		[DROP_CONN_FULL] = "conn_full",	  [DROP_STASH_MISS] = "entry_missed",
 		[DROP_NO_SOCKET] = "no_socket",	  [DROP_ARGV] = "argv_unreadable",
 		[DROP_SIGNAL] = "signal_failed",  [DROP_NO_OWNER] = "no_owner",
-		[DROP_HELLO] = "hello_unread",
+		[DROP_HELLO] = "hello_unread",	  [DROP_WENT_ON] = "stopped_went_on",
 	};
 
 	return cause < DROP__MAX ? names[cause] : "";

@@ -27,7 +27,7 @@ static void kernel_drops(struct worker *w)
 		[DROP_READ_FAULT] = "read_fault", [DROP_TOO_LARGE] = "too_large",
 		[DROP_CONN_FULL] = "conn_full",	  [DROP_STASH_MISS] = "entry_missed",
 		[DROP_SIGNAL] = "signal_failed",  [DROP_NO_OWNER] = "no_owner",
-		[DROP_HELLO] = "hello_unread",
+		[DROP_HELLO] = "hello_unread",	  [DROP_WENT_ON] = "stopped_went_on",
 	};
 	struct inflight_drops *d = inflight_drops(w->inflight);
 
