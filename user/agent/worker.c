@@ -246,8 +246,9 @@ static void each_second(void)
 	sweep(now);
 	losses_declare(&w, settled);
 	if (inflight_refused(w.inflight) > refused)
-		log_warn("%d calls are open at once: a crash now would lose some uncounted",
-			 INFLIGHT_SLOTS);
+		log_warn("%d calls, or %d silent sockets, are open at once: a crash now would lose "
+			 "some uncounted",
+			 INFLIGHT_SLOTS, INFLIGHT_SOCKS);
 	refused = inflight_refused(w.inflight);
 	status_send(&w, ring);
 }
@@ -392,6 +393,7 @@ static void begin(void)
 	struct timespec t;
 
 	left_id = inflight_last_id(w.inflight);
+	kept_again(&w);
 	if (inflight_inherit(w.inflight))
 		ring_peek(ring, on_again, NULL);
 	if (handover_sync(w.handover, boot_now(), SYNC_MS))
@@ -488,6 +490,7 @@ static int finish(const struct worker_fds *fds)
 
 	drain(boot_now() + DRAIN_NS);
 	halves_sweep(w.halves, UINT64_MAX);
+	socks_end(w.socks, boot_now());
 	conns_close_all(w.conns, boot_now());
 	mcps_close_all(w.mcps, boot_now());
 	outcomes_sweep(w.outcomes, boot_now(), true);

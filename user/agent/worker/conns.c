@@ -349,7 +349,7 @@ static void found_socket(struct conn *c, struct sock *s)
 {
 	struct proc *p = procs_find(c->worker->procs, c->pid, c->start_ns);
 
-	s->seen = true;
+	socks_seen(s);
 	if (p && p->tls.loose && !(c->flags & EVENT_F_PLAIN))
 		p->tls.loose--;
 }
@@ -368,6 +368,8 @@ void conns_bind(struct conn *c, struct sock *s, const struct event_conn *e)
 	c->peer = e && e->peer.family ? e->peer : s->peer;
 	c->peer_adjacent = e && e->h.flags & EVENT_F_ADJACENT;
 	s->bound = true;
+	if (s->kept)
+		kept_note(c->worker, s);
 	conns_learn(c, s);
 }
 

@@ -258,7 +258,7 @@ static void saw(struct conn *c, const struct chunk *k)
 	struct proc *p;
 
 	if (c->sock)
-		c->sock->seen = true;
+		socks_seen(c->sock);
 	if (!(c->flags & EVENT_F_PLAIN) && !c->end[EVENT_WRITE] && !c->end[EVENT_READ]) {
 		p = procs_find(c->worker->procs, c->pid, c->start_ns);
 		if (p) {
