@@ -225,24 +225,32 @@ static __noinline int hello_tell(struct __sk_buff *skb, struct net_sock *s, cons
 	return 0;
 }
 
-/* Whether nothing is to be waited for. Of a process nobody has said anything of yet, there is. */
-static __always_inline bool probes_settled(const struct net_sock *s)
+/* What the keeper says of this very image. */
+static __always_inline struct proc_mark *mark_of(const struct net_sock *s)
 {
 	struct proc_mark *m = bpf_map_lookup_elem(&proc_marks, &s->tgid);
 	__u64 *exec = bpf_map_lookup_elem(&proc_execs, &s->tgid);
 
 	if (!m || m->exec != (exec ? *exec : 0) || m->ticks != s->start_ns / KRULE_TICK_NS)
-		return false;
-	return m->probes == PROBES_IN_PLACE ||
-	       (m->probes == PROBES_NONE && m->until > bpf_ktime_get_boot_ns());
+		return NULL;
+	return m;
+}
+
+/* Whether nothing is to be waited for. Of a process nobody has said anything of yet, there is. */
+static __always_inline bool probes_settled(const struct net_sock *s)
+{
+	struct proc_mark *m = mark_of(s);
+
+	return m && (m->probes == PROBES_IN_PLACE ||
+		     (m->probes == PROBES_NONE && m->until > bpf_ktime_get_boot_ns()));
 }
 
 /* Whether its writes are told, when they come. */
 static __always_inline bool writes_told(const struct net_sock *s)
 {
-	struct proc_mark *m = bpf_map_lookup_elem(&proc_marks, &s->tgid);
+	struct proc_mark *m = mark_of(s);
 
-	return m && m->ticks == s->start_ns / KRULE_TICK_NS && m->probes == PROBES_IN_PLACE;
+	return m && m->probes == PROBES_IN_PLACE;
 }
 
 /* The keeper hears of a held process by the control ring; conn is the socket, for its push. */

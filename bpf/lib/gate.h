@@ -272,10 +272,17 @@ static __always_inline bool may_kill(__u64 rules)
 	return !todo || !(rules & todo->no_kill);
 }
 
-/* No wait is possible, and nothing of it was told as waiting. */
+/* Nobody would answer. */
+static __always_inline bool agent_away(const struct gate_settings *g)
+{
+	return bpf_ktime_get_boot_ns() - g->alive_ns > ALIVE_NS;
+}
+
+/* No wait is possible, and nothing of it was told as waiting. Without an agent `fail` says what becomes of
+ * it, as of any write that nobody answers. */
 static __always_inline int full(struct conn *conn, struct ask *w, const struct gate_settings *g)
 {
-	bool refused = g->full == GATE_FULL_REFUSE && fails_closed(w->rules);
+	bool refused = (g->full == GATE_FULL_REFUSE || agent_away(g)) && fails_closed(w->rules);
 	__u32 by = GATE_NONE, told = 0;
 
 	w->seq = w->seq ?: new_gate();
@@ -466,7 +473,7 @@ static __always_inline int wait_for_worker(struct conn *conn, struct call *c,
 	bool again = TLS_COOKIE_SKIP(w->cookie) && hold_free(c, w->sp);
 	int way;
 
-	if (bpf_ktime_get_boot_ns() - g->alive_ns > ALIVE_NS || !(again || take_place(g->waiters)))
+	if (agent_away(g) || !(again || take_place(g->waiters)))
 		return GATE_NO_WAIT;
 	w->seq = new_gate();
 	w->since_ns = bpf_ktime_get_ns();

@@ -6,7 +6,8 @@
  * read waits for the worker (SOCK_ASK), no longer than the hold; then the rule's `unknown:` counts.
  *
  * Rules on content are the write gate's. Where the process has no probes that could tell its writes,
- * or there is no agent to judge them, a rule that fails closed refuses the ClientHello.
+ * or there is no agent to judge them, a rule that fails closed refuses the ClientHello. And where there is
+ * no agent to bring probes, so does a rule that would end the process at its write.
  */
 #ifndef PROBITY_BPF_NET_GATE_H
 #define PROBITY_BPF_NET_GATE_H
@@ -108,12 +109,16 @@ static __always_inline bool agent_gone(void)
 	return g && g->alive_ns && bpf_ktime_get_boot_ns() - g->alive_ns > AGENT_GONE_NS;
 }
 
-/* Rules on content that fail closed, of a process whose writes nobody can judge. */
-static __always_inline __u64 net_blind(const struct net_sock *s, const struct krule_do *does,
-				       __u64 rules, bool seen)
+/* Rules on content that fail closed, of a process whose writes nobody can judge, and rules that act at
+ * its writes alone (lib/gate.h), when no probe sees them and none will come. */
+static __always_inline __u64 net_blind(const struct krule_do *does, __u64 rules, bool seen)
 {
-	rules &= does->content & ~does->fail_open & ~does->watch;
-	return seen && !agent_gone() ? 0 : rules;
+	__u64 closed = does->content & ~does->fail_open;
+	__u64 kills = (does->kill | ~(does->deny | does->no_quic)) & ~does->content;
+
+	if (agent_gone())
+		return rules & (seen ? closed : closed | kills) & ~does->watch;
+	return seen ? 0 : rules & closed & ~does->watch;
 }
 
 /* Whether what waits for the worker has waited long enough. */
@@ -171,7 +176,7 @@ PACKET_FN(hello_may)(struct __sk_buff *skb, __u32 seen)
 			sni_again(skb, p.off);
 		return !net_refuse(skb, rules, GATE_BY_SNI);
 	}
-	rules = net_blind(s, does, s->rules & mine, seen);
+	rules = net_blind(does, s->rules & mine, seen);
 	if (rules) {
 		if (!at && !s->refused)
 			sni_again(skb, p.off);

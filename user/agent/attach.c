@@ -19,6 +19,8 @@
  */
 #include "attach.h"
 
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -30,6 +32,8 @@
 
 #include "agent/attach/attach_int.h"
 #include "agent/attach/maps.h"
+#include "agent/attach/pinned.h"
+#include "agent/pins.h"
 #include "base/cleanup.h"
 #include "base/log.h"
 
@@ -113,6 +117,24 @@ static void on_resolved(void *ctx, struct image *im)
 	}
 }
 
+static void reserve_index(void *ctx, const char *name)
+{
+	struct attach *a = ctx;
+	struct pinned_as as;
+
+	if (!pinned_read(name, &as))
+		images_reserve(a->images, as.index);
+}
+
+/* What fired for a former keeper says nothing of the images that have its numbers now. */
+static void forget_hits(int hits)
+{
+	_cleanup_free_ struct image_hits *zero = calloc(libbpf_num_possible_cpus(), sizeof(*zero));
+
+	for (uint32_t i = 0; zero && i < IMAGES_COUNTED; i++)
+		bpf_map_update_elem(hits, &i, zero, BPF_ANY);
+}
+
 struct attach *attach_new(const struct attach_setup *s)
 {
 	struct attach *a = calloc(1, sizeof(*a));
@@ -122,7 +144,7 @@ struct attach *attach_new(const struct attach_setup *s)
 	a->s = *s;
 	a->todo_last = &a->todo;
 	a->begun_ms = boot_ms();
-	linker_init(&a->linker, s->prog);
+	linker_init(&a->linker, s->prog, s->pins);
 	a->closer = closer_new();
 	a->images = images_new();
 	a->targets = targets_new();
@@ -135,6 +157,9 @@ struct attach *attach_new(const struct attach_setup *s)
 	}
 	if (s->cache)
 		cache_load(a->images, s->cache);
+	pins_each_probe(s->pins, reserve_index, a);
+	if (pins_adopted(s->pins))
+		forget_hits(s->hits);
 	return a;
 }
 

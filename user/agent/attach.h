@@ -16,11 +16,13 @@
 #include "agent/role.h"
 
 struct bpf_program;
+struct pins;
 struct attach;
 
 struct attach_setup {
 	struct event_base *base;
 	struct bpf_program *prog;
+	struct pins *pins;	/* NULL: probes end with this process */
 	int marks, execs, hits; /* the maps of that name */
 	bool all;
 	unsigned probation_s;

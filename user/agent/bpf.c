@@ -86,34 +86,34 @@ static int libbpf_log(enum libbpf_print_level l, const char *fmt, va_list ap)
 	return 0;
 }
 
-static struct bpf_link *hook(struct bpf_program *p, const char *what)
+static struct bpf_link *hook(struct bpf *b, struct bpf_program *p, const char *what)
 {
-	struct bpf_link *l = bpf_program__attach(p);
+	struct bpf_link *l = pins_attach(b->pins, p, -1);
 
 	if (!l)
 		log_debug("%s cannot be attached: %s", what, strerror(errno));
 	return l;
 }
 
-static struct bpf_link *first_of(struct bpf_program *tp, const char *tp_name,
+static struct bpf_link *first_of(struct bpf *b, struct bpf_program *tp, const char *tp_name,
 				 struct bpf_program *kprobe, const char *kprobe_name,
 				 const char **backend)
 {
-	struct bpf_link *l = bpf_program__fd(tp) >= 0 ? hook(tp, tp_name) : NULL;
+	struct bpf_link *l = bpf_program__fd(tp) >= 0 ? hook(b, tp, tp_name) : NULL;
 
 	*backend = tp_name;
 	if (l)
 		return l;
-	l = bpf_program__fd(kprobe) >= 0 ? hook(kprobe, kprobe_name) : NULL;
+	l = bpf_program__fd(kprobe) >= 0 ? hook(b, kprobe, kprobe_name) : NULL;
 	*backend = l ? kprobe_name : "none";
 	return l;
 }
 
 static void attach_traffic(struct bpf *b)
 {
-	b->send = first_of(b->skel->progs.sock_send, "raw_tp/sock_send_length",
+	b->send = first_of(b, b->skel->progs.sock_send, "raw_tp/sock_send_length",
 			   b->skel->progs.sock_send_kprobe, "kprobe/tcp_sendmsg", &b->send_backend);
-	b->recv = first_of(b->skel->progs.sock_recv, "raw_tp/sock_recv_length",
+	b->recv = first_of(b, b->skel->progs.sock_recv, "raw_tp/sock_recv_length",
 			   b->skel->progs.sock_recv_kprobe, "kprobe/tcp_cleanup_rbuf",
 			   &b->recv_backend);
 	if (!b->send || !b->recv)
@@ -124,10 +124,10 @@ static void attach_traffic(struct bpf *b)
 
 static int attach_fixed(struct bpf *b)
 {
-	b->exec = hook(b->skel->progs.proc_exec, "sched_process_exec");
-	b->fork = hook(b->skel->progs.proc_fork, "sched_process_fork");
-	b->exit = hook(b->skel->progs.proc_exit, "sched_process_exit");
-	b->state = hook(b->skel->progs.sock_state, "inet_sock_set_state");
+	b->exec = hook(b, b->skel->progs.proc_exec, "sched_process_exec");
+	b->fork = hook(b, b->skel->progs.proc_fork, "sched_process_fork");
+	b->exit = hook(b, b->skel->progs.proc_exit, "sched_process_exit");
+	b->state = hook(b, b->skel->progs.sock_state, "inet_sock_set_state");
 	attach_traffic(b);
 	if (!b->exec || !b->fork || !b->exit) {
 		log_err("kernel refuses process tracepoints (%s): cannot tell who makes a call",
@@ -498,6 +498,16 @@ static int switch_krules(struct bpf *b, const struct role_krules *k, const struc
 	if (!k->all)
 		net_rules(b->net, false);
 	return 0;
+}
+
+bool bpf_krules_go_on(struct bpf *b, uint64_t generation)
+{
+	const struct shared *s = b->shared;
+
+	if (!generation || s->krule.generation != generation || !s->krule.all || s->changing_ns)
+		return false;
+	b->krules_set = generation;
+	return true;
 }
 
 int bpf_set_krules(struct bpf *b, const struct role_krules *k, const struct krule_do *todo,

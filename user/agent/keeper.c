@@ -203,6 +203,7 @@ static int open_all(struct keeper *k)
 	r = role_pair(k->pair);
 	if (!k->hashes || k->inflight < 0 || r)
 		return -ENOMEM;
+	protect_losses(k);
 	r = ring_open(bpf_control_fd(k->bpf), bpf_control_size(k->bpf), &k->control);
 	if (!r)
 		r = gates_open(k);

@@ -23,6 +23,7 @@ struct control;
 struct pipe_hooks;
 struct prescan;
 struct pins;
+struct inflight;
 struct guard;
 struct control_call;
 struct keeper_gate;
@@ -49,6 +50,7 @@ struct keeper {
 		*resolver_again, *releaser_again, *tick, *stop_limit, *maps_ev;
 	int pair[2]; /* worker's end, recorder's end of the pair between them */
 	int inflight;
+	struct inflight *calls; /* the same, mapped; NULL: it cannot be */
 	struct keeper_policy *policy;
 	struct pins *pins; /* NULL: nothing outlives this process */
 	struct guard *guard;
@@ -118,6 +120,7 @@ void on_answer(void *keeper, struct control_call *call); /* approve, deny, revok
 int protect_open_pins(struct keeper *k); /* before the programs are loaded */
 bool protect_wanted(const struct keeper *k);
 int protect_open(struct keeper *k);
+void protect_losses(struct keeper *k);
 void protect_tick(struct keeper *k);
 void protect_stop(struct keeper *k); /* an orderly end begins */
 void protect_close(struct keeper *k);

@@ -154,6 +154,7 @@ int probes_open(struct keeper *k)
 	struct attach_setup s = {
 		.base = k->base,
 		.prog = bpf_tls_program(k->bpf),
+		.pins = k->pins,
 		.marks = bpf_marks_fd(k->bpf),
 		.execs = bpf_execs_fd(k->bpf),
 		.hits = bpf_hits_fd(k->bpf),

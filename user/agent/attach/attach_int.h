@@ -19,7 +19,7 @@ struct attach {
 	struct event *pump, *soon;
 	struct target *todo, **todo_last;
 	unsigned todo_n, links, linked_images, linked_sites;
-	uint64_t links_made, put_off, saved_ms, begun_ms;
+	uint64_t links_made, adopted, put_off, saved_ms, begun_ms;
 	double attach_ms;			   /* longest */
 	uint64_t placed, wait_us, longest_wait_us; /* from a mapping to its probes */
 	uint64_t full;	  /* mappings since the last sweep for whose file the table had no room */
