@@ -134,7 +134,8 @@ enum gate_wait {
 	GATE_FULL,    /* no wait was possible (CPUs, 5.10): already let through or refused */
 	GATE_STOPPED, /* its process is stopped (SIGSTOP) and goes on when the keeper says so */
 };
-/* EVENT_GATE_END: the wait is over. */
+/* EVENT_GATE_END: the wait is over. Of GATE_STOPPED the keeper's ROLE_CONTINUED says that; this only that
+ * somebody else continued it and nothing holds it any more (GATE_TIMEOUT). */
 struct event_gate_end {
 	struct event h;
 	__event_u64 seq, waited_ns;

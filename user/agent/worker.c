@@ -167,6 +167,9 @@ static void on_message(enum role_kind kind, size_t n)
 	case ROLE_MASKED:
 		gate_masked(w.gate, (void *)body);
 		break;
+	case ROLE_CONTINUED:
+		gate_continued(w.gate, (void *)body);
+		break;
 	case ROLE_GRANTS:
 		gate_grants(w.gate, (void *)(body + sizeof(struct role_grants)),
 			    ((struct role_grants *)body)->n);

@@ -360,6 +360,7 @@ static void gated(const struct gate_outcome *o, Probity__V1__Decision *m)
 {
 	m->sent_before = o->sent_before;
 	m->waited_ns = o->waited_ns;
+	m->waited_by = text(o->waited_by ?: "");
 	m->approval_id = text(o->approval_id);
 	m->approved_by = text(o->approved_by);
 	redactions(o, m);

@@ -54,16 +54,19 @@ void gate_free(struct gate *g)
 	free(g);
 }
 
-static void wait_add(struct gate *g, struct gate_conn *gc)
+void gate_wait_add(struct gate *g, struct gate_conn *gc)
 {
 	struct gate_conn **at = &g->waits[gc->seq % GATE_BUCKETS];
 
+	gc->lost_ns = boot_now() + END_NS;
+	if (gc->waiting)
+		return;
 	gc->next = *at;
 	*at = gc;
 	gc->waiting = true;
 }
 
-static void wait_remove(struct gate *g, struct gate_conn *gc)
+void gate_wait_remove(struct gate *g, struct gate_conn *gc)
 {
 	struct gate_conn **at = &g->waits[gc->seq % GATE_BUCKETS];
 
@@ -75,7 +78,7 @@ static void wait_remove(struct gate *g, struct gate_conn *gc)
 	gc->waiting = false;
 }
 
-static struct gate_conn *wait_find(struct gate *g, uint64_t seq)
+struct gate_conn *gate_wait_find(struct gate *g, uint64_t seq)
 {
 	struct gate_conn *gc = g->waits[seq % GATE_BUCKETS];
 
@@ -102,8 +105,12 @@ void gate_conn_free(struct gate *g, struct conn *c)
 
 	if (!gc)
 		return;
+	if (g && gc->state == GATE_BLOCKED) {
+		gc->until_ns = 0; /* nobody would know its answer: it ends now */
+		gate_tell_continue(g, gc, GATE_BLOCK);
+	}
 	if (g)
-		wait_remove(g, gc);
+		gate_wait_remove(g, gc);
 	held_free(&gc->held);
 	free(gc->spans);
 	free(gc);
@@ -218,7 +225,8 @@ void gate_chunk(struct gate *g, struct conn *c, const struct chunk *k)
 		held_begin(&gc->held, k->offset);
 		gc->telling = true;
 		gc->state = GATE_IDLE;
-		gc->ended = false;
+		gc->ended = gc->stopped = gc->counted = false;
+		gc->until_ns = 0;
 		gc->worst = DISPOSITION_ALLOW;
 	}
 	if (g->redacts)
@@ -242,7 +250,7 @@ static void took(struct gate *g, uint64_t ns)
 	g->count.took[i]++;
 }
 
-static void put(struct gate *g, uint64_t id, uint64_t seq, enum gate_verdict v)
+void gate_put(struct gate *g, uint64_t id, uint64_t seq, enum gate_verdict v)
 {
 	struct gate_slot *s = g->slots ? &g->slots[id & (GATE_SLOTS - 1)] : NULL;
 
@@ -256,12 +264,16 @@ static void put(struct gate *g, uint64_t id, uint64_t seq, enum gate_verdict v)
 
 static void answer(struct gate *g, struct gate_conn *gc, enum gate_verdict v)
 {
-	put(g, gc->id, gc->seq, v);
+	gate_put(g, gc->id, gc->seq, v);
 	gc->answered_ns = boot_now();
 	took(g, gc->answered_ns - gc->asked_ns);
 	gc->state = GATE_ANSWERED;
 	gc->answer = v;
 	gc->telling = false;
+	if (gc->stopped && gc->conn) {
+		gate_wait_add(g, gc);
+		gate_tell_continue(g, gc, v);
+	}
 	if (v == GATE_PASS)
 		g->count.passed++;
 	else if (v == GATE_KILL)
@@ -316,19 +328,22 @@ void gate_denied(struct gate *g, const struct conn *c, const struct event_deny *
 		ask_refusal(g, c, 0, e->cookie, rule);
 }
 
-static void refuse(struct gate *g, struct gate_conn *gc, uint64_t cookie)
+void gate_refuse(struct gate *g, struct gate_conn *gc)
 {
-	if (gc->how == GATE_REEXEC && gate_may(g->worker, gc->rule) & REFUSE_ERROR) {
+	/* Of a pack that is not in force any more: the mild ones. */
+	int rule = gc->generation == g->worker->generation ? gc->rule : -1;
+
+	if (gc->how == GATE_REEXEC && gate_may(g->worker, rule) & REFUSE_ERROR) {
 		gate_set_outcome(gc, GATE_OVERRIDE, false);
 		answer(g, gc, GATE_REFUSE);
 		/* Who waits for its socket to take more does not look at an error. */
-		if (gate_may(g->worker, gc->rule) & REFUSE_SHUTDOWN)
-			ask_refusal(g, gc->conn, 0, cookie, gc->rule);
+		if (gate_may(g->worker, rule) & REFUSE_SHUTDOWN)
+			ask_refusal(g, gc->conn, 0, gc->cookie, rule);
 		return;
 	}
 	gc->state = GATE_REFUSING;
-	wait_add(g, gc);
-	ask_refusal(g, gc->conn, gc->seq, cookie, gc->rule);
+	gate_wait_add(g, gc);
+	ask_refusal(g, gc->conn, gc->seq, gc->cookie, rule);
 }
 
 static void mask(struct gate *g, struct gate_conn *gc)
@@ -340,7 +355,7 @@ static void mask(struct gate *g, struct gate_conn *gc)
 	if (!r) {
 		gate_set_outcome(gc, GATE_NONE, true);
 		gc->worst = DISPOSITION_DENY;
-		refuse(g, gc, 0);
+		gate_refuse(g, gc);
 		return;
 	}
 	*r = (struct role_mask){.seq = gc->seq,
@@ -349,21 +364,24 @@ static void mask(struct gate *g, struct gate_conn *gc)
 				.spans = gc->spans_n};
 	memcpy(r + 1, gc->spans, n);
 	gc->state = GATE_MASKING;
-	wait_add(g, gc);
+	gate_wait_add(g, gc);
 	tell_keeper(g->worker, ROLE_MASK, r, sizeof(*r) + n);
 	free(r);
 }
 
-static void carry_out(struct gate *g, struct gate_conn *gc, uint64_t cookie)
+void gate_carry_out(struct gate *g, struct gate_conn *gc)
 {
 	switch (gc->worst) {
 	case DISPOSITION_KILL:
 		gate_set_outcome(gc, GATE_SIGNAL, false);
 		answer(g, gc, GATE_KILL);
 		break;
-	case DISPOSITION_DENY:
 	case DISPOSITION_HOLD:
-		refuse(g, gc, cookie);
+		if (gate_block(g, gc))
+			break;
+		/* fall through */
+	case DISPOSITION_DENY:
+		gate_refuse(g, gc);
 		break;
 	case DISPOSITION_REDACT:
 		if (gc->spans_n)
@@ -401,6 +419,7 @@ static struct conn *conn_of(struct gate *g, const struct event *e)
 /* Nothing of it was read: too large, a page is gone, or it is nothing that we can read. */
 static void unknown(struct gate *g, const struct event_gate *e)
 {
+	struct conn c = {.pid = e->h.pid, .start_ns = e->h.start_ns};
 	struct gate_conn gc = {.id = e->h.conn,
 			       .seq = e->seq,
 			       .asked_ns = e->h.boot_ns,
@@ -408,6 +427,9 @@ static void unknown(struct gate *g, const struct event_gate *e)
 
 	g->count.unknown++;
 	answer(g, &gc, GATE_PASS);
+	gc.conn = &c;
+	if (e->how == GATE_STOPPED)
+		gate_tell_continue(g, &gc, GATE_PASS);
 }
 
 void gate_asked(struct gate *g, const struct event_gate *e)
@@ -422,6 +444,7 @@ void gate_asked(struct gate *g, const struct event_gate *e)
 			c->kill_rules |= e->rules;
 		return;
 	}
+	g->count.stopped += e->how == GATE_STOPPED;
 	if (!gc || !gc->telling || !g->on) {
 		unknown(g, e);
 		return;
@@ -429,12 +452,15 @@ void gate_asked(struct gate *g, const struct event_gate *e)
 	gc->id = e->h.conn;
 	gc->seq = e->seq;
 	gc->how = e->how;
+	gc->stopped = e->how == GATE_STOPPED;
+	gc->counted = false;
+	gc->cookie = e->cookie;
 	gc->rules = e->rules;
 	gc->asked_ns = e->h.boot_ns;
 	judge_open(g, c);
 	g->count.unread += e->told < e->size;
 	gate_resolve(g, gc, e->told < e->size);
-	carry_out(g, gc, e->cookie);
+	gate_carry_out(g, gc);
 }
 
 /* --- the keeper answers ---------------------------------------------------------------------------- */
@@ -455,13 +481,13 @@ static void late_done(struct gate *g, const struct role_done *d)
 
 void gate_refused(struct gate *g, const struct role_done *d)
 {
-	struct gate_conn *gc = d->seq ? wait_find(g, d->seq) : NULL;
+	struct gate_conn *gc = d->seq ? gate_wait_find(g, d->seq) : NULL;
 
 	if (!d->seq)
 		late_done(g, d);
 	if (!gc || gc->state != GATE_REFUSING)
 		return;
-	wait_remove(g, gc);
+	gate_wait_remove(g, gc);
 	gate_set_outcome(gc, d->result ? GATE_NONE : d->mechanism, d->result);
 	if (d->result) {
 		g->count.failed++;
@@ -474,11 +500,11 @@ void gate_refused(struct gate *g, const struct role_done *d)
 
 void gate_masked(struct gate *g, const struct role_done *d)
 {
-	struct gate_conn *gc = wait_find(g, d->seq);
+	struct gate_conn *gc = gate_wait_find(g, d->seq);
 
 	if (!gc || gc->state != GATE_MASKING)
 		return;
-	wait_remove(g, gc);
+	gate_wait_remove(g, gc);
 	gate_set_outcome(gc, d->mechanism ?: GATE_PROCESS_VM, d->result);
 	if (!d->result) {
 		held_mask(&gc->held, gc->spans, gc->spans_n);
@@ -493,21 +519,32 @@ void gate_masked(struct gate *g, const struct role_done *d)
 	for (struct watch *w = gc->conn->watches; w; w = w->next)
 		if (w->gate && w->gate->touched && w->gate->final == DISPOSITION_REDACT)
 			gate_otherwise(gc, w->gate);
-	carry_out(g, gc, 0);
+	gate_carry_out(g, gc);
 }
 
 void gate_grants(struct gate *g, const struct role_grant *v, size_t n)
 {
 	approve_grants(g->approve, v, n);
+	gate_blocked_answered(g);
 }
 
 /* --- the wait is over ------------------------------------------------------------------------------ */
 
-static void waited(struct gate_conn *gc, uint64_t ns)
+void gate_waited(struct gate_conn *gc, uint64_t ns)
 {
+	static const char *const by[] = {
+		[GATE_REEXEC] = "made_again", [GATE_HELD] = "held", [GATE_STOPPED] = "stopped"};
+
+	if (gc->counted)
+		return;
+	gc->counted = true;
 	for (struct watch *w = gc->conn->watches; w; w = w->next)
-		if (w->gate && w->gate->touched)
+		if (w->gate && w->gate->touched) {
 			w->gate->out.waited_ns += ns;
+			w->gate->out.waited_by = gc->until_ns		    ? "blocked"
+						 : gc->how < ARRAY_SIZE(by) ? by[gc->how]
+									    : NULL;
+		}
 }
 
 /* It was let go by an answer that came too late: it had been refused by then. */
@@ -519,14 +556,14 @@ static void not_left(struct gate_conn *gc)
 }
 
 /* Nobody had answered: the rules' `fail` decided. */
-static void timed_out(struct gate *g, struct gate_conn *gc, const struct event_gate_end *e)
+void gate_timed_out(struct gate *g, struct gate_conn *gc, const struct event_gate_end *e)
 {
 	bool refused = e->refused && e->mechanism != GATE_NONE;
 
 	g->count.timeouts++;
 	if (refused && gc->state == GATE_ANSWERED && gc->answer == GATE_PASS)
 		not_left(gc);
-	wait_remove(g, gc);
+	gate_wait_remove(g, gc);
 	gc->telling = false;
 	gc->state = GATE_ANSWERED;
 	gc->answer = refused ? GATE_REFUSE : GATE_PASS;
@@ -544,7 +581,7 @@ static void timed_out(struct gate *g, struct gate_conn *gc, const struct event_g
 		gate_set_left(gc);
 }
 
-static bool stopped(const struct gate_conn *gc)
+bool gate_was_refused(const struct gate_conn *gc)
 {
 	return gc->state == GATE_ANSWERED && (gc->answer == GATE_REFUSE || gc->answer == GATE_KILL);
 }
@@ -562,12 +599,17 @@ void gate_ended(struct gate *g, const struct event_gate_end *e)
 		}
 		return;
 	}
-	waited(gc, e->waited_ns);
-	if (e->verdict == GATE_TIMEOUT)
-		timed_out(g, gc, e);
-	else if (stopped(gc) && e->mechanism != GATE_NONE && !gc->ended)
+	gate_waited(gc, e->waited_ns);
+	if (gc->state == GATE_BLOCKED && e->refused) { /* it could not be stopped: a terminal */
+		gate_wait_remove(g, gc);
+		gc->state = GATE_ANSWERED;
+		gc->answer = GATE_REFUSE;
+		gate_set_outcome(gc, e->mechanism, e->mechanism == GATE_NONE);
+	} else if (e->verdict == GATE_TIMEOUT)
+		gate_timed_out(g, gc, e);
+	else if (gate_was_refused(gc) && e->mechanism != GATE_NONE && !gc->ended)
 		gate_set_outcome(gc, e->mechanism, false);
-	if (stopped(gc))
+	if (gate_was_refused(gc))
 		conns_end(g->worker->conns, c, e->h.boot_ns);
 }
 
@@ -687,20 +729,30 @@ void gate_clear(struct gate *g, struct conn *c)
 
 /* --- once a second --------------------------------------------------------------------------------- */
 
+/* The keeper never answered, and how the wait ended was not told. */
+static void lost(struct gate *g, struct gate_conn *gc)
+{
+	gate_wait_remove(g, gc);
+	g->count.too_late++;
+	if (gc->state != GATE_ANSWERED) {
+		gate_set_outcome(gc, GATE_NONE, true);
+		gc->answer = GATE_PASS;
+		gate_set_left(gc);
+	}
+	gc->telling = false;
+	gc->state = GATE_ANSWERED;
+}
+
 void gate_tick(struct gate *g, uint64_t now_ns)
 {
 	for (size_t i = 0; i < GATE_BUCKETS; i++)
 		for (struct gate_conn *gc = g->waits[i], *next; gc; gc = next) {
 			next = gc->next;
-			if (gc->asked_ns + END_NS > now_ns)
-				continue;
-			/* The keeper never answered, and how the wait ended was not told. */
-			wait_remove(g, gc);
-			g->count.too_late++;
-			gate_set_outcome(gc, GATE_NONE, true);
-			gc->telling = false;
-			gc->state = GATE_ANSWERED;
-			gc->answer = GATE_PASS;
-			gate_set_left(gc);
+			if (gc->state == GATE_BLOCKED && gc->until_ns <= now_ns) {
+				g->count.block_over++;
+				gate_refuse(g, gc);
+			} else if (gc->state != GATE_BLOCKED && gc->lost_ns <= now_ns) {
+				lost(g, gc);
+			}
 		}
 }

@@ -29,9 +29,10 @@ json_t *gate_status(const struct gate *g);
 /* EVENT_GATE, EVENT_GATE_END. The bytes were given to flow just before. */
 void gate_asked(struct gate *g, const struct event_gate *e);
 void gate_ended(struct gate *g, const struct event_gate_end *e);
-/* ROLE_REFUSED, ROLE_MASKED, ROLE_GRANTS. */
+/* ROLE_REFUSED, ROLE_MASKED, ROLE_CONTINUED, ROLE_GRANTS. */
 void gate_refused(struct gate *g, const struct role_done *d);
 void gate_masked(struct gate *g, const struct role_done *d);
+void gate_continued(struct gate *g, const struct role_done *d);
 void gate_grants(struct gate *g, const struct role_grant *v, size_t n);
 
 /* --- conns.c, halves.c and follow.c --- */
@@ -80,6 +81,7 @@ struct gate_outcome {
 	int rule;	    /* of the pack of that generation; -1: none */
 	uint64_t generation;
 	uint64_t waited_ns, sent_before;
+	const char *waited_by; /* "made_again", "held", "stopped", "blocked"; NULL = it did not */
 	struct gate_redaction *redactions;
 	size_t n_redactions;
 	bool masked;	      /* the body left with masked bytes: */

@@ -73,6 +73,7 @@ void gate_pack(struct gate *g)
 		r.todo = (struct krule_do){.watch = r.todo.watch};
 	}
 	tell_keeper(w, ROLE_GATE, &r, sizeof(r));
+	gate_blocked_answered(g);
 }
 
 /* --- status ----------------------------------------------------------------------------------- */
@@ -109,6 +110,9 @@ json_t *gate_status(const struct gate *g)
 		{"timeouts", c->timeouts},
 		{"unanswered", c->too_late},
 		{"no_wait", c->no_wait},
+		{"stopped", c->stopped},
+		{"blocked", c->blocked},
+		{"block_over", c->block_over},
 		{"unread", c->unread},
 		{"unknown", c->unknown},
 		{"failed", c->failed},

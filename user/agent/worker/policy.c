@@ -195,17 +195,6 @@ static void send_rules(struct worker *w)
 	exec_rules_send(w->exec_rules);
 }
 
-/* A write waits as long as the gate's bound for all, which is far below an operator's time. */
-static void say_what_does_not_block(const struct pack *p)
-{
-	for (size_t i = 0; i < pack_rules(p); i++)
-		if (pack_rule_action(p, i)->block_ms)
-			log_warn(
-				"rule %s: block: no write can wait for an operator here: the call is "
-				"refused at once, with a pending approval",
-				pack_rule_id(p, i));
-}
-
 static void put_in_force(struct worker *w, const struct role_pack *p, struct pack *pack,
 			 uint64_t rev)
 {
@@ -218,8 +207,6 @@ static void put_in_force(struct worker *w, const struct role_pack *p, struct pac
 	revision = rev;
 	snprintf(signer, sizeof(signer), "%s", p->signer);
 	send_rules(w);
-	if (w->enforce)
-		say_what_does_not_block(pack);
 	record(w, pack, NULL);
 }
 

@@ -27,12 +27,13 @@ static struct gate_slot slots[GATE_SLOTS];
 static struct role_refuse refusal;
 static struct role_sock said;
 static struct role_pending pending;
+static struct role_continue going;
 static struct role_gate rules;
 static struct {
 	struct role_mask head;
 	struct role_span span[MASK_SPANS_MAX];
 } masks;
-static unsigned refusals, maskings, pendings, socks_said, denials_n;
+static unsigned refusals, maskings, pendings, goings, socks_said, denials_n;
 static Probity__V1__Denial *denial;
 static uint64_t seq;
 
@@ -44,6 +45,8 @@ static void heard(enum role_kind kind, const void *p, size_t n)
 		memcpy(&masks, p, n);
 	else if (kind == ROLE_PENDING && ++pendings)
 		memcpy(&pending, p, sizeof(pending));
+	else if (kind == ROLE_CONTINUE && ++goings)
+		memcpy(&going, p, sizeof(going));
 	else if (kind == ROLE_SOCK && ++socks_said)
 		memcpy(&said, p, sizeof(said));
 	else if (kind == ROLE_GATE)
@@ -104,7 +107,7 @@ static int gate_world(void **state)
 	w.gate = gate_new(&w, slots);
 	w.denials = denials_new(&w);
 	memset(slots, 0, sizeof(slots));
-	refusals = maskings = pendings = socks_said = denials_n = 0;
+	refusals = maskings = pendings = goings = socks_said = denials_n = 0;
 	use_rules("enforce");
 	connected(COOKIE);
 	return 0;
@@ -171,6 +174,8 @@ static void keeper_says(enum role_kind kind, int result, enum gate_mechanism m)
 
 	if (kind == ROLE_REFUSED)
 		gate_refused(w.gate, &d);
+	else if (kind == ROLE_CONTINUED)
+		gate_continued(w.gate, &d);
 	else
 		gate_masked(w.gate, &d);
 }
@@ -908,6 +913,266 @@ static void test_hold_refused_by_operator(void **state)
 	assert_int_equal(pendings, 2);
 }
 
+/* --- stopped processes ----------------------------------------------------------------------------- */
+
+static void test_stopped_passes(void **state)
+{
+	size_t n = post("claude-sonnet-4-5", "hi");
+
+	write_at(0, text_, n, GATE_STOPPED);
+	assert_int_equal(goings, 1);
+	assert_int_equal(going.seq, seq);
+	assert_int_equal(going.pid, PID);
+	assert_int_equal(going.start_ns, START);
+	assert_int_equal(going.verdict, GATE_PASS);
+	keeper_says(ROLE_CONTINUED, 0, GATE_NONE);
+	data(CONN, 0, EVENT_READ, 0, answer());
+	assert_string_equal(only_call()->effect, "none");
+	/* Nothing of it is known: it goes all the same. */
+	ask(CONN + 1, 0, 10, GATE_STOPPED, 10);
+	assert_int_equal(goings, 2);
+	assert_int_equal(going.verdict, GATE_PASS);
+	assert_int_equal(going.pid, PID);
+}
+
+static void test_stopped_is_refused(void **state)
+{
+	size_t n = post("claude-opus-4-1", "hi");
+
+	write_at(0, text_, n, GATE_STOPPED);
+	assert_int_equal(refusals, 1);
+	assert_int_equal(refusal.seq, seq);
+	assert_int_equal(goings, 0); /* first its socket */
+	keeper_says(ROLE_REFUSED, 0, GATE_SHUTDOWN);
+	assert_int_equal(going.verdict, GATE_REFUSE);
+	assert_int_equal(calls_n, 0);
+	now += 5 * MS;
+	keeper_says(ROLE_CONTINUED, 0, GATE_NONE);
+	assert_string_equal(only_call()->effect, "denied");
+	assert_string_equal(only_call()->mechanism, "socket_shutdown");
+	assert_string_equal(only_call()->waited_by, "stopped");
+	assert_true(only_call()->before_effect);
+	assert_true(only_call()->waited_ns >= 5 * MS);
+}
+
+static void test_stopped_is_masked(void **state)
+{
+	size_t n = post("claude-sonnet-4-5", "card " PAN " ok");
+
+	write_at(0, text_, n, GATE_STOPPED);
+	assert_int_equal(maskings, 1);
+	assert_int_equal(goings, 0);
+	keeper_says(ROLE_MASKED, 0, GATE_PROCESS_VM);
+	assert_int_equal(going.verdict, GATE_PASS);
+	keeper_says(ROLE_CONTINUED, 0, GATE_NONE);
+	data(CONN, 0, EVENT_READ, 0, answer());
+	assert_string_equal(only_call()->effect, "redacted");
+	assert_string_equal(only_call()->waited_by, "stopped");
+}
+
+static void test_stopped_is_killed(void **state)
+{
+	size_t n = post("claude-sonnet-4-5", "my " KEY " key");
+
+	write_at(0, text_, n, GATE_STOPPED);
+	assert_int_equal(going.verdict, GATE_KILL);
+	keeper_says(ROLE_CONTINUED, 0, GATE_PIDFD);
+	assert_string_equal(only_call()->effect, "killed");
+	assert_string_equal(only_call()->mechanism, "pidfd_send_signal");
+	world_clear();
+	/* One that is spared. */
+	write_at(n, text_, n, GATE_STOPPED);
+	keeper_says(ROLE_CONTINUED, -EACCES, GATE_NONE);
+	assert_string_equal(only_call()->effect, "kill_failed");
+}
+
+/* The keeper's bound was first. */
+static void test_stopped_times_out(void **state)
+{
+	static const struct {
+		enum gate_mechanism m;
+		const char *effect;
+	} rows[] = {{GATE_SHUTDOWN, "denied"}, {GATE_NONE, "deny_failed"}};
+	size_t n = post("claude-opus-4-1", "hi"), at = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		write_at(at, text_, n, GATE_STOPPED);
+		keeper_says(ROLE_CONTINUED, -ETIMEDOUT, rows[i].m);
+		keeper_says(ROLE_REFUSED, -ESRCH, GATE_NONE);
+		if (rows[i].m == GATE_NONE)
+			data(CONN, 0, EVENT_READ, 0, answer());
+		assert_string_equal(only_call()->effect, rows[i].effect);
+		assert_int_equal(goings, 0);
+		world_clear();
+		at += n;
+		n = post("claude-opus-4-1", "another");
+	}
+}
+
+/* --- waiting for an operator ------------------------------------------------------------------------ */
+
+#define BLOCK_RULES                                                                           \
+	"pack: t\nversion: 1.0.0\nmode: enforce\ngate: {full: stop}\nrules:\n"                \
+	"  - {id: ask, match: {model: \"*haiku*\"}, disposition: hold, hold: {block: 30s}}\n" \
+	"  - {id: mask, match: {data_class: pan}, disposition: redact, else: deny}\n"
+
+static void operator_says(bool denied)
+{
+	struct role_grant g = {.until_unix_ns = ~0ull, .denied = denied, .by = "root"};
+
+	memcpy(g.key, pending.key, sizeof(g.key));
+	memcpy(g.id, pending.id, sizeof(g.id));
+	gate_grants(w.gate, &g, 1);
+}
+
+static size_t blocked(enum gate_wait how, const char *content)
+{
+	size_t n;
+
+	use_pack(BLOCK_RULES);
+	assert_int_equal(rules.full, GATE_FULL_STOP);
+	assert_true(rules.blocks);
+	n = post("claude-haiku-4-5", content);
+	assert_int_equal(write_at(0, text_, n, how), how == GATE_STOPPED ? GATE_ASKED : GATE_BLOCK);
+	assert_int_equal(pendings, 1);
+	assert_int_equal(refusals, 0);
+	assert_int_equal(goings, 1);
+	assert_int_equal(going.verdict, GATE_BLOCK);
+	assert_int_equal(going.block_ms, 30000);
+	assert_string_equal(going.id, pending.id);
+	now += 20 * SECOND;
+	gate_tick(w.gate, now);
+	assert_int_equal(refusals + calls_n, 0);
+	return n;
+}
+
+static void test_block_granted(void **state)
+{
+	static const enum gate_wait hows[] = {GATE_REEXEC, GATE_HELD, GATE_STOPPED};
+
+	for (size_t i = 0; i < ARRAY_SIZE(hows); i++) {
+		pendings = goings = 0;
+		blocked(hows[i], "hi");
+		operator_says(false);
+		assert_int_equal(verdict(CONN), GATE_PASS); /* before the keeper continues it */
+		assert_int_equal(goings, 2);
+		assert_int_equal(going.verdict, GATE_PASS);
+		assert_int_equal(pendings, 1);
+		keeper_says(ROLE_CONTINUED, 0, GATE_NONE);
+		if (hows[i] == GATE_REEXEC)
+			ended(CONN, GATE_PASS, GATE_NONE, false);
+		data(CONN, 0, EVENT_READ, 0, answer());
+		assert_string_equal(only_call()->disposition, "hold");
+		assert_string_equal(only_call()->effect, "none");
+		assert_string_equal(only_call()->approved_by, "root");
+		assert_string_equal(only_call()->waited_by, "blocked");
+		if (hows[i] != GATE_REEXEC)
+			assert_true(only_call()->waited_ns >= 20 * SECOND);
+		gate_world_free(state);
+		gate_world(state);
+	}
+}
+
+static void test_block_denied(void **state)
+{
+	blocked(GATE_HELD, "hi");
+	operator_says(true);
+	assert_int_equal(refusals, 1);
+	keeper_says(ROLE_REFUSED, 0, GATE_SHUTDOWN);
+	assert_int_equal(going.verdict, GATE_REFUSE);
+	keeper_says(ROLE_CONTINUED, 0, GATE_NONE);
+	assert_string_equal(only_call()->effect, "held");
+	assert_string_equal(only_call()->approved_by, "root"); /* who said no */
+	assert_string_equal(only_call()->mechanism, "socket_shutdown");
+	assert_true(only_call()->before_effect);
+}
+
+static void test_block_denied_by_override(void **state)
+{
+	blocked(GATE_REEXEC, "hi");
+	operator_says(true);
+	assert_int_equal(verdict(CONN), GATE_REFUSE);
+	assert_int_equal(going.verdict, GATE_REFUSE);
+	keeper_says(ROLE_CONTINUED, 0, GATE_NONE);
+	assert_int_equal(calls_n, 0); /* its program says how it ended */
+	ended(CONN, GATE_REFUSE, GATE_OVERRIDE, true);
+	assert_string_equal(only_call()->effect, "held");
+	assert_string_equal(only_call()->mechanism, "uprobe_override");
+}
+
+/* Its bound: here, or the keeper's. The retry is still asked for. */
+static void test_block_over(void **state)
+{
+	size_t n = blocked(GATE_HELD, "hi");
+
+	now += 10 * SECOND;
+	gate_tick(w.gate, now);
+	assert_int_equal(refusals, 1);
+	keeper_says(ROLE_REFUSED, 0, GATE_SHUTDOWN);
+	keeper_says(ROLE_CONTINUED, 0, GATE_NONE);
+	assert_string_equal(only_call()->effect, "held");
+	assert_string_equal(only_call()->approved_by, "");
+	world_clear();
+	write_at(n, text_, post("claude-haiku-4-5", "another"), GATE_STOPPED);
+	keeper_says(ROLE_CONTINUED, -ETIMEDOUT, GATE_EGRESS);
+	assert_string_equal(only_call()->effect, "held");
+	assert_string_equal(only_call()->mechanism, "cgroup_egress");
+}
+
+/* A terminal: the kernel does not stop it and refuses. */
+static void test_block_with_a_terminal(void **state)
+{
+	use_pack(BLOCK_RULES);
+	write_at(0, text_, post("claude-haiku-4-5", "hi"), GATE_HELD);
+	ended(CONN, GATE_REFUSE, GATE_EGRESS, true);
+	assert_string_equal(only_call()->effect, "held");
+	assert_string_equal(only_call()->mechanism, "cgroup_egress");
+	assert_true(only_call()->before_effect);
+	operator_says(false); /* of a wait that is over */
+	assert_int_equal(goings, 1);
+}
+
+/* Another pack, or a connection that is gone: nobody waits for an answer that does not come. */
+static void test_block_is_given_up(void **state)
+{
+	blocked(GATE_HELD, "hi");
+	use_rules("enforce");
+	assert_int_equal(refusals, 1);
+	keeper_says(ROLE_REFUSED, 0, GATE_SHUTDOWN);
+	keeper_says(ROLE_CONTINUED, 0, GATE_NONE);
+	assert_int_equal(calls_n, 1);
+	gate_world_free(state);
+	gate_world(state);
+	pendings = goings = 0;
+	blocked(GATE_STOPPED, "hi");
+	plain_event(EVENT_EXIT, 0);
+	now += 60 * SECOND;
+	conns_sweep(w.conns, now);
+	keeper_says(ROLE_CONTINUED, -ESRCH, GATE_NONE);
+	gate_tick(w.gate, now);
+}
+
+/* Two calls in one write: the one that is held counts before the one that is masked, and both are done
+ * when it may go. */
+static void test_block_and_mask(void **state)
+{
+	char both[8192];
+	size_t n, m;
+
+	use_pack(BLOCK_RULES);
+	n = post("claude-haiku-4-5", "hi");
+	memcpy(both, text_, n);
+	m = post("claude-sonnet-4-5", "card " PAN);
+	memcpy(both + n, text_, m);
+	assert_int_equal(write_at(0, both, n + m, GATE_HELD), GATE_BLOCK);
+	assert_int_equal(maskings, 0);
+	operator_says(false);
+	assert_int_equal(maskings, 1);
+	keeper_says(ROLE_MASKED, 0, GATE_PROCESS_VM);
+	assert_int_equal(going.verdict, GATE_PASS);
+	assert_int_equal(verdict(CONN), GATE_PASS);
+}
+
 /* Nobody answered in time; what the kernel did is the truth. */
 static void test_timeout(void **state)
 {
@@ -1254,6 +1519,18 @@ int main(void)
 		CASE(test_two_masks_fail),
 		CASE(test_hold),
 		CASE(test_hold_refused_by_operator),
+		CASE(test_stopped_passes),
+		CASE(test_stopped_is_refused),
+		CASE(test_stopped_is_masked),
+		CASE(test_stopped_is_killed),
+		CASE(test_stopped_times_out),
+		CASE(test_block_granted),
+		CASE(test_block_denied),
+		CASE(test_block_denied_by_override),
+		CASE(test_block_over),
+		CASE(test_block_with_a_terminal),
+		CASE(test_block_is_given_up),
+		CASE(test_block_and_mask),
 		CASE(test_timeout),
 		CASE(test_timeout_closed),
 		CASE(test_unread),
