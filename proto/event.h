@@ -47,6 +47,7 @@ enum event_kind {
 	EVENT_QUIC,	 /* a client's Initial packet */
 	EVENT_EXEC_ASK,	 /* a file nobody has looked at is about to run */
 	EVENT_GATE_STOP, /* a process was stopped; control ring (gate.h) */
+	EVENT_EXEC_STOP, /* an image was stopped before it began; control ring (gate.h) */
 };
 
 enum event_dir { EVENT_WRITE = 0, EVENT_READ = 1 };

@@ -24,6 +24,9 @@ enum exec_count {
 	EXEC_EXPIRED, /* ... in vain */
 	EXEC_REFUSED,
 	EXEC_WOULD, /* monitor mode */
+	EXEC_NAMED, /* command lines that were read for names */
+	EXEC_STOPPED,
+	EXEC_NO_STOP, /* a terminal, a tracer, or no room to tell */
 	EXEC_COUNT__MAX
 };
 struct {
@@ -50,6 +53,8 @@ struct inode___before_6_11 {
 	struct timespec64 __i_ctime;
 } __attribute__((preserve_access_index));
 
+#define BY_NAME (1u << 31) /* look.flags: a package or module, no file */
+
 struct look {
 	struct exec_key key;
 	__u64 ctime_ns, size;
@@ -57,6 +62,7 @@ struct look {
 	__u64 forbidden; /* those that only a tool call of a model put in force here */
 	__u32 flags;	 /* EXEC_*; 0 = nobody has looked at it */
 	__u32 nlink, uid, mode;
+	__u32 starts; /* its command line names what runs (names.h) */
 };
 
 static __always_inline __u64 ctime_of(struct inode *i)
@@ -108,6 +114,7 @@ static __noinline int find_file(struct look *l, __u64 generation)
 	if (v->ctime_ns != l->ctime_ns || v->size != l->size)
 		return 0;
 	l->flags = v->flags;
+	l->starts = v->starts;
 	return 1;
 }
 
@@ -175,7 +182,9 @@ static __always_inline void tell_refused(const struct look *l, const struct exec
 		.ino = l->key.ino,
 		.hook = hook,
 		.mechanism = watched ? GATE_NONE : mechanism,
-		.evidence = rules & l->forbidden ? GATE_BY_TREE : GATE_BY_FILE,
+		.evidence = rules & l->forbidden ? GATE_BY_TREE
+			    : l->flags & BY_NAME ? GATE_BY_NAME
+						 : GATE_BY_FILE,
 		.watched = watched,
 	};
 

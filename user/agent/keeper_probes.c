@@ -76,6 +76,8 @@ static void on_event(void *ctx, const void *record, size_t n)
 		on_exec(k, e, n);
 	if (e->h.kind == EVENT_EXEC_ASK && n >= sizeof(struct event_exec_ask) && k->execs)
 		exec_gate_ask(k->execs, record);
+	if (e->h.kind == EVENT_EXEC_STOP && n >= sizeof(struct event_exec_stop) && k->execs)
+		exec_gate_stopped(k->execs, record);
 	if (e->h.kind == EVENT_DENY) /* a hello that never leaves: its client is told so at once */
 		sock_die(e->h.pid, e->h.conn);
 	if (e->h.kind == EVENT_GATE_STOP)

@@ -351,6 +351,9 @@ struct role_file_rules {
 struct role_exec_rules {
 	uint64_t generation;
 	uint64_t all, any_user, any_tree, in_tree, deny, kill, watch, allowlist, closed;
+	uint64_t then_exec;    /* a tool call may put them in force below its agent */
+	uint32_t then_connect; /* ... or rules on what is reached */
+	uint32_t pad;
 	uint32_t users, wait_us;
 	uint32_t wants; /* EXEC_WANTS_* */
 	uint32_t places;
@@ -361,7 +364,9 @@ struct role_exec_user {
 	uint64_t rules;
 	char pattern[64];
 };
-/* Behind the users: paths that rules name, perhaps with * and ?, in lower case. */
+/* Behind the users: paths that rules name, perhaps with * and ?, in lower case; and packages, "name"
+ * behind ROLE_PLACE_PACKAGE. */
+#define ROLE_PLACE_PACKAGE "package:"
 struct role_exec_place {
 	char path[256];
 };
@@ -369,6 +374,7 @@ struct role_tree {
 	uint64_t start_ns;
 	uint64_t exec_rules, connect_rules, generation;
 	uint64_t until_ns; /* CLOCK_BOOTTIME, 0 = while it lives */
+	uint64_t since_ns; /* when the model asked: what ran below it since is looked at; or 0 */
 	uint32_t pid, pad;
 };
 

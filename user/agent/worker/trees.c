@@ -170,11 +170,13 @@ static struct who agent_of(const struct worker *w, const struct subject *s)
 	return (struct who){s->pid, s->start_ns};
 }
 
-/* All that was forbidden to this agent; the keeper's word replaces the one before. */
-static void tell_tree(struct trees *t, const struct who *agent)
+/* All that was forbidden to this agent; the keeper's word replaces the one before. What was run since
+ * the model asked may have been quicker than this: the keeper looks at it. */
+static void tell_tree(struct trees *t, const struct who *agent, uint64_t since_ns)
 {
 	struct role_tree r = {.pid = agent->pid,
 			      .start_ns = agent->start_ns,
+			      .since_ns = since_ns,
 			      .generation = t->generation};
 
 	for (unsigned i = 0; i < CAUSES; i++)
@@ -227,7 +229,7 @@ static bool remember(struct trees *t, const struct asked *a, const struct who *a
 		forbids |= c->exec_rules || c->connect_rules;
 	}
 	if (forbids)
-		tell_tree(t, agent);
+		tell_tree(t, agent, a->ns);
 	return any;
 }
 
