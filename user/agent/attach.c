@@ -96,6 +96,32 @@ static void link_ahead(struct attach *a, struct image *im)
 		image_everywhere(a, im, fd);
 }
 
+static bool files_waited_for(const struct attach *a)
+{
+	struct ask_counts c;
+
+	ask_counts(a->ask, &c);
+	return c.waited_for;
+}
+
+/* A look at a process opens all that it maps. So one that waits for several files is looked at again
+ * when the last has its answer, unless one has sites or a first packet waits; those that the list of a
+ * file had no room for, when no file is waited for, or at the next tick. */
+static void answered(struct attach *a, const struct image *im, struct target *t)
+{
+	if (im->state != IMAGE_SITES && t->pending > 1 && !t->hellos)
+		t->pending--;
+	else
+		process_queue(a, t, t->hellos > 0);
+}
+
+static void look_later(struct attach *a)
+{
+	if (a->later)
+		targets_each(a->targets, queue_pending, a);
+	a->later = false;
+}
+
 static void on_resolved(void *ctx, struct image *im)
 {
 	struct attach *a = ctx;
@@ -105,16 +131,15 @@ static void on_resolved(void *ctx, struct image *im)
 	im->waiters_n = 0;
 	if (im->state == IMAGE_SITES && a->s.all)
 		link_ahead(a, im);
-	if (n > IMAGE_WAITERS) {
-		targets_each(a->targets, queue_pending, a);
-		return;
-	}
-	for (unsigned i = 0; i < n; i++) {
+	a->later |= n > IMAGE_WAITERS;
+	for (unsigned i = 0; i < n && n <= IMAGE_WAITERS; i++) {
 		struct target *t = targets_find(a->targets, im->waiters[i], 0);
 
 		if (t)
-			process_queue(a, t, t->hellos > 0);
+			answered(a, im, t);
 	}
+	if (im->state == IMAGE_SITES || !files_waited_for(a))
+		look_later(a);
 }
 
 static void reserve_index(void *ctx, const char *name)
@@ -247,8 +272,7 @@ static void mapped(struct attach *a, pid_t pid, int fd, const char *path)
 		process_queue(a, t, !a->scanning);
 		return;
 	}
-	image_wait(im, pid);
-	t->pending++;
+	t->pending += image_wait(im, pid);
 	snprintf(t->reason, sizeof(t->reason), "its files are being looked at");
 	process_state(a, t, PROBES_COMING);
 }
@@ -368,6 +392,7 @@ static void each_second(void *ctx, struct target *t)
 bool attach_tick(struct attach *a)
 {
 	targets_each(a->targets, each_second, a);
+	look_later(a);
 	if (a->dirty && boot_ms() - a->saved_ms > 10000) {
 		a->saved_ms = boot_ms();
 		save(a);

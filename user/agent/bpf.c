@@ -31,6 +31,7 @@
 #include "agent/exec_hooks.h"
 #include "agent/guard.h"
 #include "agent/net.h"
+#include "agent/phases.h"
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "bpf_variant.h"
@@ -184,18 +185,25 @@ static bool do_without(struct bpf *b, const char *name)
 
 static int load_once(struct bpf *b, size_t ring_bytes)
 {
+	int r;
+
 	libbpf_refused[0] = '\0';
 	b->skel = probity_bpf__open();
 	if (!b->skel)
 		return -errno;
+	phase_done("bpf open");
 	if (ring_bytes)
 		bpf_map__set_max_entries(b->skel->maps.events, ring_bytes);
 	net_prepare(b->skel);
 	exec_hooks_prepare(b->skel->obj);
 	guard_prepare(b->skel->obj, b->guard);
 	choose(b);
+	phase_done("bpf features");
 	pins_maps(b->pins, b->skel->obj);
-	return probity_bpf__load(b->skel);
+	phase_done("bpf maps");
+	r = probity_bpf__load(b->skel);
+	phase_done("bpf load");
+	return r;
 }
 
 static int load(struct bpf *b, size_t ring_bytes)
@@ -247,6 +255,7 @@ int bpf_open_pinned(size_t ring_bytes, struct pins *pins, bool guard, struct bpf
 		r = attach_fixed(b);
 	if (!r && net_open(b->skel, b->pins, &b->net) == -ENOMEM)
 		r = -ENOMEM;
+	phase_done("bpf attach");
 	if (r) {
 		bpf_close(b);
 		return r;

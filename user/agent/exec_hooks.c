@@ -56,7 +56,7 @@ static unsigned best_way(void)
 {
 	if (lsm_in_force(NULL))
 		return lsm_sleeps() ? 0 : 1;
-	return fmod_ret_works("security_bprm_check") ? 2 : 3;
+	return fmod_ret_works() ? 2 : 3;
 }
 
 static void autoload(struct bpf_object *obj, const char *name, bool on)

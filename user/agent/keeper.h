@@ -47,7 +47,7 @@ struct keeper {
 	struct control *socket;
 	struct child worker, recorder, resolver, releaser;
 	struct event *worker_ev, *recorder_ev, *resolver_ev, *worker_again, *recorder_again,
-		*resolver_again, *releaser_again, *tick, *stop_limit, *maps_ev;
+		*resolver_again, *releaser_again, *tick, *starting, *stop_limit, *maps_ev;
 	int pair[2]; /* worker's end, recorder's end of the pair between them */
 	int inflight;
 	struct inflight *calls; /* the same, mapped; NULL: it cannot be */

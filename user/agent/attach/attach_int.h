@@ -24,6 +24,7 @@ struct attach {
 	uint64_t placed, wait_us, longest_wait_us; /* from a mapping to its probes */
 	uint64_t full;	  /* mappings since the last sweep for whose file the table had no room */
 	bool save_failed; /* said, and not to be said again */
+	bool later;	  /* some processes wait for answers and are on no list */
 	bool scanning, dirty; /* dirty: what is remembered differs from the file */
 };
 
@@ -40,7 +41,8 @@ void process_mark(struct attach *a, struct target *t);
 void process_tell(struct attach *a, const struct target *t);
 struct target *process_get(struct attach *a, pid_t pid);
 void image_everywhere(struct attach *a, struct image *im, int fd); /* `all`: for everybody */
-void image_wait(struct image *im, pid_t pid);
+/* That process waits for it; whether it did not before, as far as is known. */
+bool image_wait(struct image *im, pid_t pid);
 
 /* cache.c: what is remembered over restarts. */
 void cache_load(struct images *t, const char *path);

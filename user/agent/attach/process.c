@@ -358,14 +358,24 @@ static void probe_use(struct look *l, struct image *im, const struct mapping *m,
 	use_on(a, u);
 }
 
-void image_wait(struct image *im, pid_t pid)
+bool image_wait(struct image *im, pid_t pid)
 {
 	for (unsigned i = 0; i < im->waiters_n && i < IMAGE_WAITERS; i++)
 		if (im->waiters[i] == pid)
-			return;
+			return false;
 	if (im->waiters_n < IMAGE_WAITERS)
 		im->waiters[im->waiters_n] = pid;
 	im->waiters_n++;
+	return true;
+}
+
+/* A file that is mapped twice has one answer. */
+static bool counted(const struct look *l, const struct mapping *m)
+{
+	for (const struct mapping *k = l->all; k < m; k++)
+		if (k->ino == m->ino && !strcmp(k->dev, m->dev))
+			return true;
+	return false;
 }
 
 static void look_at(struct look *l, const struct mapping *m)
@@ -384,7 +394,7 @@ static void look_at(struct look *l, const struct mapping *m)
 		ask_image(l->a->ask, im, fd, true);
 	if (im->state == IMAGE_PENDING) {
 		image_wait(im, l->t->pid);
-		l->pending++;
+		l->pending += !counted(l, m);
 	} else if (im->state == IMAGE_SITES) {
 		l->with_sites++;
 		probe_use(l, im, m, fd);
