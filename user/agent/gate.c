@@ -44,7 +44,7 @@
 
 #define HOLD_US 20000		   /* unless the pack says otherwise */
 #define HOLD_MAX_US 1000000	   /* a second is what a person notices, and a client's patience */
-#define LOOK_MAX 256		   /* marks looked at in a second */
+#define LOOK_MAX 4096		   /* marks looked at in a second; some milliseconds */
 #define IS_FLOW(key) ((key) >> 63) /* QUIC's, which the packet programs ask for by themselves */
 
 struct keeper_gate {
@@ -298,11 +298,15 @@ static int waiter(struct keeper_gate *g, uint64_t seq, struct gate_waiter *ret)
 
 static int mark(struct keeper_gate *g, uint64_t cookie, uint32_t verdict)
 {
-	if (bpf_map_update_elem(g->marks, &cookie, &verdict, BPF_ANY))
-		return -errno;
+	int r;
+
+	/* Before, for net_closed to look for it, and after, for look_for_refused: it came meanwhile. */
 	if (verdict == SOCK_DENY)
 		bpf_set_denied(g->b);
-	return 0;
+	r = bpf_map_update_elem(g->marks, &cookie, &verdict, BPF_ANY) ? -errno : 0;
+	if (verdict == SOCK_DENY)
+		bpf_set_denied(g->b);
+	return r;
 }
 
 /* A mark goes when its socket is closed (net_closed), so one that is must not be given another. */
@@ -325,6 +329,19 @@ static int end_socket(struct keeper_gate *g, int sock, uint64_t cookie)
 	g->n.shut += r == SOCK_DIED_SHUT;
 	g->n.end_failed += r < 0;
 	return r < 0 ? r : 0;
+}
+
+/* A program that waited may mark its socket when that has been ended for it already. Whoever closes a
+ * socket takes its mark (net_closed), and this one has nobody any more to do that. */
+void kgate_refused_by_kernel(struct keeper_gate *g, uint32_t pid, uint64_t cookie)
+{
+	int r = sock_die(pid, cookie);
+
+	if (r == SOCK_DIED_BEFORE)
+		bpf_map_delete_elem(g->marks, &cookie);
+	g->n.destroyed += r == SOCK_DIED_DESTROYED;
+	g->n.shut += r == SOCK_DIED_SHUT;
+	g->n.end_failed += r < 0;
 }
 
 /* The pid's process, if it is the one that was judged. */
@@ -558,7 +575,7 @@ json_t *kgate_status(const struct keeper_gate *g)
 	const struct gate_settings *s = g->set;
 
 	return json_pack(
-		"{s:b, s:I, s:i, s:i, s:s, s:I, s:I, s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:o}",
+		"{s:b, s:I, s:i, s:i, s:s, s:I, s:I, s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:o}",
 		"on", s->on, "generation", (json_int_t)s->generation, "hold_us", (int)s->hold_us,
 		"waiters", (int)s->waiters, "full", full[s->full], "masks", (json_int_t)g->n.masks,
 		"masked_bytes", (json_int_t)g->n.masked_bytes, "mask_failed",
@@ -566,5 +583,6 @@ json_t *kgate_status(const struct keeper_gate *g)
 		(json_int_t)g->n.refuse_failed, "sockets_destroyed", (json_int_t)g->n.destroyed,
 		"sockets_shut", (json_int_t)g->n.shut, "sockets_not_ended",
 		(json_int_t)g->n.end_failed, "late", (json_int_t)g->n.late, "nonsense",
-		(json_int_t)g->n.nonsense, "stops", gate_stop_status(g->stops));
+		(json_int_t)g->n.nonsense, "marks_in_force", bpf_denied(g->b) != 0, "stops",
+		gate_stop_status(g->stops));
 }

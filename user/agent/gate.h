@@ -52,6 +52,9 @@ uint64_t kgate_turn(struct keeper_gate *g);
 /* How many calls are stopped for that approval, and until when. */
 unsigned kgate_blocked(const struct keeper_gate *g, const char *id, uint64_t *ret_until_unix_ns);
 
+/* EVENT_DENY: the kernel refused that socket by itself, and marked it. */
+void kgate_refused_by_kernel(struct keeper_gate *g, uint32_t pid, uint64_t cookie);
+
 json_t *kgate_status(const struct keeper_gate *g);
 
 /* gate_mask.c: 0, -ESRCH (no such wait), -EPERM (another's, or outside of its buffer). */
@@ -61,8 +64,9 @@ int gate_mask_check(const struct gate_waiter *w, const struct role_mask *r,
 int gate_mask_write(const struct gate_waiter *w, const struct role_span *spans, size_t n);
 
 /* sockdie.c: ends a TCP connection of a process so that its owner fails at once. cookie: which. By
- * SOCK_DESTROY, else by shutdown of our own descriptor of it. enum sock_died, or -errno. */
-enum sock_died { SOCK_DIED_DESTROYED = 1, SOCK_DIED_SHUT };
+ * SOCK_DESTROY, else by shutdown of our own descriptor of it. enum sock_died, or -errno.
+ * SOCK_DIED_BEFORE: it had ended, nothing of it is left. */
+enum sock_died { SOCK_DIED_DESTROYED = 1, SOCK_DIED_SHUT, SOCK_DIED_BEFORE };
 int sock_die(uint32_t pid, uint64_t cookie);
 int sock_end(int sock, uint64_t cookie); /* the same, by a descriptor of ours */
 int sock_shut(int sock);		 /* its second way alone */

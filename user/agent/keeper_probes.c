@@ -65,6 +65,14 @@ static void on_exec(struct keeper *k, const struct event_exec *e, size_t n)
 		exec_gate_exec(k->execs, &p);
 }
 
+static void on_refused(struct keeper *k, const struct event *e)
+{
+	if (k->gate)
+		kgate_refused_by_kernel(k->gate, e->pid, e->conn);
+	else
+		sock_die(e->pid, e->conn);
+}
+
 static void on_event(void *ctx, const void *record, size_t n)
 {
 	const struct event_exec *e = record;
@@ -79,7 +87,7 @@ static void on_event(void *ctx, const void *record, size_t n)
 	if (e->h.kind == EVENT_EXEC_STOP && n >= sizeof(struct event_exec_stop) && k->execs)
 		exec_gate_stopped(k->execs, record);
 	if (e->h.kind == EVENT_DENY) /* a hello that never leaves: its client is told so at once */
-		sock_die(e->h.pid, e->h.conn);
+		on_refused(k, &e->h);
 	if (e->h.kind == EVENT_GATE_STOP)
 		gates_stopped(k, &e->h);
 	if (!k->attach)
