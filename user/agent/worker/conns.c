@@ -127,6 +127,7 @@ void conns_drop(struct conns *cs, struct conn *c)
 void conns_end(struct conns *cs, struct conn *c, uint64_t ns)
 {
 	c->closing = true;
+	gate_ending(cs->worker->gate, c);
 	plain_sweep(c, UINT64_MAX);
 	follow_end(c, ns);
 	if (c->refused && !c->judged)

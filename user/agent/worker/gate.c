@@ -498,6 +498,20 @@ void gate_refused(struct gate *g, const struct role_done *d)
 	}
 }
 
+/* The kernel's word that the socket is dead may come before the keeper's that it has ended it. The
+ * write still waited, so nothing of it has left. */
+void gate_ending(struct gate *g, struct conn *c)
+{
+	struct gate_conn *gc = c->gate;
+
+	if (!g || !gc || !gc->waiting || gc->state != GATE_REFUSING)
+		return;
+	wait_remove(g, gc);
+	gate_set_outcome(gc, GATE_SHUTDOWN, false);
+	gc->ended = true;
+	answer(g, gc, GATE_REFUSE);
+}
+
 void gate_masked(struct gate *g, const struct role_done *d)
 {
 	struct gate_conn *gc = gate_wait_find(g, d->seq);

@@ -56,6 +56,8 @@ void gate_text(struct conn *c, struct watch *w, const uint8_t *p, size_t n);
 /* What comes next of these was taken out of a WebSocket frame; at NULL: no more of it. */
 void gate_unframed(struct conn *c, const uint8_t *p, size_t n, const struct flow_masked *at);
 void gate_watch_free(struct watch *w);
+/* It ends, before its calls are recorded. */
+void gate_ending(struct gate *g, struct conn *c);
 void gate_conn_free(struct gate *g, struct conn *c);
 
 /* --- judge.c --- */

@@ -264,6 +264,24 @@ static void test_deny_asks_the_keeper(void **state)
 	assert_int_equal(calls_n, 2);
 }
 
+/* The socket's end is told on the ring before the keeper's answer is read. */
+static void test_socket_ends_first(void **state)
+{
+	size_t n = post("claude-opus-4-1", "hi");
+
+	bound(CONN, 0, COOKIE);
+	assert_int_equal(write_at(0, text_, n, GATE_HELD), GATE_ASKED);
+	assert_int_equal(refusals, 1);
+	plain_event(EVENT_CLOSE, CONN);
+	assert_int_equal(verdict(CONN), GATE_REFUSE);
+	keeper_says(ROLE_REFUSED, 0, GATE_SHUTDOWN);
+	ended(CONN, GATE_REFUSE, GATE_EGRESS, true);
+	assert_string_equal(only_call()->disposition, "deny");
+	assert_string_equal(only_call()->effect, "denied");
+	assert_string_equal(only_call()->mechanism, "socket_shutdown");
+	assert_true(only_call()->before_effect);
+}
+
 static void test_deny_by_override(void **state)
 {
 	size_t n = post("claude-opus-4-1", "hi");
@@ -716,8 +734,16 @@ static void test_websocket_deflated(void **state)
 	ws_open(up);
 	ws_frame(0xC1, packed, z.total_out - 4);
 	deflateEnd(&z);
-	assert_int_equal(write_at(ws_at, (char *)out.b, out.n, GATE_REEXEC), GATE_REFUSE);
+	assert_int_equal(ws_write(0, out.n), GATE_ASKED);
 	assert_int_equal(maskings, 0);
+	assert_int_equal(refusals, 1);
+	keeper_says(ROLE_REFUSED, 0, GATE_SHUTDOWN);
+	assert_int_equal(verdict(CONN), GATE_REFUSE);
+	ended(CONN, GATE_REFUSE, GATE_EGRESS, true);
+	assert_int_equal(calls_n, 2);
+	assert_string_equal(calls[1]->decision->disposition, "deny");
+	assert_string_equal(calls[1]->decision->effect, "denied");
+	assert_true(calls[1]->decision->before_effect);
 }
 
 /* Values that lie one in the other are one span, and several requests' are in order. */
@@ -1496,6 +1522,7 @@ int main(void)
 		CASE(test_rules_are_told),
 		CASE(test_pass),
 		CASE(test_deny_asks_the_keeper),
+		CASE(test_socket_ends_first),
 		CASE(test_deny_by_override),
 		CASE(test_keeper_cannot),
 		CASE(test_kill),
