@@ -51,7 +51,8 @@ struct conn {
 	__u64 turn;   /* bytes that went in turn_dir since any went in the other direction */
 	__u64 asked;  /* where the ring was behind the beginning of the last turn that wrote */
 	__u64 cookie; /* of its socket, 0 = not bound */
-	__u64 passed, passed_buf; /* the last write that the gate let go: offset, buffer */
+	__u64 passed, passed_buf;     /* the last write that the gate let go: offset, buffer */
+	__u64 passed_sum, passed_key; /* of its bytes, if it is to come again; else 0 */
 	__u32 passed_len;
 	__u32 turn_dir;
 	__u32 ignored;
@@ -99,10 +100,13 @@ struct ask {
 	__u64 seq;		  /* 0 = it does not wait */
 	__u64 since_ns, until_ns; /* CLOCK_MONOTONIC */
 	__u64 rules;
+	__u32 how;     /* enum gate_wait */
+	__u16 stopped; /* by GATE_BLOCK */
+	__u16 marked;  /* its socket keeps what it is given (SOCK_ASK) */
 };
 struct call {
 	struct ask ask;	     /* the one that begins; here because it is too large for the stack */
-	struct ask hold;     /* the one that waits by being made again */
+	struct ask hold;     /* one that waits by being made again, or whose process was stopped */
 	struct conn_key key; /* of pending */
 	__u64 sp;	     /* of pending: a send from deeper in the stack is inside the call */
 	__u64 received;	     /* the socket this thread received from last */
@@ -228,6 +232,7 @@ struct tally {
 	__u64 waited;	 /* calls that waited for room */
 	__u64 waiters;
 	__u64 next_gate; /* last number of a gated write given out */
+	__u64 stops;	 /* of processes, at a gate: tried */
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

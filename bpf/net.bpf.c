@@ -422,7 +422,7 @@ int net_egress(struct __sk_buff *skb)
 		return udp_egress(skb);
 	s = bpf_sk_storage_get(&net_socks, sk, 0, 0);
 	if (!s)
-		return any_denied() && !unmarked_may(skb) ? HOLD : PASS;
+		return any_denied() && !sock_may(skb) ? HOLD : PASS;
 	if (!packet_of(skb, &p)) {
 		drop(DROP_HELLO);
 		disown(sk, s);
@@ -430,7 +430,7 @@ int net_egress(struct __sk_buff *skb)
 	}
 	if (!p.len)
 		return PASS;
-	if (any_denied() && sock_said(s->cookie) == SOCK_DENY)
+	if (any_denied() && !sock_may(skb))
 		return HOLD;
 	switch (s->state) {
 	case NET_NEW:

@@ -192,6 +192,13 @@ static __always_inline int enter(struct pt_regs *ctx, __u64 cookie, struct args 
 	return c ? begin(c, c, conn, &k, a) : 0;
 }
 
+/* A return: whoever was stopped before this call runs. */
+static __always_inline void seen_again(struct call *c)
+{
+	if (c && hold_seen && c->hold.seq && c->hold.how == GATE_STOPPED)
+		stopped_over(c);
+}
+
 /* How much a call moved, by its result; 0: nothing, or it failed. */
 static __always_inline __u64 moved_by(const struct frame *f, __u64 result)
 {
@@ -218,11 +225,15 @@ static __always_inline int done(const struct frame *f, __u64 cookie, __u64 resul
 	__u64 n = moved_by(f, result);
 	struct conn *conn;
 
-	if (!n)
+	if (!n && !(f->how & FRAME_TOLD))
 		return 0;
 	conn = bpf_map_lookup_elem(&conns, &f->key);
 	if (!conn) {
 		drop(DROP_STASH_MISS);
+		return 0;
+	}
+	if (!n) {
+		retry_comes(conn, f->buf, f->len);
 		return 0;
 	}
 	counted_return(cookie, n);
@@ -303,6 +314,7 @@ static __always_inline int go_leave(struct pt_regs *ctx, __u64 cookie)
 	struct frame *f;
 	__u64 sp;
 
+	seen_again(t);
 	c = go_call(ctx, TLS_COOKIE_LEN(cookie) >= LOC_STACK, false, &sp);
 	f = c ? pop(c, sp) : NULL;
 	if (!f)

@@ -9,10 +9,12 @@
 
 /*
  * A function the verifier goes through once, whoever calls it, with arguments it knows nothing of.
- * Each variant of the programs has its own, and old kernels (5.10) only know the other sort.
+ * Each variant of the programs has its own. Old kernels (5.10) know such ones of numbers alone
+ * (ONCE_N); the others are the other sort there.
  */
 #if defined(PROBITY_OLD)
 #define ONCE(type, name) static __noinline type name
+#define emit_flight emit_flight_old
 #elif defined(PROBITY_SLEEPS)
 #define ONCE(type, name) __weak __noinline type name
 #define emit_flight emit_flight_sleeps
@@ -20,6 +22,7 @@
 #else
 #define ONCE(type, name) __weak __noinline type name
 #endif
+#define ONCE_N(type, name) __weak __noinline type name
 
 static __always_inline void drop(__u32 cause)
 {

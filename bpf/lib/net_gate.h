@@ -351,15 +351,20 @@ PACKET_FN(clear_may)(struct __sk_buff *skb, __u64 end)
 
 /* --- sockets refused by somebody else ------------------------------------------------------------ */
 
-/* Of a socket nobody marked, while any is refused: only packets with payload are looked at. */
-PACKET_FN(unmarked_may)(struct __sk_buff *skb)
+/* While any socket is refused, or its process stopped at a gate: of the latter what it was given before
+ * may go. Only packets with payload are looked at. */
+PACKET_FN(sock_may)(struct __sk_buff *skb)
 {
-	__u64 cookie = bpf_get_socket_cookie(skb);
+	__u64 cookie = bpf_get_socket_cookie(skb), *upto;
+	__u32 said = sock_said(cookie);
 	struct packet p;
 
-	if (sock_said(cookie) != SOCK_DENY)
+	if (said != SOCK_DENY && said != SOCK_ASK)
 		return true;
-	return !packet_of(skb, &p) || !p.len;
+	if (!packet_of(skb, &p) || !p.len)
+		return true;
+	upto = said == SOCK_ASK ? bpf_map_lookup_elem(&sock_upto, &cookie) : NULL;
+	return upto && *upto & SOCK_UPTO_SEQ && (__s32)(p.seq + p.len - (__u32)*upto) <= 0;
 }
 
 #endif

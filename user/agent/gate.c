@@ -477,6 +477,8 @@ static int mask(struct keeper_gate *g, const struct gate_waiter *w, const struct
 
 	if (g->ops.spared(g->ctx, r->pid))
 		return -EACCES;
+	if (w->closed & WAITER_RAN) /* its bytes are no longer those that leave */
+		return -ESRCH;
 	e = gate_mask_write(w, spans, r->spans);
 	if (e)
 		return e;
