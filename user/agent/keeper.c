@@ -51,8 +51,8 @@ static void on_stop(evutil_socket_t fd, short what, void *ctx)
 	log_info("stopping: probes off, finishing what is in flight");
 	k->phase = STOPPING_WORKER;
 	protect_stop(k);
-	tell_drops(k);
 	probes_close(k);
+	tell_drops(k);
 	stop_worker(k);
 }
 

@@ -73,6 +73,7 @@ void start_worker(struct keeper *k)
 	if (k->attach)
 		attach_tell_all(k->attach);
 	memset(&k->told, 0, sizeof(k->told));
+	tell_drops(k); /* it may live no second, or be the one that ends all */
 }
 
 void start_recorder(struct keeper *k)

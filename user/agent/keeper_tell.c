@@ -90,8 +90,8 @@ void tell_drops(struct keeper *k)
 	bpf_drops(k->bpf, count);
 	for (unsigned i = 0; i < DROP__MAX; i++)
 		d.count[i] = count[i];
-	d.sites = attach_sites(k->attach);
-	d.images = attach_images(k->attach);
+	d.sites = k->attach ? attach_sites(k->attach) : 0;
+	d.images = k->attach ? attach_images(k->attach) : 0;
 	if (!memcmp(&d, &k->told, sizeof(d)))
 		return;
 	k->told = d;

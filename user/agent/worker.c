@@ -497,9 +497,10 @@ static int finish(const struct worker_fds *fds)
 	conns_close_all(w.conns, boot_now());
 	mcps_close_all(w.mcps, boot_now());
 	outcomes_sweep(w.outcomes, boot_now(), true);
-	losses_declare(&w, settled);
 	end = boot_now() + DRAIN_NS;
-	while (boot_now() < end && !handover_idle(w.handover) && !handover_run(w.handover)) {
+	/* One of the kernel's counters after the other, each when that before it is durable. */
+	while ((losses_declare(&w, settled) || !handover_idle(w.handover)) && boot_now() < end &&
+	       !handover_run(w.handover)) {
 		settle();
 		usleep(1000);
 	}
