@@ -506,7 +506,7 @@ void gate_ending(struct gate *g, struct conn *c)
 
 	if (!g || !gc || !gc->waiting || gc->state != GATE_REFUSING)
 		return;
-	wait_remove(g, gc);
+	gate_wait_remove(g, gc);
 	gate_set_outcome(gc, GATE_SHUTDOWN, false);
 	gc->ended = true;
 	answer(g, gc, GATE_REFUSE);
