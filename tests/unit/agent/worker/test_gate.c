@@ -350,6 +350,107 @@ static void masked_text(const char *from, size_t n, char *to)
 	}
 }
 
+/* --- keys of one direction -------------------------------------------------------------------------- */
+
+#define WKEY 11
+#define RKEY 12
+
+static enum gate_verdict half_write(uint64_t key, uint64_t offset, const char *text, size_t n)
+{
+	struct event_gate e;
+
+	data_of(PID, key, EVENT_F_HALF | EVENT_F_GATED, EVENT_WRITE, offset, text, n);
+	e = (struct event_gate){.h = head_of(PID, EVENT_GATE, sizeof(e), key, EVENT_F_HALF),
+				.seq = ++seq,
+				.offset = offset,
+				.size = n,
+				.cookie = COOKIE,
+				.rules = ~0ull,
+				.how = GATE_HELD,
+				.told = n};
+	events_record(&w, &e, sizeof(e));
+	return verdict(key);
+}
+
+static void half_ended(uint64_t key, enum gate_verdict v, enum gate_mechanism m, bool refused)
+{
+	struct event_gate_end e = {.h = head_of(PID, EVENT_GATE_END, sizeof(e), key, EVENT_F_HALF),
+				   .seq = seq,
+				   .verdict = v,
+				   .mechanism = m,
+				   .refused = refused};
+
+	events_record(&w, &e, sizeof(e));
+}
+
+/* The write is judged under its own key, whether its socket is known by then or not, and the answer
+ * comes by another key over the same socket. */
+static void test_halves(void **state)
+{
+	for (unsigned late = 0; late < 2; late++) {
+		size_t n = post("claude-sonnet-4-5", "hi");
+
+		if (!late)
+			bound(WKEY, EVENT_F_HALF, COOKIE);
+		assert_int_equal(half_write(WKEY, 0, text_, n), GATE_PASS);
+		half_ended(WKEY, GATE_PASS, GATE_NONE, false);
+		if (late)
+			bound(WKEY, EVENT_F_HALF, COOKIE);
+		bound(RKEY, EVENT_F_HALF, COOKIE);
+		data(RKEY, EVENT_F_HALF, EVENT_READ, 0, answer());
+		assert_string_equal(only_call()->effect, "none");
+		assert_string_equal(calls[0]->completeness, "complete");
+		assert_int_equal(calls[0]->response_body_bytes, strlen(ANSWER_BODY));
+		plain_event(EVENT_CLOSE, WKEY);
+		plain_event(EVENT_CLOSE, RKEY);
+		world_clear();
+	}
+}
+
+/* A value under the second key of a direction is masked where it stands in that key's write. */
+static void test_halves_mask(void **state)
+{
+	size_t n = post("claude-sonnet-4-5", "hi"), m;
+	char masked[4096];
+
+	bound(WKEY, EVENT_F_HALF, COOKIE);
+	assert_int_equal(half_write(WKEY, 0, text_, n), GATE_PASS);
+	half_ended(WKEY, GATE_PASS, GATE_NONE, false);
+	bound(RKEY, EVENT_F_HALF, COOKIE);
+	data(RKEY, EVENT_F_HALF, EVENT_READ, 0, answer());
+	bound(21, EVENT_F_HALF, COOKIE); /* a new key, from 0 on */
+	m = post("claude-sonnet-4-5", "card " PAN);
+	assert_int_equal(half_write(21, 0, text_, m), GATE_ASKED);
+	assert_int_equal(maskings, 1);
+	masked_text(text_, m, masked);
+	assert_null(strstr(masked, PAN));
+	assert_non_null(strstr(masked, "card XXXXXXXXXXXXXXXX"));
+	keeper_says(ROLE_MASKED, 0, GATE_PROCESS_VM);
+	assert_int_equal(verdict(21), GATE_PASS);
+	half_ended(21, GATE_PASS, GATE_NONE, false);
+	data(RKEY, EVENT_F_HALF, EVENT_READ, strlen(answer()), answer());
+	assert_int_equal(calls_n, 2);
+	assert_string_equal(calls[1]->decision->effect, "redacted");
+}
+
+static void test_halves_deny(void **state)
+{
+	size_t n = post("claude-opus-4-1", "hi");
+
+	/* Its socket is not known: the question names it. */
+	assert_int_equal(half_write(WKEY, 0, text_, n), GATE_ASKED);
+	assert_int_equal(refusals, 1);
+	assert_int_equal(refusal.cookie, COOKIE);
+	keeper_says(ROLE_REFUSED, 0, GATE_SHUTDOWN);
+	assert_int_equal(verdict(WKEY), GATE_REFUSE);
+	half_ended(WKEY, GATE_REFUSE, GATE_EGRESS, true);
+	assert_string_equal(only_call()->effect, "denied");
+	assert_true(only_call()->before_effect);
+	plain_event(EVENT_CLOSE, WKEY);
+	assert_int_equal(calls_n, 1);
+	assert_int_equal(halves_count(w.halves), 0);
+}
+
 static void test_redact(void **state)
 {
 	size_t n = post("claude-sonnet-4-5", "card " PAN " of jane@example.com, ok");
@@ -1523,6 +1624,9 @@ int main(void)
 		CASE(test_pass),
 		CASE(test_deny_asks_the_keeper),
 		CASE(test_socket_ends_first),
+		CASE(test_halves),
+		CASE(test_halves_mask),
+		CASE(test_halves_deny),
 		CASE(test_deny_by_override),
 		CASE(test_keeper_cannot),
 		CASE(test_kill),
