@@ -497,6 +497,8 @@ int kgate_mask(struct keeper_gate *g, const struct role_mask *r, const struct ro
 	e = waiter(g, r->seq, &w);
 	if (!e && gate_mask_check(&w, r, spans))
 		return nonsense(g, -EPERM);
+	if (!e && w.closed & WAITER_RAN) /* its bytes are the socket's by now */
+		e = -ESRCH;
 	g->n.late += e != 0;
 	d.result = e ?: mask(g, &w, r, spans);
 	if (d.result)

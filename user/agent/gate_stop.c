@@ -13,8 +13,11 @@
 #include "gate_stop.h"
 
 #include <bpf/bpf.h>
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
@@ -113,6 +116,40 @@ static int send_to(uint32_t tgid, uint64_t start_ns, int sig)
 	if (!procinfo_is(tgid, start_ns))
 		return -ESRCH;
 	return pidfd_send_signal(fd, sig, NULL, 0) ? -errno : 0;
+}
+
+static bool is_stopped(int folder, const char *tid)
+{
+	char path[64], text[512];
+	const char *state;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/stat", tid);
+	fd = openat(folder, path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return true; /* it has ended */
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	state = strrchr(text, ')');
+	return !state || !state[1] || strchr("TtZX", state[2]);
+}
+
+static bool still(void *ctx, const struct gate_waiter *w)
+{
+	char path[32];
+	const struct dirent *e;
+	bool all = true;
+	DIR *d;
+
+	snprintf(path, sizeof(path), "/proc/%u/task", w->tgid);
+	d = opendir(path);
+	while (d && all && (e = readdir(d)))
+		all = e->d_name[0] == '.' || is_stopped(dirfd(d), e->d_name);
+	if (d)
+		closedir(d);
+	return all;
 }
 
 static int signal_it(void *ctx, const struct gate_waiter *w, int sig)
@@ -223,8 +260,8 @@ static void clear(int waits)
 
 int gate_stop_new(const struct gate_stop_setup *setup, struct gate_stop **ret)
 {
-	static const struct stopped_ops ops = {get,	  next, put,	drop,	going, slot,
-					       signal_it, pass, refuse, spared, tell};
+	static const struct stopped_ops ops = {get,   next,	 put,  drop,   going,  slot,
+					       still, signal_it, pass, refuse, spared, tell};
 	struct gate_stop *s = calloc(1, sizeof(*s));
 	int r;
 

@@ -29,7 +29,8 @@
 
 static int keep_little(void)
 {
-	static const unsigned keep[] = {CAP_KILL, CAP_SYS_PTRACE, CAP_NET_ADMIN, CAP_BPF};
+	static const unsigned keep[] = {CAP_KILL, CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH,
+					CAP_NET_ADMIN, CAP_BPF};
 
 	capng_clear(CAPNG_SELECT_BOTH);
 	for (size_t i = 0; i < ARRAY_SIZE(keep); i++)

@@ -12,10 +12,12 @@
  * next keeper once more (gate_stop.c).
  *
  * Why none goes on too early. SIGCONT wakes all threads and takes a SIGSTOP that is on its way, so it
- * is sent when the last wait of a process was answered. A thread that begins to wait meanwhile is
- * either seen in the notes, or sees its process in gate_going and does not stop (proto/gate.h). One
- * that is seen and not yet told may still do either: it is looked at again each millisecond, TRIES
- * times at most. An answer that comes before the word of the stop is kept for it (COMING).
+ * is sent when the last wait of a process was answered, and all its threads stand still: then none of
+ * them is about to stop it again. That is looked at each millisecond. After STILL_TRIES (a thread that
+ * hangs in the kernel) gate_going keeps those that are about to from it (proto/gate.h): each is either
+ * seen in the notes, or sees its process there. It is not used before, because a process that runs
+ * again and writes at once would find itself there still. An answer that comes before the word of the
+ * stop is kept for it (COMING).
  *
  * Bounds: as many waits as gate_waits holds.
  */
@@ -33,6 +35,7 @@
 #define COMING_NS 1000000000ull /* an answer waits so long for the word of the stop */
 #define GRACE_NS 2000000000ull	/* the worker ends what is blocked; this is for one that is dead */
 #define AGAIN_NS 1000000ull
+#define STILL_TRIES 20
 #define TRIES 100
 
 struct wait {
@@ -148,16 +151,20 @@ static void tell(struct stopped *s, const struct wait *w)
 /* The last of its process takes all with it. False: to be looked at again. */
 static bool go(struct stopped *s, const struct wait *w, const struct gate_waiter *g)
 {
-	struct others o = look(s, g, false);
+	bool still = s->ops.still(s->ctx, g), last = w->tries >= TRIES;
+	struct others o;
 
-	if (!o.told && o.untold && w->tries < TRIES)
+	if (!still && w->tries >= STILL_TRIES)
+		s->ops.going(s->ctx, g->tgid, w->seq);
+	o = look(s, g, false);
+	if (!o.told && !last && (o.untold || (!still && w->tries < STILL_TRIES)))
 		return false;
 	s->n.untold += !o.told && o.untold;
-	if (!o.told) {
-		s->n.continued += !s->ops.signal(s->ctx, g, SIGCONT);
+	s->n.continued += !o.told && !s->ops.signal(s->ctx, g, SIGCONT);
+	if (w->tries >= STILL_TRIES)
+		s->ops.going(s->ctx, g->tgid, 0);
+	if (!o.told)
 		look(s, g, true);
-	}
-	s->ops.going(s->ctx, g->tgid, 0);
 	return true;
 }
 
@@ -167,7 +174,6 @@ static void finish(struct stopped *s, struct wait *w, struct gate_waiter *g, uin
 	g->answered = 1;
 	s->ops.put(s->ctx, w->seq, g);
 	s->ops.slot(s->ctx, g, w->seq, verdict);
-	s->ops.going(s->ctx, g->tgid, w->seq);
 	w->state = GOING;
 	if (!go(s, w, g))
 		return;

@@ -21,6 +21,8 @@ struct stopped_ops {
 	void (*drop)(void *ctx, uint64_t seq);
 	void (*going)(void *ctx, uint32_t tgid, uint64_t seq); /* gate_going; 0: taken out */
 	void (*slot)(void *ctx, const struct gate_waiter *w, uint64_t seq, uint32_t verdict);
+	/* Whether all its threads stand still. */
+	bool (*still)(void *ctx, const struct gate_waiter *w);
 	/* To that very process. 0 or -errno. */
 	int (*signal)(void *ctx, const struct gate_waiter *w, int sig);
 	void (*pass)(void *ctx, const struct gate_waiter *w); /* its packets may go again */

@@ -32,7 +32,7 @@ static unsigned told_n, passes, refusals, conts, kills;
 static bool stopped[8]; /* by tgid */
 static uint64_t going_[8], now;
 static int refuse_says;
-static bool spared_;
+static bool spared_, still_;
 /* What a program does between our looks at the notes. */
 static void (*meanwhile)(void);
 static struct stopped *s;
@@ -94,6 +94,11 @@ static void going(void *ctx, uint32_t tgid, uint64_t seq)
 static void slot(void *ctx, const struct gate_waiter *w, uint64_t seq, uint32_t verdict)
 {
 	slot_ = (struct gate_slot){w->conn, seq, verdict, 0};
+}
+
+static bool still(void *ctx, const struct gate_waiter *w)
+{
+	return still_;
 }
 
 static int send_it(void *ctx, const struct gate_waiter *w, int sig)
@@ -182,8 +187,8 @@ static const struct role_done *last(void)
 
 static int begin(void **state)
 {
-	static const struct stopped_ops ops = {get,	next, put,    drop,   going, slot,
-					       send_it, pass, refuse, spared, tell};
+	static const struct stopped_ops ops = {get,   next,    put,  drop,   going,  slot,
+					       still, send_it, pass, refuse, spared, tell};
 
 	memset(notes, 0, sizeof(notes));
 	memset(stopped, 0, sizeof(stopped));
@@ -191,6 +196,7 @@ static int begin(void **state)
 	told_n = passes = refusals = conts = kills = 0;
 	refuse_says = GATE_SHUTDOWN;
 	spared_ = false;
+	still_ = true;
 	meanwhile = NULL;
 	now = 1000 * MS;
 	return stopped_new(&ops, NULL, &s);
@@ -353,29 +359,56 @@ static void test_going(void **state)
 {
 	for (int gives_way = 0; gives_way < 2; gives_way++) {
 		conts = 0;
+		still_ = false;
 		stop(1, 1, 0);
 		noted(2, 1, GATE_STOPPED, 0);
 		say(1, 1, GATE_PASS);
-		assert_int_equal(conts, 0);
-		assert_int_equal(going_[1], 1);
-		now += MS;
-		assert_true(stopped_turn(s, now) == now + MS);
-		assert_int_equal(conts, 0);
-		if (gives_way) {
-			drop(NULL, 2);
-		} else {
-			word(2, 1);
+		for (int i = 0; i < 25; i++) {
+			assert_int_equal(conts, 0);
+			assert_int_equal(going_[1], i >= 20 ? 1 : 0);
+			now += MS;
+			assert_true(stopped_turn(s, now) == now + MS);
 		}
+		note_of(2)->w.since_ns = now;
+		if (gives_way)
+			drop(NULL, 2);
+		else
+			word(2, 1);
 		now += MS;
 		stopped_turn(s, now);
 		assert_int_equal(conts, gives_way);
 		assert_int_equal(going_[1], 0);
+		still_ = true;
 		if (!gives_way) {
 			assert_true(stopped[1]);
 			say(2, 1, GATE_PASS);
 			assert_int_equal(conts, 1);
 		}
 	}
+}
+
+/* It is continued when all its threads stand still, and nobody is kept from stopping it again then. */
+static void test_still(void **state)
+{
+	still_ = false;
+	stop(1, 1, 0);
+	say(1, 1, GATE_PASS);
+	assert_int_equal(conts, 0);
+	still_ = true;
+	now += MS;
+	stopped_turn(s, now);
+	assert_int_equal(conts, 1);
+	assert_int_equal(going_[1], 0);
+	/* One that never does. */
+	still_ = false;
+	stop(2, 1, 0);
+	say(2, 1, GATE_PASS);
+	for (int i = 0; i < 22; i++) {
+		now += MS;
+		stopped_turn(s, now);
+	}
+	assert_int_equal(conts, 2);
+	assert_int_equal(stopped_now(s), 0);
 }
 
 /* ... or does neither: that is no reason to stay stopped. */
@@ -511,6 +544,7 @@ int main(void)
 		CASE(test_answer_first),
 		CASE(test_threads),
 		CASE(test_going),
+		CASE(test_still),
 		CASE(test_going_is_bounded),
 		CASE(test_stray),
 		CASE(test_block),
