@@ -326,12 +326,16 @@ static __always_inline __u32 hello_size(const __u8 *b, __u32 n)
 
 static __always_inline int hello(struct __sk_buff *skb, struct net_sock *s, const struct packet *p)
 {
-	__u32 at = p->seq - s->stream[EVENT_WRITE].base;
+	__u32 at = p->seq - s->stream[EVENT_WRITE].base, how = 0;
 
 	if (at < s->want)
 		hello_tell(skb, s, p, EVENT_WRITE, at);
 	s->held = s->held && !hold_ends(s);
-	if (!hello_may(skb, s->held || writes_told(s)) || s->held)
+	if (s->held || writes_told(s))
+		how = HELLO_SEEN;
+	else if (s->held_ns && !probes_settled(s))
+		how = HELLO_IN_VAIN;
+	if (!hello_may(skb, how) || s->held)
 		return HOLD;
 	if (s->told[EVENT_WRITE] >= s->want)
 		s->state = NET_ANSWER;

@@ -7,7 +7,8 @@
  *
  * Rules on content are the write gate's. Where the process has no probes that could tell its writes,
  * or there is no agent to judge them, a rule that fails closed refuses the ClientHello. And where there is
- * no agent to bring probes, so does a rule that would end the process at its write.
+ * no agent to bring probes, or they did not come in time, so does a rule that would end the process at
+ * its write.
  */
 #ifndef PROBITY_BPF_NET_GATE_H
 #define PROBITY_BPF_NET_GATE_H
@@ -19,7 +20,9 @@
 
 #define NET_ASK_MS 200 /* where no hold is set */
 #define AGENT_GONE_NS 3000000000ull
-#define HOST_SCAN 768 /* a request's Host stands in its first bytes */
+#define HELLO_SEEN 1	/* the process's writes are told, as far as one can say now */
+#define HELLO_IN_VAIN 2 /* it was held, and its probes did not come */
+#define HOST_SCAN 768	/* a request's Host stands in its first bytes */
 #define HOST_WINDOW 0xffffffffffffull
 #define HOST_WORD 0x0a686f73743aull /* "\nhost:" */
 #define HOST_CASE 0x002020202000ull
@@ -110,15 +113,18 @@ static __always_inline bool agent_gone(void)
 }
 
 /* Rules on content that fail closed, of a process whose writes nobody can judge, and rules that act at
- * its writes alone (lib/gate.h), when no probe sees them and none will come. */
-static __always_inline __u64 net_blind(const struct krule_do *does, __u64 rules, bool seen)
+ * its writes alone (lib/gate.h), when no probe sees them. */
+static __always_inline __u64 net_blind(const struct krule_do *does, __u64 rules, __u32 how)
 {
+	bool seen = how & HELLO_SEEN;
 	__u64 closed = does->content & ~does->fail_open;
 	__u64 kills = (does->kill | ~(does->deny | does->no_quic)) & ~does->content;
 
 	if (agent_gone())
 		return rules & (seen ? closed : closed | kills) & ~does->watch;
-	return seen ? 0 : rules & closed & ~does->watch;
+	if (seen)
+		return 0;
+	return rules & (how & HELLO_IN_VAIN ? closed | kills : closed) & ~does->watch;
 }
 
 /* Whether what waits for the worker has waited long enough. */
@@ -150,8 +156,8 @@ static __always_inline bool hello_asks(struct __sk_buff *skb, struct net_sock *s
 	return !mine || !net_refuse(skb, mine, GATE_BY_SNI);
 }
 
-/* seen: the process's writes are told, as far as one can say now. */
-PACKET_FN(hello_may)(struct __sk_buff *skb, __u32 seen)
+/* how: HELLO_* */
+PACKET_FN(hello_may)(struct __sk_buff *skb, __u32 how)
 {
 	struct net_sock *s = net_sock_of(skb);
 	struct krule_do *does = krule_does();
@@ -176,7 +182,7 @@ PACKET_FN(hello_may)(struct __sk_buff *skb, __u32 seen)
 			sni_again(skb, p.off);
 		return !net_refuse(skb, rules, GATE_BY_SNI);
 	}
-	rules = net_blind(does, s->rules & mine, seen);
+	rules = net_blind(does, s->rules & mine, how);
 	if (rules) {
 		if (!at && !s->refused)
 			sni_again(skb, p.off);
