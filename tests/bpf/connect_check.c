@@ -634,6 +634,30 @@ static void say(uint32_t verdict, uint64_t cookie)
 		bpf_set_denied(b);
 }
 
+/* A client whose greeting is told and held. Again where we came later than the hold's end. */
+static pid_t pieces_held(struct greeting *split, size_t whole, unsigned *ret_bytes)
+{
+	for (int try = 0;; try++) {
+		pid_t pid;
+
+		forget();
+		*ret_bytes = seen->bytes;
+		pid = start(greets, split, CLIENT_UID);
+		for (int k = 0;
+		     k < 3000 && (heard.hello_end < whole || seen->bytes - *ret_bytes < whole / 3);
+		     k++) {
+			hear();
+			usleep(500);
+		}
+		if (seen->bytes - *ret_bytes <= whole / 3 || try == 4)
+			return pid;
+		printf("# pieces: the hold was over before we looked; again\n");
+		say(SOCK_PASS, heard.hello_cookie);
+		net_release(pid);
+		ended(pid);
+	}
+}
+
 static void test_pieces(void)
 {
 	static struct greeting split = {.name = "api.allowed.example", .pad = 600, .pieces = 3};
@@ -643,16 +667,10 @@ static void test_pieces(void)
 
 	whole = hello_of(p, split.name, split.pad);
 	for (size_t i = 0; i < 2; i++) {
-		unsigned bytes = seen->bytes;
-		pid_t pid;
+		unsigned bytes;
+		pid_t pid = pieces_held(&split, whole, &bytes);
 		int r;
 
-		forget();
-		pid = start(greets, &split, CLIENT_UID);
-		for (int k = 0; k < 3000 && heard.hello_end < whole; k++) {
-			hear();
-			usleep(500);
-		}
 		ok(heard.hello_end == whole, "pieces: all %zu bytes are told", whole);
 		ok(seen->bytes - bytes == whole / 3,
 		   "pieces: only the first reached the server (%u)", seen->bytes - bytes);
