@@ -298,7 +298,7 @@ __weak __noinline int emit_waiting(struct flight *p)
 
 /* How much was told. rest: length, direction << 31, flags << 32. No more than five arguments can be passed, and memory
  * of the caller could not be the loop's. */
-ONCE_N(int, emit_flight)(__u64 conn_id, __u64 start_ns, __u64 buf, __u64 offset, __u64 rest)
+ONCE(int, emit_flight)(__u64 conn_id, __u64 start_ns, __u64 buf, __u64 offset, __u64 rest)
 {
 	struct flight f = {
 		.conn_id = conn_id,

@@ -9,12 +9,11 @@
 
 /*
  * A function the verifier goes through once, whoever calls it, with arguments it knows nothing of.
- * Each variant of the programs has its own. Old kernels (5.10) know such ones of numbers alone
- * (ONCE_N); the others are the other sort there.
+ * Each variant of the programs has its own, and old kernels (5.10) only know the other sort: there all
+ * is walked through at each call, because the copies of the program are loaded without BTF.
  */
 #if defined(PROBITY_OLD)
 #define ONCE(type, name) static __noinline type name
-#define emit_flight emit_flight_old
 #elif defined(PROBITY_SLEEPS)
 #define ONCE(type, name) __weak __noinline type name
 #define emit_flight emit_flight_sleeps
@@ -22,7 +21,6 @@
 #else
 #define ONCE(type, name) __weak __noinline type name
 #endif
-#define ONCE_N(type, name) __weak __noinline type name
 
 static __always_inline void drop(__u32 cause)
 {

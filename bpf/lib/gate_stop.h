@@ -27,10 +27,11 @@
 #include "gate_ask.h"
 
 #define SIGSTOP 19
-#define GOING_TRIES 3
 #ifdef PROBITY_OLD
-#define GOING_STEPS 256 /* looks, sixteen times: some 0.3 ms */
+#define GOING_TRIES 2
+#define GOING_STEPS 512 /* looks: some 20 us */
 #else
+#define GOING_TRIES 3
 #define GOING_STEPS (1 << 20) /* the time ends it before */
 #ifdef PROBITY_SLEEPS
 #define GOING_NS 10000000ull
@@ -97,20 +98,12 @@ static __always_inline bool is_going(void)
  * it took too long.
  */
 #ifdef PROBITY_OLD
-ONCE_N(int, going_steps)(__u32 tgid)
-{
-	for (int i = 0; i < GOING_STEPS; i++)
-		if (!bpf_map_lookup_elem(&gate_going, &tgid))
-			return true;
-	return false;
-}
-
-static __always_inline bool going_ends(const struct ask *w)
+static __noinline bool going_ends(const struct ask *w)
 {
 	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
 
-	for (int i = 0; i < 16; i++)
-		if (going_steps(tgid))
+	for (int i = 0; i < GOING_STEPS; i++)
+		if (!bpf_map_lookup_elem(&gate_going, &tgid))
 			return true;
 	return false;
 }

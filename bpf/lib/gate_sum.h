@@ -75,7 +75,7 @@ static long sum_step(__u32 i, void *p)
 }
 
 #ifdef PROBITY_OLD
-/* As old_flight: memory of a map, and a step that is verified once. */
+/* Memory of a map, as of old_flight. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
@@ -83,7 +83,7 @@ struct {
 	__type(value, struct sum);
 } old_sum SEC(".maps");
 
-ONCE_N(int, sum_step_old)(__u32 i)
+static __noinline long sum_step_old(__u32 i)
 {
 	__u32 zero = 0;
 	struct sum *s = bpf_map_lookup_elem(&old_sum, &zero);
