@@ -185,6 +185,8 @@ enum event_drop {
 	DROP_NO_OWNER,	 /* a connecting socket could not be marked: its bytes are nobody's */
 	DROP_HELLO,	 /* a first TLS flight that could not be read: neither told nor held */
 	DROP_WENT_ON,	 /* a process stopped at a gate was continued by somebody else */
+	DROP_UNJUDGED, /* a write to a name with rules that went under none: they were being changed,
+			  * the name is of earlier rules, or there was no room for its thread */
 	DROP__MAX
 };
 

@@ -135,6 +135,7 @@ enum gate_wait {
 	GATE_HELD,    /* a bounded wait inside of the probe */
 	GATE_FULL,    /* no wait was possible (CPUs, 5.10): already let through or refused */
 	GATE_STOPPED, /* its process is stopped (SIGSTOP) and goes on when the keeper says so */
+	GATE_AWAY,    /* as GATE_FULL, because no agent is there to answer */
 };
 /* EVENT_GATE_END: the wait is over. Of GATE_STOPPED the keeper's ROLE_CONTINUED says that; this only that
  * somebody else continued it and nothing holds it any more (GATE_TIMEOUT). */

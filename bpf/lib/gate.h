@@ -58,7 +58,7 @@ static __always_inline int full(struct conn *conn, struct ask *w, const struct g
 		by = stop_write(w, false, may_kill(w->rules));
 		told = tell_refused(conn, w);
 	}
-	tell_gate(conn, w, GATE_FULL, told);
+	tell_gate(conn, w, is_alive(g) ? GATE_FULL : GATE_AWAY, told);
 	tell_gate_end(w, refused ? GATE_REFUSE : GATE_PASS, by, refused);
 	if (!refused)
 		return GATE_GO;
@@ -170,6 +170,17 @@ static __always_inline int wait_for_worker(struct conn *conn, struct call *c,
 
 /* --- the decision -------------------------------------------------------------------------------- */
 
+/* Its name had rules, and they are not those in force: nobody says which hold for it now. */
+static __always_inline void went_unjudged(const struct conn *conn)
+{
+	struct shared *s = shared_of();
+
+	if (s && conn->host_rules && conn->host_generation != s->krule.generation)
+		drop(DROP_UNJUDGED);
+	else if (s && conn->host_rules && krule_changes(s))
+		drop(DROP_UNJUDGED);
+}
+
 static __noinline int decide(struct conn *conn, struct call *c)
 {
 	struct krule_do *todo = krule_does();
@@ -181,8 +192,10 @@ static __noinline int decide(struct conn *conn, struct call *c)
 	if (!conn || !todo || !g)
 		return GATE_GO;
 	rules = gate_rules(conn) & ~todo->watch;
-	if (!rules)
+	if (!rules) {
+		went_unjudged(conn);
 		return GATE_GO;
+	}
 	content = rules & todo->content;
 	w->rules = rules & ~content & (todo->kill | ~(todo->deny | todo->no_quic));
 	if (w->rules && kill_write(conn, w))
@@ -209,7 +222,10 @@ static __noinline int decide_bare(struct conn *conn)
 
 	if (!conn || !todo)
 		return GATE_GO;
-	rules = gate_rules(conn) & ~(todo->watch | todo->content | todo->no_quic);
+	rules = gate_rules(conn) & ~(todo->watch | todo->no_quic);
+	if (rules & todo->content)
+		drop(DROP_UNJUDGED);
+	rules &= ~todo->content;
 	return rules && end_process(conn->start_ns) ? GATE_STOP : GATE_GO;
 }
 

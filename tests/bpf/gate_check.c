@@ -505,7 +505,7 @@ static void test_away(void)
 	ok(runs(h, LEN, NULL) && now(CLOCK_MONOTONIC) - t < 500 * MS, "no agent: no wait");
 	g = first(EVENT_GATE);
 	z = first(EVENT_GATE_END);
-	ok(g && g->how == GATE_FULL && !g->told && z && z->verdict == GATE_PASS && !z->refused &&
+	ok(g && g->how == GATE_AWAY && !g->told && z && z->verdict == GATE_PASS && !z->refused &&
 		   data(0, 0, LEN, 0),
 	   "no agent, fail: open: it goes, and is told at its return");
 	for (uint32_t full = GATE_FULL_PASS; full <= GATE_FULL_REFUSE; full++) {
@@ -518,7 +518,7 @@ static void test_away(void)
 		   "no agent, fail: closed: it does not go, whatever `full` says (%u)", full);
 		g = first(EVENT_GATE);
 		z = first(EVENT_GATE_END);
-		ok(g && g->how == GATE_FULL && g->told == (uint32_t)LEN && z && z->refused &&
+		ok(g && g->how == GATE_AWAY && g->told == (uint32_t)LEN && z && z->refused &&
 			   data(0, 0, LEN, EVENT_F_REFUSED),
 		   "no agent, fail: closed: its bytes are told as refused");
 	}

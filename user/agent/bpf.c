@@ -602,12 +602,13 @@ void bpf_drops(const struct bpf *b, uint64_t ret[static DROP__MAX])
 const char *bpf_drop_name(unsigned cause)
 {
 	static const char *const names[DROP__MAX] = {
-		[DROP_RING_FULL] = "ring_full",	  [DROP_CTL_FULL] = "control_full",
-		[DROP_READ_FAULT] = "read_fault", [DROP_TOO_LARGE] = "too_large",
-		[DROP_CONN_FULL] = "conn_full",	  [DROP_STASH_MISS] = "entry_missed",
-		[DROP_NO_SOCKET] = "no_socket",	  [DROP_ARGV] = "argv_unreadable",
-		[DROP_SIGNAL] = "signal_failed",  [DROP_NO_OWNER] = "no_owner",
-		[DROP_HELLO] = "hello_unread",	  [DROP_WENT_ON] = "stopped_went_on",
+		[DROP_RING_FULL] = "ring_full",	   [DROP_CTL_FULL] = "control_full",
+		[DROP_READ_FAULT] = "read_fault",  [DROP_TOO_LARGE] = "too_large",
+		[DROP_CONN_FULL] = "conn_full",	   [DROP_STASH_MISS] = "entry_missed",
+		[DROP_NO_SOCKET] = "no_socket",	   [DROP_ARGV] = "argv_unreadable",
+		[DROP_SIGNAL] = "signal_failed",   [DROP_NO_OWNER] = "no_owner",
+		[DROP_HELLO] = "hello_unread",	   [DROP_WENT_ON] = "stopped_went_on",
+		[DROP_UNJUDGED] = "went_unjudged",
 	};
 
 	return cause < DROP__MAX ? names[cause] : "";

@@ -389,6 +389,8 @@ static void decision(const struct worker *w, const struct watch *watch, const st
 	m->controls = s_.controls;
 	if (o)
 		gated(o, m);
+	if (watch)
+		m->not_judged = text(gate_not_judged(watch));
 	m->evaluated_at_unix_ns = boot_now() + w->wall_offset_ns;
 	m->mode = w->enforce ? "enforce" : "monitor";
 	m->disposition = text(disposition_name(d->disposition));

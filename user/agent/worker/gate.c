@@ -154,9 +154,26 @@ static bool in_write(const struct conn *c)
 void gate_head(struct conn *c, struct watch *w)
 {
 	struct gate_watch *gw = in_write(c) ? watch_gate(w, true) : NULL;
+	const struct gate_conn *gc = c->gate;
 
 	if (gw)
 		gw->touched = true;
+	else if (gc && gc->not_judged && w->request_offset >= gc->from &&
+		 w->request_offset < gc->upto)
+		gate_was_not_judged(w, gc->not_judged);
+}
+
+void gate_was_not_judged(struct watch *w, const char *why)
+{
+	struct gate_watch *gw = watch_gate(w, false);
+
+	if (gw && !gw->out.not_judged)
+		gw->out.not_judged = why;
+}
+
+const char *gate_not_judged(const struct watch *w)
+{
+	return w->gate && w->gate->out.not_judged ? w->gate->out.not_judged : "";
 }
 
 void gate_bytes(struct conn *c, struct watch *w, const uint8_t *p, size_t n)
@@ -432,16 +449,38 @@ static void unknown(struct gate *g, const struct event_gate *e)
 		gate_tell_continue(g, &gc, GATE_PASS);
 }
 
+/* It has gone, or was refused for that: the records of its calls say why. Its bytes come at its return,
+ * or have come if it was refused. Keys of one direction count in other offsets. */
+static void could_not_wait(struct gate *g, struct conn *c, const struct event_gate *e)
+{
+	struct gate_conn *gc;
+
+	g->count.no_wait += e->how == GATE_FULL;
+	g->count.away += e->how == GATE_AWAY;
+	if (c && c->refused)
+		c->kill_rules |= e->rules;
+	if (!c && !(e->h.flags & EVENT_F_HALF))
+		c = conns_get(g->worker->conns, &e->h);
+	gc = c && !c->halves ? conn_gate(c) : NULL;
+	if (!gc)
+		return;
+	gc->not_judged =
+		e->how == GATE_AWAY ? "no agent was there to answer" : "no wait was possible";
+	gc->from = e->offset;
+	gc->upto = e->offset + e->size;
+	for (struct watch *w = c->watches; w; w = w->next)
+		if (!w->told || w->request_offset >= e->offset)
+			gate_was_not_judged(w, gc->not_judged);
+}
+
 void gate_asked(struct gate *g, const struct event_gate *e)
 {
 	struct conn *c = conn_of(g, &e->h);
 	struct gate_conn *gc = c ? c->gate : NULL;
 
 	g->count.asked++;
-	if (e->how == GATE_FULL) {
-		g->count.no_wait++;
-		if (c && c->refused)
-			c->kill_rules |= e->rules;
+	if (e->how == GATE_FULL || e->how == GATE_AWAY) {
+		could_not_wait(g, c, e);
 		return;
 	}
 	g->count.stopped += e->how == GATE_STOPPED;
@@ -575,6 +614,7 @@ void gate_timed_out(struct gate *g, struct gate_conn *gc, const struct event_gat
 	bool refused = e->refused && e->mechanism != GATE_NONE;
 
 	g->count.timeouts++;
+	g->count.went_late += !refused;
 	if (refused && gc->state == GATE_ANSWERED && gc->answer == GATE_PASS)
 		not_left(gc);
 	gate_wait_remove(g, gc);
@@ -589,8 +629,10 @@ void gate_timed_out(struct gate *g, struct gate_conn *gc, const struct event_gat
 		gate_set_outcome(gc, e->mechanism, !refused);
 	}
 	for (struct watch *w = gc->conn->watches; w; w = w->next)
-		if (w->gate && w->gate->touched)
+		if (w->gate && w->gate->touched) {
 			w->gate->out.timeout = refused;
+			gate_was_not_judged(w, "nobody answered in time");
+		}
 	if (!refused)
 		gate_set_left(gc);
 }
@@ -669,6 +711,7 @@ static void too_late(struct gate *g, struct conn *c, struct watch *w, const stru
 	}
 	gw->out = (struct gate_outcome){.did = does >= DISPOSITION_HOLD ? does : DISPOSITION_REDACT,
 					.failed = does < DISPOSITION_HOLD,
+					.not_judged = gw->out.not_judged,
 					.rule = gw->rule,
 					.generation = g->worker->generation};
 	if (does < DISPOSITION_HOLD)

@@ -83,7 +83,8 @@ struct gate_outcome {
 	int rule;	    /* of the pack of that generation; -1: none */
 	uint64_t generation;
 	uint64_t waited_ns, sent_before;
-	const char *waited_by; /* "made_again", "held", "stopped", "blocked"; NULL = it did not */
+	const char *not_judged; /* a write of it; NULL: none */
+	const char *waited_by;	/* "made_again", "held", "stopped", "blocked"; NULL = it did not */
 	struct gate_redaction *redactions;
 	size_t n_redactions;
 	bool masked;	      /* the body left with masked bytes: */
@@ -98,6 +99,8 @@ void gate_done(struct watch *w, const struct interaction *it);
  * or that takes no error for an answer, tries again. Counted, and no record of its own. */
 bool gate_again(struct gate *g, const struct conn *c, const struct watch *w,
 		const struct interaction *it);
+/* Why a write of it went, or was refused, without being judged; "": none was. */
+const char *gate_not_judged(const struct watch *w);
 /* NULL: the gate had no part in it. */
 const struct gate_outcome *gate_outcome(const struct watch *w);
 

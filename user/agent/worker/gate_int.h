@@ -14,7 +14,7 @@
 struct gate_counts {
 	uint64_t asked, passed, refused, killed, masked, held, approved;
 	uint64_t timeouts, too_late, no_wait, unread, unknown, failed, late_refused, clear, again;
-	uint64_t stopped, blocked, block_over;
+	uint64_t stopped, blocked, block_over, away, went_late;
 	uint64_t took[GATE_TIMES];
 };
 
@@ -57,8 +57,10 @@ struct gate_conn {
 	bool counted; /* how long it waited was */
 	/* The write that waits. */
 	uint64_t id, seq, rules, cookie, asked_ns, answered_ns;
-	uint64_t lost_ns;  /* in gate.waits: no answer of the keeper comes any more */
-	uint64_t until_ns; /* of GATE_BLOCKED */
+	uint64_t lost_ns;	/* in gate.waits: no answer of the keeper comes any more */
+	uint64_t until_ns;	/* of GATE_BLOCKED */
+	const char *not_judged; /* of the latest write that nobody could be asked for: why, */
+	uint64_t from, upto;	/* and where its bytes stand */
 	uint32_t how;
 	enum gate_verdict answer;
 	enum disposition worst;
@@ -92,6 +94,8 @@ unsigned gate_may(const struct worker *w, int rule);
 /* gate_resolve.c: what becomes of a write by what its exchanges want: fills worst, rule, spans, and
  * each exchange's `final`. told: bytes of the write that could be read. */
 void gate_resolve(struct gate *g, struct gate_conn *gc, bool unread);
+/* A write with bytes of it was not judged. */
+void gate_was_not_judged(struct watch *w, const char *why);
 /* It cannot be masked, as it turned out. */
 void gate_otherwise(struct gate_conn *gc, struct gate_watch *gw);
 /* The write was refused (or tried to be), or went. */

@@ -1355,6 +1355,25 @@ static void test_no_wait_was_possible(void **state)
 	assert_string_equal(only_call()->effect, "denied");
 	assert_false(only_call()->before_effect);
 	assert_int_equal(only_call()->sent_before, n);
+	assert_string_equal(only_call()->not_judged, "no wait was possible");
+}
+
+/* The next call on that connection was asked for: the reason is that write's alone. */
+static void test_no_agent_was_there(void **state)
+{
+	size_t n = post("claude-sonnet-4-5", "hi");
+
+	bound(CONN, 0, COOKIE);
+	ask(CONN, 0, n, GATE_AWAY, 0);
+	data(CONN, 0, EVENT_WRITE, 0, text_);
+	data(CONN, 0, EVENT_READ, 0, answer());
+	assert_string_equal(only_call()->effect, "none");
+	assert_string_equal(only_call()->not_judged, "no agent was there to answer");
+	world_clear();
+	data(CONN, EVENT_F_GATED, EVENT_WRITE, n, text_);
+	ask(CONN, n, n, GATE_HELD, n);
+	data(CONN, 0, EVENT_READ, strlen(answer()), answer());
+	assert_string_equal(only_call()->not_judged, "");
 }
 
 static void test_refused_without_a_wait(void **state)
@@ -1671,6 +1690,7 @@ int main(void)
 		CASE(test_unread_request_passes),
 		CASE(test_unknown_is_only_what_was_not_read),
 		CASE(test_no_wait_was_possible),
+		CASE(test_no_agent_was_there),
 		CASE(test_refused_without_a_wait),
 		CASE(test_monitor),
 		CASE(test_denied_in_kernel),
