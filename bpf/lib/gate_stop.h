@@ -95,7 +95,8 @@ static __always_inline bool is_going(void)
 /*
  * The keeper takes some 0.1 ms to continue a process; a write of another thread of it waits that long,
  * rather than be refused. Its note is taken back meanwhile, because the keeper looks for such. False:
- * it took too long.
+ * it took too long; on 5.10, whose verifier walks through each look, it mostly does, and the write is
+ * one that cannot wait.
  */
 #ifdef PROBITY_OLD
 static __noinline bool going_ends(const struct ask *w)
