@@ -216,6 +216,8 @@ struct shared {
 	__u32 mark;   /* what SOCK_DENY does here: GATE_LSM_SENDMSG, GATE_EGRESS; 0 = nothing */
 	__u32 denied; /* not 0: sock_verdicts holds a SOCK_DENY, each packet is looked up in it */
 	__u64 changing_ns; /* krule is being changed since then, CLOCK_BOOTTIME; 0 = it is not */
+	__u32 udp;	   /* not 0: UDP sockets are marked, datagrams of all are looked at */
+	__u32 pad;
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

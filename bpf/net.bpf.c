@@ -410,23 +410,37 @@ static __always_inline int udp_ingress(struct __sk_buff *skb)
 	return quic_in(skb) ? PASS : HOLD;
 }
 
-SEC("cgroup_skb/egress")
-int net_egress(struct __sk_buff *skb)
+/*
+ * Most packets are of sockets nobody marked, and pay for every look: one at the socket's storage (one
+ * that is not full has none), one at the settings.
+ */
+static __always_inline bool of_interest(void)
+{
+	struct shared *sh = shared_of();
+
+	return sh && sh->denied | sh->udp;
+}
+
+static __always_inline int unmarked_egress(struct __sk_buff *skb)
 {
 	struct bpf_sock *sk = skb->sk;
-	struct net_sock *s;
-	struct packet p;
 
-	if (!sk)
-		return PASS;
-	sk = bpf_sk_fullsock(sk);
+	sk = sk ? bpf_sk_fullsock(sk) : NULL;
 	if (!sk)
 		return PASS;
 	if (sk->protocol == IPPROTO_UDP)
 		return udp_egress(skb);
-	s = bpf_sk_storage_get(&net_socks, sk, 0, 0);
-	if (!s)
-		return any_denied() && !sock_may(skb) ? HOLD : PASS;
+	return any_denied() && !sock_may(skb) ? HOLD : PASS;
+}
+
+static __always_inline int marked_egress(struct __sk_buff *skb, struct net_sock *s)
+{
+	struct bpf_sock *sk = skb->sk;
+	struct packet p;
+
+	sk = sk ? bpf_sk_fullsock(sk) : NULL;
+	if (!sk || !s)
+		return PASS;
 	if (!packet_of(skb, &p)) {
 		drop(DROP_HELLO);
 		disown(sk, s);
@@ -447,23 +461,36 @@ int net_egress(struct __sk_buff *skb)
 	return PASS;
 }
 
-SEC("cgroup_skb/ingress")
-int net_ingress(struct __sk_buff *skb)
+SEC("cgroup_skb/egress")
+int net_egress(struct __sk_buff *skb)
 {
 	struct bpf_sock *sk = skb->sk;
 	struct net_sock *s;
-	struct packet p;
-	__s32 at;
 
 	if (!sk)
 		return PASS;
-	sk = bpf_sk_fullsock(sk);
-	if (!sk)
-		return PASS;
-	if (sk->protocol == IPPROTO_UDP)
-		return udp_ingress(skb);
 	s = bpf_sk_storage_get(&net_socks, sk, 0, 0);
-	if (!s || s->state == NET_NEW || !packet_of(skb, &p) || !p.len)
+	if (s)
+		return marked_egress(skb, s);
+	return of_interest() ? unmarked_egress(skb) : PASS;
+}
+
+static __always_inline int unmarked_ingress(struct __sk_buff *skb)
+{
+	struct bpf_sock *sk = skb->sk;
+
+	sk = sk ? bpf_sk_fullsock(sk) : NULL;
+	return sk && sk->protocol == IPPROTO_UDP ? udp_ingress(skb) : PASS;
+}
+
+static __always_inline int marked_ingress(struct __sk_buff *skb, struct net_sock *s)
+{
+	struct bpf_sock *sk = skb->sk;
+	struct packet p;
+	__s32 at;
+
+	sk = sk ? bpf_sk_fullsock(sk) : NULL;
+	if (!sk || !s || s->state == NET_NEW || !packet_of(skb, &p) || !p.len)
 		return PASS;
 	if (s->state == NET_CLEAR) {
 		clear(skb, sk, s, &p, EVENT_READ);
@@ -479,4 +506,18 @@ int net_ingress(struct __sk_buff *skb)
 	net_count(NET_ANSWERS);
 	disown(sk, s);
 	return PASS;
+}
+
+SEC("cgroup_skb/ingress")
+int net_ingress(struct __sk_buff *skb)
+{
+	struct bpf_sock *sk = skb->sk;
+	struct net_sock *s;
+
+	if (!sk)
+		return PASS;
+	s = bpf_sk_storage_get(&net_socks, sk, 0, 0);
+	if (s)
+		return marked_ingress(skb, s);
+	return of_interest() ? unmarked_ingress(skb) : PASS;
 }

@@ -83,12 +83,14 @@ static __always_inline bool udp_wanted(void)
 
 static __always_inline void udp_mark(struct bpf_sock_addr *ctx)
 {
+	struct shared *s = shared_of();
 	struct bpf_sock *sk = ctx->sk;
 	struct dns_sock *d;
 	struct quic_sock *q;
 
-	if (ctx->protocol != IPPROTO_UDP || !sk || !udp_wanted())
+	if (ctx->protocol != IPPROTO_UDP || !sk || !s || !udp_wanted())
 		return;
+	s->udp = 1; /* first: its datagram may be out before this ends */
 	if (ctx->user_port == bpf_htons(PORT_DNS)) {
 		d = bpf_sk_storage_get(&dns_socks, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 		if (d)

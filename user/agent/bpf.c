@@ -48,6 +48,7 @@ struct shared {
 	uint32_t mark; /* enum gate_mechanism */
 	uint32_t denied;
 	uint64_t changing_ns;
+	uint32_t udp, pad;
 };
 /* Of the map value `tally`. */
 struct tally {
