@@ -384,7 +384,7 @@ static void each_second(void *ctx, struct target *t)
 		t->until_ms = now + 1000ull * a->s.probation_s;
 	}
 	if (t->keep == KEEP_PROBATION && t->state == PROBES_IN_PLACE && now >= t->until_ms &&
-	    !a->s.all)
+	    !a->s.all && a->heard)
 		process_strip(a, t, KEEP_NOT,
 			      t->hellos ? "did not talk to AI" : "is no TLS client");
 }
@@ -469,6 +469,22 @@ static void tell(void *ctx, struct target *t)
 void attach_tell_all(struct attach *a)
 {
 	targets_each(a->targets, tell, a);
+}
+
+static void begin_probation(void *ctx, struct target *t)
+{
+	const struct attach *a = ctx;
+
+	if (t->keep == KEEP_PROBATION)
+		t->until_ms = boot_ms() + 1000ull * a->s.probation_s;
+}
+
+void attach_heard(struct attach *a)
+{
+	if (a->heard)
+		return;
+	a->heard = true;
+	targets_each(a->targets, begin_probation, a);
 }
 
 bool attach_settled(const struct attach *a)

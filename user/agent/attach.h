@@ -45,6 +45,9 @@ void attach_exit(struct attach *a, pid_t pid, uint64_t start_ns);
 void attach_hello(struct attach *a, pid_t pid, uint64_t start_ns);
 /* From the worker. */
 void attach_watch(struct attach *a, const struct role_watch *w);
+/* A worker works. Before, probation has not begun: on a slow host those whose probes are a former
+ * keeper's would lose them unheard. */
+void attach_heard(struct attach *a);
 
 /* The resolver's socket, -1: not running; its answers. attach_answer is false when it must end. */
 void attach_resolver(struct attach *a, int fd);

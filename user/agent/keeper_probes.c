@@ -201,6 +201,8 @@ void probes_tick(struct keeper *k)
 	pipe_hooks_tick(k->pipes);
 	bpf_net_keep(k->bpf, pipe_hooks_wanted(k->pipes));
 	prescan_tick(k->prescan);
+	if (k->worker.status)
+		attach_heard(k->attach);
 	if (!attach_tick(k->attach) && k->resolver.pid) {
 		log_err("the resolver does not answer: ending it");
 		kill(k->resolver.pid, SIGKILL);

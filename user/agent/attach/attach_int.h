@@ -25,6 +25,7 @@ struct attach {
 	uint64_t full;	  /* mappings since the last sweep for whose file the table had no room */
 	bool save_failed; /* said, and not to be said again */
 	bool later;	  /* some processes wait for answers and are on no list */
+	bool heard;	  /* a worker works: without its word nobody loses his probes */
 	bool scanning, dirty; /* dirty: what is remembered differs from the file */
 };
 
