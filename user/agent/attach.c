@@ -384,7 +384,7 @@ static void each_second(void *ctx, struct target *t)
 		t->until_ms = now + 1000ull * a->s.probation_s;
 	}
 	if (t->keep == KEEP_PROBATION && t->state == PROBES_IN_PLACE && now >= t->until_ms &&
-	    !a->s.all && a->heard)
+	    !a->s.all && a->heard && now >= a->word_ms)
 		process_strip(a, t, KEEP_NOT,
 			      t->hellos ? "did not talk to AI" : "is no TLS client");
 }
@@ -485,6 +485,11 @@ void attach_heard(struct attach *a)
 		return;
 	a->heard = true;
 	targets_each(a->targets, begin_probation, a);
+}
+
+void attach_worker(struct attach *a, bool up)
+{
+	a->word_ms = up ? boot_ms() + 1000ull * a->s.probation_s : UINT64_MAX;
 }
 
 bool attach_settled(const struct attach *a)

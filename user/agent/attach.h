@@ -48,6 +48,8 @@ void attach_watch(struct attach *a, const struct role_watch *w);
 /* A worker works. Before, probation has not begun: on a slow host those whose probes are a former
  * keeper's would lose them unheard. */
 void attach_heard(struct attach *a);
+/* A worker begins, or has ended: nobody is taken for no client of AI because nobody could say so. */
+void attach_worker(struct attach *a, bool up);
 
 /* The resolver's socket, -1: not running; its answers. attach_answer is false when it must end. */
 void attach_resolver(struct attach *a, int fd);

@@ -70,8 +70,10 @@ void start_worker(struct keeper *k)
 	gates_worker(k);
 	tell_policy(k, true);
 	tell_all_processes(k);
-	if (k->attach)
+	if (k->attach) {
 		attach_tell_all(k->attach);
+		attach_worker(k->attach, true);
+	}
 	memset(&k->told, 0, sizeof(k->told));
 	tell_drops(k); /* it may live no second, or be the one that ends all */
 }
@@ -211,6 +213,8 @@ void on_child_end(evutil_socket_t fd, short what, void *ctx)
 				return;
 			}
 			receive_rest(k, &k->worker);
+			if (k->attach)
+				attach_worker(k->attach, false);
 			event_free(k->worker_ev);
 			k->worker_ev = NULL;
 			ms = child_ended(&k->worker, status, expected && !WIFSIGNALED(status));

@@ -19,6 +19,7 @@ struct attach {
 	struct event *pump, *soon;
 	struct target *todo, **todo_last;
 	unsigned todo_n, links, linked_images, linked_sites;
+	uint64_t word_ms; /* who was silent up to then had nobody to tell of him; UINT64_MAX: has */
 	uint64_t links_made, adopted, put_off, saved_ms, begun_ms;
 	double attach_ms;			   /* longest */
 	uint64_t placed, wait_us, longest_wait_us; /* from a mapping to its probes */
