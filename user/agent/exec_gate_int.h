@@ -20,6 +20,7 @@
 #define SUSPECTS_MAX 256
 #define WRITTEN_MAX 64
 #define RECENT_MAX 512
+#define TREES_MAX 64
 
 /* One file, of one generation: when its content or its time of change is another, all is forgotten. */
 struct xfile {
@@ -114,6 +115,8 @@ struct exec_gate {
 	struct exec_stops *stops;
 	struct recent recent[RECENT_MAX];
 	unsigned recents;
+	struct role_tree tree[TREES_MAX]; /* the last that were told */
+	unsigned trees;
 	struct exec_gate_counts count;
 };
 
@@ -175,6 +178,8 @@ void exec_gate_ask_package(struct exec_gate *g, uint32_t pid, uint64_t start_ns,
 /* exec_trees.c */
 void recent_add(struct exec_gate *g, const struct role_proc *p, struct xfile *file,
 		struct xfile *script);
+/* It was ended: no tool call is to end it again. */
+void recent_settled(struct exec_gate *g, uint32_t pid, uint64_t start_ns);
 
 /* exec_stops.c */
 int exec_stops_open(struct exec_gate *g);

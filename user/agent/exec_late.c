@@ -119,11 +119,11 @@ void late_act(struct exec_gate *g, const struct late *l)
 	if (!refuse || g->s.monitor) {
 		d.watched = 1;
 		g->count.late_would++;
+	} else if (!l->stopped && was_refused(g, l, refuse)) {
+		return; /* it may not be reaped yet */
 	} else if (end_process(l->pid, l->start_ns)) {
 		d.mechanism = l->stopped ? GATE_STOP_EXEC : GATE_PIDFD;
 		g->count.late_kills++;
-	} else if (was_refused(g, l, refuse)) {
-		return;
 	} else { /* it had ended: GATE_NONE, nothing was stopped */
 		g->count.late_failed++;
 	}

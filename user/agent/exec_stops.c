@@ -82,8 +82,10 @@ static void settle(struct exec_gate *g, const struct stopped *w)
 					   .named = !e->ino,
 					   .stopped = true,
 					   .what = what});
-	if (g->count.late_kills != kills)
+	if (g->count.late_kills != kills) {
 		s->ended++;
+		recent_settled(g, e->h.pid, e->h.start_ns);
+	}
 	go_on(s, e); /* nothing to one that was killed */
 }
 

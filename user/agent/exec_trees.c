@@ -22,6 +22,15 @@
 
 #define PROCS_MAX 16384
 
+static struct tree_value value_of(const struct role_tree *t)
+{
+	return (struct tree_value){.start_ticks = exec_ticks(t->start_ns),
+				   .exec_rules = t->exec_rules,
+				   .connect_rules = t->connect_rules,
+				   .generation = t->generation,
+				   .until_ns = t->until_ns};
+}
+
 struct line {
 	uint32_t pid, ppid;
 	uint64_t start_ticks;
@@ -86,21 +95,12 @@ static size_t mark_below(struct line *v, size_t n, uint32_t pid)
 
 /* --- what was quicker ---------------------------------------------------------------------------- */
 
-void recent_add(struct exec_gate *g, const struct role_proc *p, struct xfile *file,
-		struct xfile *script)
+void recent_settled(struct exec_gate *g, uint32_t pid, uint64_t start_ns)
 {
-	uint64_t exec_ns = exec_now();
-
-	if (!g->rules.then_exec)
-		return;
-	bpf_map_lookup_elem(g->execs_fd, &p->pid, &exec_ns);
-	g->recent[g->recents++ % RECENT_MAX] = (struct recent){.pid = p->pid,
-							       .ppid = p->ppid,
-							       .uid = p->uid,
-							       .start_ns = p->start_ns,
-							       .exec_ns = exec_ns,
-							       .file = file,
-							       .script = script};
+	for (unsigned i = 0; i < RECENT_MAX; i++)
+		if (g->recent[i].pid == pid &&
+		    exec_ticks(g->recent[i].start_ns) == exec_ticks(start_ns))
+			g->recent[i].pid = 0;
 }
 
 static void judge_recent(struct exec_gate *g, const struct recent *r, struct xfile *f, bool script)
@@ -126,6 +126,52 @@ static void mark_ended(struct exec_gate *g, const struct recent *r, const struct
 		if (v[i].pid == r->pid && v[i].start_ticks == value.start_ticks)
 			return;
 	bpf_map_update_elem(g->trees_fd, &r->pid, &value, BPF_ANY);
+}
+
+/* The worker's word may come before the kernel's on the exec: both ways are looked at. */
+static void look_at_trees(struct exec_gate *g, struct recent *r)
+{
+	struct tree_value of_parent, value;
+
+	for (unsigned i = 0; i < TREES_MAX && r->pid; i++) {
+		const struct role_tree *t = &g->tree[i];
+
+		if (!t->pid || !t->since_ns || t->generation != g->rules.generation ||
+		    r->exec_ns < t->since_ns || r->pid == t->pid)
+			continue;
+		if (r->ppid == t->pid)
+			value = value_of(t);
+		else if (!bpf_map_lookup_elem(g->trees_fd, &r->ppid, &of_parent))
+			value = of_parent;
+		else
+			continue;
+		mark_ended(g, r, NULL, 0, value);
+		judge_recent(g, r, r->file, false);
+		judge_recent(g, r, r->script, true);
+		r->pid = 0;
+	}
+}
+
+void recent_add(struct exec_gate *g, const struct role_proc *p, struct xfile *file,
+		struct xfile *script)
+{
+	struct recent *r = &g->recent[g->recents % RECENT_MAX];
+	uint64_t exec_ns = exec_now();
+
+	if (!g->rules.then_exec)
+		return;
+	bpf_map_lookup_elem(g->execs_fd, &p->pid, &exec_ns);
+	g->recents++;
+	*r = (struct recent){.pid = p->pid,
+			     .ppid = p->ppid,
+			     .uid = p->uid,
+			     .start_ns = p->start_ns,
+			     .exec_ns = exec_ns,
+			     .file = file,
+			     .script = script};
+	if (!g->s.monitor && ((file && file->rules & g->rules.then_exec) ||
+			      (script && script->rules & g->rules.then_exec)))
+		look_at_trees(g, r);
 }
 
 static bool is_below(const struct line *v, size_t n, const struct exec_gate *g, uint32_t pid,
@@ -160,21 +206,19 @@ static void look_at_recent(struct exec_gate *g, const struct role_tree *t, const
 		mark_ended(g, r, v, n, *value);
 		judge_recent(g, r, r->file, false);
 		judge_recent(g, r, r->script, true);
+		r->pid = 0;
 	}
 }
 
 int exec_gate_tree(struct exec_gate *g, const struct role_tree *t)
 {
-	struct tree_value value = {.start_ticks = exec_ticks(t->start_ns),
-				   .exec_rules = t->exec_rules,
-				   .connect_rules = t->connect_rules,
-				   .generation = t->generation,
-				   .until_ns = t->until_ns};
+	struct tree_value value = value_of(t);
 	_cleanup_free_ struct line *v = NULL;
 	size_t n;
 
 	if (t->pid <= 1 || g->s.ours(g->s.ctx, t->pid))
 		return -EPERM;
+	g->tree[g->trees++ % TREES_MAX] = *t;
 	/* First itself: what it makes from here on has it. */
 	bpf_map_update_elem(g->trees_fd, &t->pid, &value, BPF_ANY);
 	v = calloc(PROCS_MAX, sizeof(*v));

@@ -130,7 +130,6 @@ static void on_text(void *ctx, const struct interaction *it, enum flow_dir dir, 
 	if (dir == FLOW_REQUEST)
 		gate_text(c, w, p, n);
 	dataclass_feed(c->worker->classes, dir == FLOW_REQUEST ? &w->request : &w->response, p, n);
-	tell_tools(c, w, it, boot_now());
 }
 
 static void on_bytes(void *ctx, const struct interaction *it, const uint8_t *p, size_t n)
@@ -294,6 +293,8 @@ static bool feed(struct conn *c, const struct chunk *k)
 	}
 	st = flow_data(c->flow, request ? FLOW_REQUEST : FLOW_RESPONSE, k->offset, k->p, k->n,
 		       k->ns);
+	for (struct watch *w = request ? NULL : c->watches; w; w = w->next)
+		tell_tools(c, w, w->it, k->ns);
 	if (c->slot >= 0 && !flow_busy(c->flow)) {
 		inflight_drop(c->worker->inflight, c->slot);
 		c->slot = -1;
