@@ -309,8 +309,9 @@ static const char *why_incomplete(const struct conn *c, const struct watch *watc
 	const struct gate_outcome *o = gate_outcome(watch);
 
 	if (c->refused)
-		return c->kill_mechanism == GATE_NONE || c->kill_mechanism == GATE_SIGNAL
-			       ? "killed before the request could leave"
+		return c->kill_mechanism == GATE_SIGNAL ? "killed before the request could leave"
+		       : c->kill_mechanism == GATE_NONE
+			       ? "was to be refused, and nothing could here"
 			       : "refused before the request could leave";
 	if (!o || o->failed || !o->mechanism || o->did == DISPOSITION_REDACT)
 		return it->incomplete_reason;

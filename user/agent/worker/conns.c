@@ -418,6 +418,7 @@ void conns_killed(struct conns *cs, const struct event_kill *e)
 	refuse(c);
 	c->kill_rules = e->rules;
 	c->kill_policy = e->policy;
+	c->kill_mechanism = GATE_SIGNAL;
 	conns_end(cs, c, e->h.boot_ns);
 }
 

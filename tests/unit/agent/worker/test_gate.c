@@ -1429,6 +1429,44 @@ static void test_denied_in_kernel(void **state)
 	assert_int_equal(refusals, 1); /* so that the client notices */
 }
 
+/* What the record of a write that the kernel refused says, by what it could do. */
+static void test_refused_by(void **state)
+{
+	static const struct {
+		enum gate_mechanism by;
+		const char *disposition, *effect, *mechanism;
+		bool before;
+	} rows[] = {
+		{GATE_OVERRIDE, "deny", "denied", "uprobe_override", true},
+		{GATE_LSM_SENDMSG, "deny", "denied", "lsm_socket_sendmsg", true},
+		{GATE_EGRESS, "deny", "denied", "cgroup_egress", true},
+		{GATE_SIGNAL, "kill", "killed", "uprobe_send_signal", true},
+		{GATE_NONE, "deny", "deny_failed", "", false},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct event_deny e = {.rules = 1,
+				       .count = 1,
+				       .hook = GATE_AT_WRITE,
+				       .mechanism = rows[i].by,
+				       .cookie = COOKIE};
+		size_t n;
+
+		use_pack("pack: t\nversion: 1.0.0\nmode: enforce\nrules:\n"
+			 "  - {id: no-anthropic, match: {host: " AI_HOST "}, disposition: deny}\n");
+		n = post("claude-sonnet-4-5", "hi");
+		data_of(PID, CONN + i, EVENT_F_REFUSED, EVENT_WRITE, 0, text_, n);
+		e.h = head_of(PID, EVENT_DENY, sizeof(e), CONN + i, 0);
+		e.policy = w.generation;
+		events_record(&w, &e, sizeof(e));
+		assert_string_equal(only_call()->disposition, rows[i].disposition);
+		assert_string_equal(only_call()->effect, rows[i].effect);
+		assert_string_equal(only_call()->mechanism, rows[i].mechanism);
+		assert_int_equal(only_call()->before_effect, rows[i].before);
+		world_clear();
+	}
+}
+
 static void deny_event(enum gate_hook hook, uint32_t pid, const char *what, uint64_t count)
 {
 	struct event_deny e = {.h = head_of(pid, EVENT_DENY, sizeof(e), 0, 0),
@@ -1694,6 +1732,7 @@ int main(void)
 		CASE(test_refused_without_a_wait),
 		CASE(test_monitor),
 		CASE(test_denied_in_kernel),
+		CASE(test_refused_by),
 		CASE(test_floods),
 		CASE(test_denial_names_the_uid_of_the_event),
 		CASE(test_name_in_pieces),
