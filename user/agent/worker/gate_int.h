@@ -94,8 +94,6 @@ unsigned gate_may(const struct worker *w, int rule);
 /* gate_resolve.c: what becomes of a write by what its exchanges want: fills worst, rule, spans, and
  * each exchange's `final`. told: bytes of the write that could be read. */
 void gate_resolve(struct gate *g, struct gate_conn *gc, bool unread);
-/* A write with bytes of it was not judged. */
-void gate_was_not_judged(struct watch *w, const char *why);
 /* It cannot be masked, as it turned out. */
 void gate_otherwise(struct gate_conn *gc, struct gate_watch *gw);
 /* The write was refused (or tried to be), or went. */
@@ -108,16 +106,29 @@ void gate_tell_continue(struct gate *g, const struct gate_conn *gc, enum gate_ve
 bool gate_block(struct gate *g, struct gate_conn *gc);
 void gate_blocked_answered(struct gate *g); /* grants, or a pack, are others */
 
-/* gate.c, for gate_stop.c */
+/* gate.c */
+struct gate_conn *gate_conn_get(struct conn *c); /* NULL: no memory */
 void gate_wait_add(struct gate *g, struct gate_conn *gc);
 void gate_wait_remove(struct gate *g, struct gate_conn *gc);
 struct gate_conn *gate_wait_find(struct gate *g, uint64_t seq);
-void gate_put(struct gate *g, uint64_t id, uint64_t seq, enum gate_verdict v);
-void gate_carry_out(struct gate *g, struct gate_conn *gc);
-void gate_refuse(struct gate *g, struct gate_conn *gc);
 void gate_waited(struct gate_conn *gc, uint64_t ns);
 void gate_timed_out(struct gate *g, struct gate_conn *gc, const struct event_gate_end *e);
 bool gate_was_refused(const struct gate_conn *gc);
+
+/* gate_answer.c */
+void gate_put(struct gate *g, uint64_t id, uint64_t seq, enum gate_verdict v);
+void gate_answer(struct gate *g, struct gate_conn *gc, enum gate_verdict v);
+void gate_carry_out(struct gate *g, struct gate_conn *gc);
+void gate_refuse(struct gate *g, struct gate_conn *gc);
+/* seq 0: of no write that waits; cookie 0: the socket of c. */
+void gate_ask_refusal(struct gate *g, const struct conn *c, uint64_t seq, uint64_t cookie,
+		      int rule);
+
+/* gate_calls.c */
+/* A write with bytes of it was not judged. */
+void gate_was_not_judged(struct watch *w, const char *why);
+void gate_judge_open(struct gate *g, struct conn *c);
+
 /* The first content rule that concerns this write and fails closed; -1: none. */
 int gate_closed_rule(const struct worker *w, uint64_t rules);
 /* gate_resolve.c: what its exchanges come to, with the answers that there are by now. */
