@@ -4,7 +4,8 @@
  * whether the maps in it can be gone on with.
  *
  * The lock is flock(2) on the folder: it ends with its owner, however that ends, so an agent that was
- * killed never keeps the next one out. The digest covers the agent's own file, because it holds the
+ * killed never keeps the next one out. What it had forked (who reads programs) may hold it for a moment
+ * longer, on a busy host for a second; so it is waited for. The digest covers the agent's own file, because it holds the
  * programs and gives the rules' bits their meaning; and which maps there are, their sizes, and the C
  * text of their types, which options change. PINS_LAYOUT (proto/gate.h) is in it for builds of the
  * same bytes that are to be told apart.
@@ -39,6 +40,8 @@
 
 #define BPFFS "/sys/fs/bpf"
 #define DEPTH_MAX 4
+#define LOCK_TRIES 150
+#define LOCK_STEP_US 20000
 
 /* --- the folder -------------------------------------------------------------------------------- */
 
@@ -90,6 +93,18 @@ static int make_dir(const char *dir)
 	return fs_mkdirs(dir, 0700) ?: mount_at(dir);
 }
 
+static int lock(int fd)
+{
+	for (unsigned tries = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; tries++) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return -errno;
+		if (tries == LOCK_TRIES)
+			return -EBUSY;
+		usleep(LOCK_STEP_US);
+	}
+	return 0;
+}
+
 int pins_dir_open(const char *dir, int *ret_fd)
 {
 	_cleanup_close_ int fd = -1;
@@ -100,8 +115,9 @@ int pins_dir_open(const char *dir, int *ret_fd)
 	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
 		return -errno;
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-		return errno == EWOULDBLOCK ? -EBUSY : -errno;
+	r = lock(fd);
+	if (r)
+		return r;
 	if (fchmod(fd, 0700) < 0)
 		return -errno;
 	*ret_fd = TAKE_FD(fd);
