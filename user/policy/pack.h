@@ -91,7 +91,7 @@ struct pack_action {
 						     * pack_krules() */
 };
 const struct pack_action *pack_rule_action(const struct pack *p, size_t i);
-/* pack: gate: {hold: 20ms, full: pass | refuse | stop}; 0 = default */
+/* pack: gate: {hold: 20ms, full: pass | refuse | stop}; hold 0 = default */
 struct pack_gate {
 	unsigned hold_ms;
 	unsigned full; /* enum gate_full */

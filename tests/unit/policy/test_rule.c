@@ -235,6 +235,7 @@ static void test_head(void **state)
 		{"coverage: full", NULL},
 		{"coverage: half", "f:3: coverage is \"half\"; expected one of: full"},
 		{"gate: {full: stop}", NULL},
+		{"gate: {full: pass}", NULL},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -252,9 +253,9 @@ static void test_head(void **state)
 			continue;
 		assert_int_equal(pack_revision(p), i == 0 ? 7 : 0);
 		assert_int_equal(pack_gate(p).hold_ms, i == 3 ? 50 : 0);
-		assert_int_equal(pack_gate(p).full, i == 3   ? GATE_FULL_REFUSE
-						    : i == 9 ? GATE_FULL_STOP
-							     : GATE_FULL_PASS);
+		assert_int_equal(pack_gate(p).full, i == 9    ? GATE_FULL_STOP
+						    : i == 10 ? GATE_FULL_PASS
+							      : GATE_FULL_REFUSE);
 		assert_int_equal(pack_coverage(p), i == 7);
 	}
 }
