@@ -265,27 +265,38 @@ static __always_inline int check_script(struct bpf_raw_tracepoint_args *ctx,
 		       w->path.path);
 }
 
+/* What rules say of the name that was found. By itself, as the functions of names.h are. */
+__weak __noinline int name_refused(void)
+{
+	const struct exec_settings *s = settings();
+	struct line *n = line_of();
+	struct look *l;
+
+	if (!s || !n)
+		return 0;
+	l = &n->look;
+	__builtin_memset(l, 0, sizeof(*l));
+	l->key = n->file;
+	l->bits = n->rules;
+	l->flags = EXEC_KNOWN | BY_NAME;
+	n->rules = 0;
+	stop_for(s, l, GATE_AT_SCRIPT, n->name);
+	return verdict(l, s, bits_on(l, s, who_bits(s, l)), GATE_AT_SCRIPT, GATE_SIGNAL_EXEC,
+		       n->name);
+}
+
 /* Packages and modules: of no file, or of one that need not be what this interpreter finds. */
 static __always_inline int check_names(struct bpf_raw_tracepoint_args *ctx,
 				       const struct exec_settings *s, __u32 starts)
 {
 	struct line *n = names_begin((void *)ctx->args[0], starts, s->generation);
-	struct look l = {};
 
 	if (!n)
 		return 0;
 	count(EXEC_NAMED);
 	for (int i = 0; i < EXEC_LINE_WORDS && n->state; i++) {
 		name_step();
-		if (!n->rules)
-			continue;
-		l.key = n->file;
-		l.bits = n->rules;
-		l.flags = EXEC_KNOWN | BY_NAME;
-		n->rules = 0;
-		stop_for(s, &l, GATE_AT_SCRIPT, n->name);
-		if (verdict(&l, s, bits_on(&l, s, who_bits(s, &l)), GATE_AT_SCRIPT,
-			    GATE_SIGNAL_EXEC, n->name))
+		if (n->rules && name_refused())
 			return 1;
 	}
 	return 0;

@@ -77,7 +77,7 @@ static __always_inline void deny_fill(struct event_deny *e, const struct deny *d
 }
 
 /* False: there was no room in the ring. */
-static __noinline bool deny_now(const struct deny *d, const void *what)
+static __always_inline bool deny_now(const struct deny *d, const void *what)
 {
 	struct event_deny *e = d ? bpf_ringbuf_reserve(&events, sizeof(*e), 0) : NULL;
 
@@ -92,6 +92,7 @@ static __noinline int deny_tell(const struct deny *d, const void *what)
 {
 	struct fold_key k = {};
 	struct fold *f;
+	bool told;
 	long r;
 
 	if (!d)
@@ -103,14 +104,15 @@ static __noinline int deny_tell(const struct deny *d, const void *what)
 	k.mechanism = d->mechanism;
 	r = bpf_map_update_elem(&folds, &k, &no_fold, BPF_NOEXIST);
 	f = bpf_map_lookup_elem(&folds, &k);
-	if (!f) {
-		if (!deny_now(d, what))
-			drop(DROP_RING_FULL);
-		return 0;
-	}
-	if (!r)
+	if (f && !r)
 		deny_fill(&f->last, d, what);
-	if (r || !deny_now(d, what))
+	/* At one place, and so without a frame of its own: some callers are deep already. */
+	told = (!f || !r) && deny_now(d, what);
+	if (!f && !told)
+		drop(DROP_RING_FULL);
+	if (!f)
+		return 0;
+	if (!told)
 		__sync_fetch_and_add(&f->count, 1);
 	f->seen_ns = bpf_ktime_get_boot_ns();
 	return 0;

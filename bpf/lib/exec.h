@@ -170,27 +170,32 @@ static __always_inline const struct exec_settings *settings(void)
 
 /* --- the verdict -------------------------------------------------------------------------------- */
 
-static __always_inline void tell_refused(const struct look *l, const struct exec_settings *s,
-					 __u64 rules, __u32 hook, __u32 mechanism, bool watched,
-					 const void *path)
+/* Not in its callers: each has a frame nearly full. how: hook, mechanism << 16; 0 of those = watched. */
+static __noinline int tell_refused(const struct look *l, __u64 rules, __u64 policy, __u32 how,
+				   const void *path)
 {
-	struct deny d = {
+	__u32 mechanism = how >> 16;
+	struct deny d;
+
+	if (!l)
+		return 0;
+	d = (struct deny){
 		.subject = l->key.ino ^ l->key.dev << 32,
 		.rules = rules,
-		.policy = s->generation,
+		.policy = policy,
 		.dev = l->key.dev,
 		.ino = l->key.ino,
-		.hook = hook,
-		.mechanism = watched ? GATE_NONE : mechanism,
+		.hook = how & 0xffff,
+		.mechanism = mechanism,
 		.evidence = rules & l->forbidden ? GATE_BY_TREE
 			    : l->flags & BY_NAME ? GATE_BY_NAME
 						 : GATE_BY_FILE,
-		.watched = watched,
+		.watched = !mechanism,
 	};
-
 	deny_me(&d);
 	deny_tell(&d, path);
-	count(watched ? EXEC_WOULD : EXEC_REFUSED);
+	count(mechanism ? EXEC_REFUSED : EXEC_WOULD);
+	return 0;
 }
 
 /* bits: rules on this file for this process. The answer: whether it is refused. */
@@ -200,12 +205,12 @@ static __always_inline int verdict(const struct look *l, const struct exec_setti
 	__u64 refuse = bits & (s->deny | s->kill), would = bits & s->watch & ~refuse;
 
 	if (would && !refuse)
-		tell_refused(l, s, would, hook, mechanism, true, path);
+		tell_refused(l, would, s->generation, hook, path);
 	if (!refuse)
 		return 0;
 	if (refuse & s->kill && mechanism != GATE_SIGNAL_EXEC && bpf_send_signal(SIGKILL))
 		drop(DROP_SIGNAL);
-	tell_refused(l, s, refuse, hook, mechanism, false, path);
+	tell_refused(l, refuse, s->generation, hook | mechanism << 16, path);
 	return 1;
 }
 

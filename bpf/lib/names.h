@@ -40,6 +40,7 @@ struct line {
 	struct exec_key file;
 	__u32 next;
 	char name[EXEC_NAME_MAX];
+	struct look look; /* of the verdict: no stack has room for it */
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -71,7 +72,7 @@ static __always_inline void name_look(struct line *l, __u32 space)
 		return;
 	l->rules |= rules;
 	l->file = v->file;
-	__builtin_memcpy(l->name, l->key.word, sizeof(l->name));
+	bpf_probe_read_kernel(l->name, sizeof(l->name), l->key.word);
 }
 
 static __always_inline bool ends_name(const struct line *l, char c)
@@ -104,6 +105,45 @@ static __always_inline char folded(const struct line *l, char c)
 	return c;
 }
 
+static __always_inline __u32 name_space(const struct line *l)
+{
+	if (l->how < EXEC_HOW_NPM)
+		return l->state;
+	return l->how == EXEC_HOW_DENO ? EXEC_HOW_NPM : l->how;
+}
+
+/* One character of a name; 1: it was its end, and the name was looked up. */
+__weak __noinline int name_char(__u32 i)
+{
+	struct line *l = line_of();
+	char c;
+
+	if (!l)
+		return 1;
+	c = l->word[NAME_AT(l->from + i)];
+	if (!c || ends_name(l, c))
+		l->stopped = 1;
+	if (c == '/' && l->how >= EXEC_HOW_NPM && !l->stopped)
+		slash(l);
+	if (c == ':' && l->how >= EXEC_HOW_NPM)
+		l->bad = 1;
+	if (l->stopped || l->bad || i == EXEC_NAME_MAX - 1) {
+		if (!l->bad && l->to)
+			name_look(l, name_space(l));
+		return 1;
+	}
+	if (c == '.' && l->how == EXEC_HOW_MODULE && l->dots < DOTS) {
+		l->dots++;
+		name_look(l, EXEC_HOW_MODULE);
+	}
+	c = folded(l, c);
+	if (c == '-' && l->how == EXEC_HOW_PYPI && l->to && l->key.word[NAME_AT(l->to - 1)] == '-')
+		return 0;
+	l->key.word[NAME_AT(l->to)] = c;
+	l->to++;
+	return 0;
+}
+
 /* word[from…] → key.word, and what the map says of it. */
 __weak __noinline int name_read(void)
 {
@@ -113,32 +153,9 @@ __weak __noinline int name_read(void)
 		return 0;
 	__builtin_memset(&l->key, 0, sizeof(l->key));
 	l->to = l->slashes = l->dots = l->stopped = l->bad = 0;
-	for (__u32 i = 0; i < EXEC_NAME_MAX - 1; i++) {
-		char c = l->word[NAME_AT(l->from + i)];
-
-		if (!c || ends_name(l, c))
-			l->stopped = 1;
-		if (c == '/' && l->how >= EXEC_HOW_NPM && !l->stopped)
-			slash(l);
-		if (c == ':' && l->how >= EXEC_HOW_NPM)
-			l->bad = 1;
-		if (l->stopped || l->bad)
+	for (__u32 i = 0; i < EXEC_NAME_MAX; i++)
+		if (name_char(i))
 			break;
-		if (c == '.' && l->how == EXEC_HOW_MODULE && l->dots < DOTS) {
-			l->dots++;
-			name_look(l, EXEC_HOW_MODULE);
-		}
-		c = folded(l, c);
-		if (c == '-' && l->how == EXEC_HOW_PYPI && l->to &&
-		    l->key.word[NAME_AT(l->to - 1)] == '-')
-			continue;
-		l->key.word[NAME_AT(l->to)] = c;
-		l->to++;
-	}
-	if (!l->bad && l->to)
-		name_look(l, l->how >= EXEC_HOW_NPM
-				     ? (l->how == EXEC_HOW_DENO ? EXEC_HOW_NPM : l->how)
-				     : l->state);
 	return 0;
 }
 

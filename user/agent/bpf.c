@@ -65,6 +65,7 @@ struct bpf {
 	struct bpf_link *exec, *fork, *exit, *state, *send, *recv;
 	const char *send_backend, *recv_backend;
 	enum bpf_variant variant;
+	bool loops;		       /* bpf_loop is there */
 	char refused[REFUSED_MAX][64]; /* programs this kernel does not take */
 	unsigned refused_n;
 	struct net *net;
@@ -158,6 +159,8 @@ static void choose(struct bpf *b)
 		if (v != BPF_VARIANT_OLD)
 			bpf_program__set_expected_attach_type(p, ATTACH_UPROBE_MULTI);
 	}
+	if (!b->loops)
+		bpf_program__set_autoload(b->skel->progs.pipe_sys_exit, false);
 	if (!bpf_has_task_regs())
 		bpf_program__set_autoload(b->skel->progs.sock_send, false);
 	for (unsigned i = 0; i < b->refused_n; i++) {
@@ -212,6 +215,7 @@ static int load(struct bpf *b, size_t ring_bytes)
 	int r, cpus;
 
 	b->variant = bpf_variant_probe();
+	b->loops = b->variant > BPF_VARIANT_OLD;
 	while ((r = load_once(b, ring_bytes)) && b->skel && do_without(b, libbpf_refused)) {
 		probity_bpf__destroy(b->skel);
 		b->skel = NULL;
