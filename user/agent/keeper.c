@@ -258,8 +258,10 @@ static void listen_all(struct keeper *k)
 	k->recorder_again = event_new(k->base, -1, 0, on_again, k);
 	k->resolver_again = event_new(k->base, -1, 0, on_again, k);
 	k->releaser_again = event_new(k->base, -1, 0, on_releaser_again, k);
-	event_add(event_new(k->base, bpf_control_fd(k->bpf), EV_READ | EV_PERSIST, on_kernel, k),
-		  NULL);
+	k->control_ev =
+		event_new(k->base, bpf_control_fd(k->bpf), EV_READ | EV_PERSIST, on_kernel, k);
+	event_priority_set(k->control_ev, LOOP_FIRST);
+	event_add(k->control_ev, NULL);
 	if (!k->maps)
 		return;
 	k->maps_ev = event_new(k->base, mapwatch_fd(k->maps), EV_READ | EV_PERSIST, on_maps, k);

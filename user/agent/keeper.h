@@ -47,7 +47,8 @@ struct keeper {
 	struct control *socket;
 	struct child worker, recorder, resolver, releaser;
 	struct event *worker_ev, *recorder_ev, *resolver_ev, *worker_again, *recorder_again,
-		*resolver_again, *releaser_again, *tick, *starting, *stop_limit, *maps_ev;
+		*resolver_again, *releaser_again, *tick, *starting, *stop_limit, *maps_ev,
+		*control_ev;
 	int pair[2]; /* worker's end, recorder's end of the pair between them */
 	int inflight;
 	struct inflight *calls; /* the same, mapped; NULL: it cannot be */
@@ -62,7 +63,8 @@ struct keeper {
 	struct priority priority;
 	unsigned received; /* messages of the worker, in this second */
 	uint64_t since_ns, maps_lost;
-	bool rescan; /* mappings were missed */
+	bool rescan;  /* mappings were missed */
+	bool unheard; /* so were execs, by this process itself */
 	struct role_drops told;
 	unsigned seconds;
 	bool ready; /* both roles have started */

@@ -94,6 +94,7 @@ void tell_drops(struct keeper *k)
 	d.images = k->attach ? attach_images(k->attach) : 0;
 	if (!memcmp(&d, &k->told, sizeof(d)))
 		return;
+	k->unheard |= d.count[DROP_CTL_FULL] > k->told.count[DROP_CTL_FULL];
 	k->told = d;
 	tell_worker(k, ROLE_DROPS, &d, sizeof(d), NULL, 0);
 }
