@@ -132,6 +132,9 @@ static void unknown(struct gate *g, const struct event_gate *e)
 			       .rule = -1};
 
 	g->count.unknown++;
+	/* Without an answer its bound ends the wait as the rules' `fail` says: closed. */
+	if (g->on && gate_closed_rule(g->worker, e->rules) >= 0)
+		return;
 	gate_answer(g, &gc, GATE_PASS);
 	gc.conn = &c;
 	if (e->how == GATE_STOPPED)
