@@ -127,6 +127,9 @@ static int gate_world_free(void **state)
 
 /* --- what the kernel does ------------------------------------------------------------------------- */
 
+/* Rules that concern the next question. */
+static uint64_t asked_rules = ~0ull;
+
 static void ask(uint64_t conn, uint64_t offset, uint64_t size, enum gate_wait how, uint32_t told)
 {
 	struct event_gate e = {.h = head_of(PID, EVENT_GATE, sizeof(e), conn, 0),
@@ -134,7 +137,7 @@ static void ask(uint64_t conn, uint64_t offset, uint64_t size, enum gate_wait ho
 			       .offset = offset,
 			       .size = size,
 			       .cookie = COOKIE,
-			       .rules = ~0ull,
+			       .rules = asked_rules,
 			       .how = how,
 			       .told = told};
 
@@ -1055,8 +1058,12 @@ static void test_stopped_passes(void **state)
 	keeper_says(ROLE_CONTINUED, 0, GATE_NONE);
 	data(CONN, 0, EVENT_READ, 0, answer());
 	assert_string_equal(only_call()->effect, "none");
-	/* Nothing of it is known: it goes all the same. */
+	/* Nothing of it is known: rules that fail closed leave it to the keeper's bound, others let it go. */
 	ask(CONN + 1, 0, 10, GATE_STOPPED, 10);
+	assert_int_equal(goings, 1);
+	asked_rules = 0;
+	ask(CONN + 1, 0, 10, GATE_STOPPED, 10);
+	asked_rules = ~0ull;
 	assert_int_equal(goings, 2);
 	assert_int_equal(going.verdict, GATE_PASS);
 	assert_int_equal(going.pid, PID);
