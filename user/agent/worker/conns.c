@@ -323,6 +323,10 @@ void conns_data(struct conns *cs, const struct event_data *e)
 	if (!(e->h.flags & EVENT_F_GATED) && conns_is_ignored(cs->worker, e->h.conn))
 		return; /* on its way up when its connection was given up */
 	c = conns_get(cs, &e->h);
+	if (c && e->h.flags & EVENT_F_GATED && gate_over_before(cs->worker->gate, c)) {
+		conns_end(cs, c, e->h.boot_ns);
+		c = conns_get(cs, &e->h);
+	}
 	if (!c)
 		return;
 	if (e->h.flags & EVENT_F_PLAIN && !c->sock) {

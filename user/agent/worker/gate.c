@@ -9,7 +9,7 @@
  * wait EVENT_GATE_END is the truth, whatever was answered.
  *
  * Invariant: a wait is in the table while the keeper is asked about it or its process is stopped,
- * once, under its number. It leaves the table by an answer, by its end, or END_NS after the last of
+ * once, under its number, which does not change meanwhile. It leaves the table by an answer, by its end, or END_NS after the last of
  * those was due. The table grows with the connections (conns.c bounds them): a connection has one
  * wait at most.
  *
@@ -180,6 +180,7 @@ void gate_asked(struct gate *g, const struct event_gate *e)
 		unknown(g, e);
 		return;
 	}
+	gate_wait_over(g, gc);
 	gc->id = e->h.conn;
 	gc->seq = e->seq;
 	gc->how = e->how;
@@ -211,6 +212,27 @@ void gate_waited(struct gate_conn *gc, uint64_t ns)
 						 : gc->how < ARRAY_SIZE(by) ? by[gc->how]
 									    : NULL;
 		}
+}
+
+/* Its connection writes again, before the keeper's word that its process goes on was read. What comes of
+ * the keeper about a wait that is not in the table any more is not looked at. */
+void gate_wait_over(struct gate *g, struct gate_conn *gc)
+{
+	if (!gc->waiting)
+		return;
+	gate_wait_remove(g, gc);
+	if (gc->stopped && gc->state == GATE_ANSWERED && gc->how != GATE_REEXEC)
+		gate_waited(gc, boot_now() - gc->asked_ns);
+}
+
+bool gate_over_before(struct gate *g, struct conn *c)
+{
+	struct gate_conn *gc = c->gate;
+
+	if (!g || !gc || !gc->waiting || gc->telling || !gate_was_refused(gc))
+		return false;
+	gate_wait_over(g, gc);
+	return true;
 }
 
 /* It was let go by an answer that came too late: it had been refused by then. */

@@ -43,6 +43,9 @@ bool gate_holds(const struct conn *c);
 bool gate_waits_clear(const struct gate *g);
 /* The kernel refused a write by itself: the client is to notice at once. */
 void gate_denied(struct gate *g, const struct conn *c, const struct event_deny *e);
+/* A chunk of a gated write is about to be read. True: the write before it was refused, and all that is
+ * left of that is to end its connection; the chunk is another's. g may be NULL. */
+bool gate_over_before(struct gate *g, struct conn *c);
 /* A chunk of a gated write, or of a clear connection whose packets wait, is about to be read; was
  * read, if the connection is still there. */
 void gate_chunk(struct gate *g, struct conn *c, const struct chunk *k);

@@ -134,6 +134,7 @@ void gate_chunk(struct gate *g, struct conn *c, const struct chunk *k)
 	if (!gc)
 		return;
 	if (!gc->telling) {
+		gate_wait_over(g, gc);
 		for (struct watch *w = c->watches; w; w = w->next)
 			if (w->gate)
 				w->gate->touched = w->gate->judged = false;

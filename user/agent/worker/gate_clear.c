@@ -37,6 +37,7 @@ void gate_clear(struct gate *g, struct conn *c)
 		return;
 	g->count.clear++;
 	gc->clear = true;
+	gate_wait_over(g, gc);
 	gc->seq = 0;
 	gc->rules = 0;
 	gc->held.cut = true; /* the bytes are the kernel's by now: nobody can mask them */

@@ -111,6 +111,7 @@ struct gate_conn *gate_conn_get(struct conn *c); /* NULL: no memory */
 void gate_wait_add(struct gate *g, struct gate_conn *gc);
 void gate_wait_remove(struct gate *g, struct gate_conn *gc);
 struct gate_conn *gate_wait_find(struct gate *g, uint64_t seq);
+void gate_wait_over(struct gate *g, struct gate_conn *gc);
 void gate_waited(struct gate_conn *gc, uint64_t ns);
 void gate_timed_out(struct gate *g, struct gate_conn *gc, const struct event_gate_end *e);
 bool gate_was_refused(const struct gate_conn *gc);

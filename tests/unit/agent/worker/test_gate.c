@@ -1089,6 +1089,69 @@ static void test_stopped_is_refused(void **state)
 	assert_true(only_call()->waited_ns >= 5 * MS);
 }
 
+/* ROLE_CONTINUED of a wait before the last one. */
+static void continued(uint64_t of)
+{
+	struct role_done d = {.seq = of, .cookie = COOKIE};
+
+	gate_continued(w.gate, &d);
+}
+
+/* Its process goes on, and writes, before we have read that it does. */
+static void test_stopped_writes_on(void **state)
+{
+	size_t n = post("claude-sonnet-4-5", "hi");
+	size_t head = strstr(text_, "\r\n\r\n") + 4 - text_;
+	uint64_t first;
+
+	write_at(0, text_, head, GATE_STOPPED);
+	assert_int_equal(goings, 1);
+	first = seq;
+	now += 5 * MS;
+	data_of(PID, CONN, EVENT_F_GATED, EVENT_WRITE, head, text_ + head, n - head);
+	continued(first); /* before the question; else it would not be judged */
+	ask(CONN, head, n - head, GATE_STOPPED, n - head);
+	assert_int_equal(goings, 2);
+	assert_int_equal(going.seq, seq);
+	now += 5 * MS;
+	continued(first);
+	continued(seq);
+	data(CONN, 0, EVENT_READ, 0, answer());
+	assert_string_equal(only_call()->effect, "none");
+	/* a wait that is still in the table under its own number */
+	n = post("claude-opus-4-1", "hi");
+	data_of(PID, CONN, EVENT_F_GATED, EVENT_WRITE, 1 << 20, text_, n);
+	ask(CONN, 1 << 20, n, GATE_STOPPED, n);
+	ask(CONN, 1 << 20, n, GATE_STOPPED, n);
+	keeper_says(ROLE_REFUSED, 0, GATE_SHUTDOWN);
+	continued(seq);
+	assert_int_equal(calls_n, 2);
+	assert_string_equal(calls[1]->decision->effect, "denied");
+}
+
+static void test_stopped_is_refused_and_writes_on(void **state)
+{
+	size_t n = post("claude-opus-4-1", "hi");
+	uint64_t first;
+
+	write_at(0, text_, n, GATE_STOPPED);
+	keeper_says(ROLE_REFUSED, 0, GATE_SHUTDOWN);
+	first = seq;
+	now += 5 * MS;
+	n = post("claude-opus-4-1", "another");
+	write_at(n, text_, n, GATE_STOPPED);
+	assert_string_equal(only_call()->effect, "denied");
+	assert_string_equal(only_call()->waited_by, "stopped");
+	assert_true(only_call()->waited_ns >= 5 * MS);
+	assert_true(only_call()->before_effect);
+	continued(first);
+	assert_int_equal(refusals, 2);
+	keeper_says(ROLE_REFUSED, 0, GATE_SHUTDOWN);
+	keeper_says(ROLE_CONTINUED, 0, GATE_NONE);
+	assert_int_equal(calls_n, 2);
+	assert_string_equal(calls[1]->decision->effect, "denied");
+}
+
 static void test_stopped_is_masked(void **state)
 {
 	size_t n = post("claude-sonnet-4-5", "card " PAN " ok");
@@ -1716,6 +1779,8 @@ int main(void)
 		CASE(test_hold_refused_by_operator),
 		CASE(test_stopped_passes),
 		CASE(test_stopped_is_refused),
+		CASE(test_stopped_writes_on),
+		CASE(test_stopped_is_refused_and_writes_on),
 		CASE(test_stopped_is_masked),
 		CASE(test_stopped_is_killed),
 		CASE(test_stopped_times_out),
