@@ -9,9 +9,9 @@
  * wait EVENT_GATE_END is the truth, whatever was answered.
  *
  * Invariant: a wait is in the table while the keeper is asked about it or its process is stopped,
- * once, under its number, which does not change meanwhile. It leaves the table by an answer, by its end, or END_NS after the last of
- * those was due. The table grows with the connections (conns.c bounds them): a connection has one
- * wait at most.
+ * once, under its number, which does not change meanwhile. It leaves the table by an answer, by its
+ * end, by the next write, or END_NS after the last of those was due. The table grows with the
+ * connections (conns.c bounds them): a connection has one wait at most.
  *
  * A connection whose write was refused is over here: its calls are recorded as refused, and what
  * its client tries next on the same handle is read anew. A write that could not wait, or whose
@@ -214,8 +214,8 @@ void gate_waited(struct gate_conn *gc, uint64_t ns)
 		}
 }
 
-/* Its connection writes again, before the keeper's word that its process goes on was read. What comes of
- * the keeper about a wait that is not in the table any more is not looked at. */
+/* Its connection writes again, before the keeper's word that its process goes on was read. What
+ * comes of the keeper about a wait that is not in the table any more is not looked at. */
 void gate_wait_over(struct gate *g, struct gate_conn *gc)
 {
 	if (!gc->waiting)
