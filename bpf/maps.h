@@ -10,6 +10,7 @@
 #include <bpf/bpf_tracing.h>
 #include <bpf/bpf_endian.h>
 #include "proto/event.h"
+#include "proto/shared.h"
 
 /* events ↑ worker. 16 MiB holds four calls of the largest size (4 MiB). The keeper may enlarge it. */
 struct {
@@ -208,19 +209,6 @@ struct {
 } kill_procs SEC(".maps") __weak;
 
 /* Mapped by the keeper alone: whom not to capture, and the rules that do not care. */
-struct shared {
-	__u32 self[8]; /* tgids of the agent: never captured */
-	struct krule_any krule;
-	__u32 hold_ms;	   /* a ClientHello is held no longer than this; 0 = never */
-	__u32 hold_drops;  /* and not through more retransmissions than this */
-	__u32 wait_us;	   /* a call waits for room in the ring so long; 0 = never */
-	__u32 waiters_max; /* at the same time: one CPU less than there are */
-	__u32 mark;   /* what SOCK_DENY does here: GATE_LSM_SENDMSG, GATE_EGRESS; 0 = nothing */
-	__u32 denied; /* not 0: sock_verdicts holds a SOCK_DENY, each packet is looked up in it */
-	__u64 changing_ns; /* krule is being changed since then, CLOCK_BOOTTIME; 0 = it is not */
-	__u32 udp;	   /* not 0: UDP sockets are marked, datagrams of all are looked at */
-	__u32 pad;
-};
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -229,15 +217,6 @@ struct {
 	__type(value, struct shared);
 } shared SEC(".maps") __weak;
 
-/* Ours alone. */
-struct tally {
-	__u64 next_conn; /* last connection id given out */
-	__u64 stuck;	 /* where the reader stood when somebody waited in vain */
-	__u64 waited;	 /* calls that waited for room */
-	__u64 waiters;
-	__u64 next_gate; /* last number of a gated write given out */
-	__u64 stops;	 /* of processes, at a gate: tried */
-};
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);

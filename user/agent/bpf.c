@@ -38,22 +38,7 @@
 #include "pins.h"
 #include "policy/pack.h"
 #include "probity.skel.h"
-
-/* Layout of the map value `shared` in bpf/maps.h. */
-struct shared {
-	uint32_t self[8];
-	struct krule_any krule;
-	uint32_t hold_ms, hold_drops;
-	uint32_t wait_us, waiters_max;
-	uint32_t mark; /* enum gate_mechanism */
-	uint32_t denied;
-	uint64_t changing_ns;
-	uint32_t udp, pad;
-};
-/* Of the map value `tally`. */
-struct tally {
-	uint64_t next_conn, stuck, waited, waiters, next_gate;
-};
+#include "proto/shared.h"
 
 #define ATTACH_UPROBE_MULTI 48
 #define WAIT_US 20000 /* a call waits so long for a reader that does not move */
