@@ -27,6 +27,7 @@
 #include "gate_ask.h"
 
 #define SIGSTOP 19
+#define BLOCK_LATE_NS 1000000000ull /* so long behind its bound a wait may still become a stop */
 #ifdef PROBITY_OLD
 #define GOING_TRIES 2
 #define GOING_STEPS 512 /* looks: some 20 us */
