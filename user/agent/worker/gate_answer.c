@@ -210,18 +210,22 @@ void gate_refused(struct gate *g, const struct role_done *d)
 	}
 }
 
-/* The kernel's word that the socket is dead may come before the keeper's that it has ended it. The
- * write still waited, so nothing of it has left. */
+/* The kernel's word that the socket is dead may come before the keeper's that it has ended it, and
+ * before anybody's that the wait is over. The write still waited, so nothing of it has left. */
 void gate_ending(struct gate *g, struct conn *c)
 {
 	struct gate_conn *gc = c->gate;
 
-	if (!g || !gc || !gc->waiting || gc->state != GATE_REFUSING)
+	if (!g || !gc)
 		return;
-	gate_wait_remove(g, gc);
-	gate_set_outcome(gc, GATE_SHUTDOWN, false);
-	gc->ended = true;
-	gate_answer(g, gc, GATE_REFUSE);
+	if (gc->waiting && gc->state == GATE_REFUSING) {
+		gate_wait_remove(g, gc);
+		gate_set_outcome(gc, GATE_SHUTDOWN, false);
+		gc->ended = true;
+		gate_answer(g, gc, GATE_REFUSE);
+	}
+	if (gate_was_refused(gc))
+		gate_waited(gc, boot_now() - gc->asked_ns);
 }
 
 void gate_masked(struct gate *g, const struct role_done *d)
