@@ -285,8 +285,7 @@ static __always_inline int gate_resume(struct pt_regs *ctx, __u64 cookie, __u64 
 	verdict = answer(c->hold.conn, c->hold.seq);
 	waits = bpf_ktime_get_ns() < c->hold.until_ns;
 	if (verdict == GATE_BLOCK) { /* found late, but not before it could be acted on */
-		waits |= !c->hold.stopped &&
-			 bpf_ktime_get_ns() < c->hold.until_ns + BLOCK_LATE_NS;
+		waits |= !c->hold.stopped && bpf_ktime_get_ns() < c->hold.until_ns + BLOCK_LATE_NS;
 		verdict = waits ? block(conn, &c->hold) : GATE_REFUSE;
 	}
 	if (!verdict && waits) {

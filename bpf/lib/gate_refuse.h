@@ -30,10 +30,12 @@ __u32 hold_seen __weak;
 /* The name may have come after the socket was bound, or under other rules. */
 static __always_inline void name_now(struct conn *conn)
 {
+	struct call *c = conn->flags & CONN_BOUND ? NULL : call_of(false);
+
 	if (conn->flags & CONN_BOUND)
 		name_by_sock(conn, conn->cookie);
-	else
-		name_by_thread(conn);
+	else if (c)
+		name_by(conn, c->named);
 }
 
 static __noinline __u64 gate_rules(struct conn *conn)
