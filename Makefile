@@ -132,7 +132,7 @@ $(B)/gen/gen_signatures: $(addprefix user/agent/discover/,gen_signatures.c signa
 $(B)/gen/tls_signatures_data.c: policies/tls-signatures.yaml $(B)/gen/gen_signatures
 	$(call say,GEN,$@)$(B)/gen/gen_signatures $< > $@
 
-$(B)/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h bpf/lib/*.h) proto/event.h
+$(B)/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h bpf/lib/*.h proto/*.h)
 	$(call say,BPF,$<)mkdir -p $(@D) && $(CLANG) -g -O2 -target bpf -D__TARGET_ARCH_$(ARCH) -D__bpf__ \
 		-Wall -Werror -Wno-missing-declarations -Ibpf/vmlinux/$(ARCH) -Ibpf -I. -c $< -o $@
 

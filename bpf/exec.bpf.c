@@ -9,7 +9,9 @@
  *   exec_modify       fmod_ret/security_bprm_check: kernels without LSM programs in force
  *   exec_signal       sched_process_exec: the image is killed before its first instruction
  *
- * and, where no hook sees what an interpreter opens, exec_script at sched_process_exec as well.
+ * and beside the first three exec_script at sched_process_exec, for what is known by the command line
+ * alone: packages and modules that launchers and `python -m` name (lib/names.h), scripts where no hook
+ * sees what an interpreter opens; and who has to wait for a tool call to be judged (lib/exec_stop.h).
  *
  * The first three see each file of an exec by itself: the script, then its interpreter. The last sees
  * only the interpreter; scripts are known to it by the path they are called by, absolute or relative to
@@ -25,7 +27,8 @@
  * A file nobody has looked at is told to the keeper (EVENT_EXEC_ASK), which looks at it next. No
  * verdict needs the ring.
  */
-#include "lib/exec.h"
+#include "lib/exec_stop.h"
+#include "lib/names.h"
 
 #define YOUNG_NS 10000000000ull
 #define WORDS 6 /* of a command line that are looked at for a script */
@@ -257,13 +260,54 @@ static __always_inline int check_script(struct bpf_raw_tracepoint_args *ctx,
 
 	if (!w || !find_script(&l, bprm, (void *)ctx->args[0], s->generation))
 		return 0;
+	stop_for(s, &l, GATE_AT_SCRIPT, w->path.path);
 	return verdict(&l, s, bits_on(&l, s, who_bits(s, &l)), GATE_AT_SCRIPT, GATE_SIGNAL_EXEC,
 		       w->path.path);
 }
 
-static __always_inline void kill_if(int refused)
+/* What rules say of the name that was found. By itself, as the functions of names.h are. */
+__weak __noinline int name_refused(void)
 {
-	if (refused && bpf_send_signal(SIGKILL))
+	const struct exec_settings *s = settings();
+	struct line *n = line_of();
+	struct look *l;
+
+	if (!s || !n)
+		return 0;
+	l = &n->look;
+	__builtin_memset(l, 0, sizeof(*l));
+	l->key = n->file;
+	l->bits = n->rules;
+	l->flags = EXEC_KNOWN | BY_NAME;
+	n->rules = 0;
+	stop_for(s, l, GATE_AT_SCRIPT, n->name);
+	return verdict(l, s, bits_on(l, s, who_bits(s, l)), GATE_AT_SCRIPT, GATE_SIGNAL_EXEC,
+		       n->name);
+}
+
+/* Packages and modules: of no file, or of one that need not be what this interpreter finds. */
+static __always_inline int check_names(struct bpf_raw_tracepoint_args *ctx,
+				       const struct exec_settings *s, __u32 starts)
+{
+	struct line *n = names_begin((void *)ctx->args[0], starts, s->generation);
+
+	if (!n)
+		return 0;
+	count(EXEC_NAMED);
+	for (int i = 0; i < EXEC_LINE_WORDS && n->state; i++) {
+		name_step();
+		if (n->rules && name_refused())
+			return 1;
+	}
+	return 0;
+}
+
+/* The last word on this image: it ends, or waits, or begins. */
+static __always_inline void settle(const struct exec_settings *s, int refused)
+{
+	if (!refused)
+		stop_now(s);
+	else if (bpf_send_signal(SIGKILL))
 		drop(DROP_SIGNAL);
 }
 
@@ -282,26 +326,37 @@ int exec_signal(struct bpf_raw_tracepoint_args *ctx)
 		count(EXEC_UNKNOWN);
 		ask_keeper(&l, BPF_CORE_READ(bprm, interp));
 	}
+	stop_begin(s);
+	stop_for(s, &l, GATE_AT_EXEC, BPF_CORE_READ(bprm, interp));
 	refused = check(bprm, &l, s, GATE_SIGNAL_EXEC);
 	if (!refused && l.flags & EXEC_INTERPRETER)
 		refused = check_script(ctx, s);
-	kill_if(refused);
+	if (!refused && l.starts)
+		refused = check_names(ctx, s, l.starts);
+	settle(s, refused);
 	return 0;
 }
 
-/* Beside exec_modify, which has seen the program, and the script of a #! line, each by itself. */
+/* Beside programs that have seen the image, and the script of a #! line, each by itself. */
 SEC("raw_tp/sched_process_exec")
 int exec_script(struct bpf_raw_tracepoint_args *ctx)
 {
 	struct linux_binprm *bprm = (void *)ctx->args[2];
 	const struct exec_settings *s = settings();
 	struct look l = {};
+	int refused = 0;
 
-	if (!s || never() || BPF_CORE_READ(bprm, filename) != BPF_CORE_READ(bprm, interp))
+	if (!s || never())
 		return 0;
 	look_at(&l, BPF_CORE_READ(bprm, file));
-	if (find_file(&l, s->generation) && l.flags & EXEC_INTERPRETER)
-		kill_if(check_script(ctx, s));
+	find_file(&l, s->generation);
+	stop_begin(s);
+	stop_for(s, &l, GATE_AT_EXEC, BPF_CORE_READ(bprm, interp));
+	if (l.flags & EXEC_INTERPRETER)
+		refused = check_script(ctx, s);
+	if (!refused && l.starts)
+		refused = check_names(ctx, s, l.starts);
+	settle(s, refused);
 	return 0;
 }
 

@@ -10,6 +10,7 @@
 #include <bpf/bpf_tracing.h>
 #include <bpf/bpf_endian.h>
 #include "proto/event.h"
+#include "proto/shared.h"
 
 /* events ↑ worker. 16 MiB holds four calls of the largest size (4 MiB). The keeper may enlarge it. */
 struct {
@@ -17,10 +18,12 @@ struct {
 	__uint(max_entries, 16 << 20);
 } events SEC(".maps") __weak;
 
-/* exec and exit ↑ keeper: 256 KiB is about 600 execs not yet looked at. */
+/* exec and exit ↑ keeper, who has no priority unless rules on content are in force, and waits for
+ * each process it looks at: an exec takes 2.4 KiB, so 4 MiB (never swapped) are 1,700, which a
+ * flood on two CPUs makes in a second. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 256 << 10);
+	__uint(max_entries, 4 << 20);
 } control SEC(".maps") __weak;
 
 /* Refusals by cause. */
@@ -51,7 +54,8 @@ struct conn {
 	__u64 turn;   /* bytes that went in turn_dir since any went in the other direction */
 	__u64 asked;  /* where the ring was behind the beginning of the last turn that wrote */
 	__u64 cookie; /* of its socket, 0 = not bound */
-	__u64 passed, passed_buf; /* the last write that the gate let go: offset, buffer */
+	__u64 passed, passed_buf;     /* the last write that the gate let go: offset, buffer */
+	__u64 passed_sum, passed_key; /* of its bytes, if it is to come again; else 0 */
 	__u32 passed_len;
 	__u32 turn_dir;
 	__u32 ignored;
@@ -99,10 +103,13 @@ struct ask {
 	__u64 seq;		  /* 0 = it does not wait */
 	__u64 since_ns, until_ns; /* CLOCK_MONOTONIC */
 	__u64 rules;
+	__u32 how;     /* enum gate_wait */
+	__u16 stopped; /* by GATE_BLOCK */
+	__u16 marked;  /* its socket keeps what it is given (SOCK_ASK) */
 };
 struct call {
 	struct ask ask;	     /* the one that begins; here because it is too large for the stack */
-	struct ask hold;     /* the one that waits by being made again */
+	struct ask hold;     /* one that waits by being made again, or whose process was stopped */
 	struct conn_key key; /* of pending */
 	__u64 sp;	     /* of pending: a send from deeper in the stack is inside the call */
 	__u64 received;	     /* the socket this thread received from last */
@@ -202,17 +209,6 @@ struct {
 } kill_procs SEC(".maps") __weak;
 
 /* Mapped by the keeper alone: whom not to capture, and the rules that do not care. */
-struct shared {
-	__u32 self[8]; /* tgids of the agent: never captured */
-	struct krule_any krule;
-	__u32 hold_ms;	   /* a ClientHello is held no longer than this; 0 = never */
-	__u32 hold_drops;  /* and not through more retransmissions than this */
-	__u32 wait_us;	   /* a call waits for room in the ring so long; 0 = never */
-	__u32 waiters_max; /* at the same time: one CPU less than there are */
-	__u32 mark;   /* what SOCK_DENY does here: GATE_LSM_SENDMSG, GATE_EGRESS; 0 = nothing */
-	__u32 denied; /* not 0: sock_verdicts holds a SOCK_DENY, each packet is looked up in it */
-	__u64 changing_ns; /* krule is being changed since then, CLOCK_BOOTTIME; 0 = it is not */
-};
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -221,14 +217,6 @@ struct {
 	__type(value, struct shared);
 } shared SEC(".maps") __weak;
 
-/* Ours alone. */
-struct tally {
-	__u64 next_conn; /* last connection id given out */
-	__u64 stuck;	 /* where the reader stood when somebody waited in vain */
-	__u64 waited;	 /* calls that waited for room */
-	__u64 waiters;
-	__u64 next_gate; /* last number of a gated write given out */
-};
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);

@@ -101,6 +101,23 @@ struct {
 	__type(value, struct exec_path_value);
 } exec_paths SEC(".maps") __weak;
 
+/* What command lines name ↓ keeper: the grammar, and packages and modules that rules name. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 8192);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct exec_name);
+	__type(value, struct exec_name_value);
+} exec_names SEC(".maps") __weak;
+
+/* Processes stopped at their exec: tgid → start. No more at once; those beyond are not stopped. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, __u32);
+	__type(value, __u64);
+} exec_stops SEC(".maps") __weak;
+
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);

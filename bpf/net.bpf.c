@@ -225,24 +225,32 @@ static __noinline int hello_tell(struct __sk_buff *skb, struct net_sock *s, cons
 	return 0;
 }
 
-/* Whether nothing is to be waited for. Of a process nobody has said anything of yet, there is. */
-static __always_inline bool probes_settled(const struct net_sock *s)
+/* What the keeper says of this very image. */
+static __always_inline struct proc_mark *mark_of(const struct net_sock *s)
 {
 	struct proc_mark *m = bpf_map_lookup_elem(&proc_marks, &s->tgid);
 	__u64 *exec = bpf_map_lookup_elem(&proc_execs, &s->tgid);
 
 	if (!m || m->exec != (exec ? *exec : 0) || m->ticks != s->start_ns / KRULE_TICK_NS)
-		return false;
-	return m->probes == PROBES_IN_PLACE ||
-	       (m->probes == PROBES_NONE && m->until > bpf_ktime_get_boot_ns());
+		return NULL;
+	return m;
+}
+
+/* Whether nothing is to be waited for. Of a process nobody has said anything of yet, there is. */
+static __always_inline bool probes_settled(const struct net_sock *s)
+{
+	struct proc_mark *m = mark_of(s);
+
+	return m && (m->probes == PROBES_IN_PLACE ||
+		     (m->probes == PROBES_NONE && m->until > bpf_ktime_get_boot_ns()));
 }
 
 /* Whether its writes are told, when they come. */
 static __always_inline bool writes_told(const struct net_sock *s)
 {
-	struct proc_mark *m = bpf_map_lookup_elem(&proc_marks, &s->tgid);
+	struct proc_mark *m = mark_of(s);
 
-	return m && m->ticks == s->start_ns / KRULE_TICK_NS && m->probes == PROBES_IN_PLACE;
+	return m && m->probes == PROBES_IN_PLACE;
 }
 
 /* The keeper hears of a held process by the control ring; conn is the socket, for its push. */
@@ -318,12 +326,16 @@ static __always_inline __u32 hello_size(const __u8 *b, __u32 n)
 
 static __always_inline int hello(struct __sk_buff *skb, struct net_sock *s, const struct packet *p)
 {
-	__u32 at = p->seq - s->stream[EVENT_WRITE].base;
+	__u32 at = p->seq - s->stream[EVENT_WRITE].base, how = 0;
 
 	if (at < s->want)
 		hello_tell(skb, s, p, EVENT_WRITE, at);
 	s->held = s->held && !hold_ends(s);
-	if (!hello_may(skb, s->held || writes_told(s)) || s->held)
+	if (s->held || writes_told(s))
+		how = HELLO_SEEN;
+	else if (s->held_ns && !probes_settled(s))
+		how = HELLO_IN_VAIN;
+	if (!hello_may(skb, how) || s->held)
 		return HOLD;
 	if (s->told[EVENT_WRITE] >= s->want)
 		s->state = NET_ANSWER;
@@ -398,23 +410,37 @@ static __always_inline int udp_ingress(struct __sk_buff *skb)
 	return quic_in(skb) ? PASS : HOLD;
 }
 
-SEC("cgroup_skb/egress")
-int net_egress(struct __sk_buff *skb)
+/*
+ * Most packets are of sockets nobody marked, and pay for every look: one at the socket's storage (one
+ * that is not full has none), one at the settings.
+ */
+static __always_inline bool of_interest(void)
+{
+	struct shared *sh = shared_of();
+
+	return sh && sh->denied | sh->udp;
+}
+
+static __always_inline int unmarked_egress(struct __sk_buff *skb)
 {
 	struct bpf_sock *sk = skb->sk;
-	struct net_sock *s;
-	struct packet p;
 
-	if (!sk)
-		return PASS;
-	sk = bpf_sk_fullsock(sk);
+	sk = sk ? bpf_sk_fullsock(sk) : NULL;
 	if (!sk)
 		return PASS;
 	if (sk->protocol == IPPROTO_UDP)
 		return udp_egress(skb);
-	s = bpf_sk_storage_get(&net_socks, sk, 0, 0);
-	if (!s)
-		return any_denied() && !unmarked_may(skb) ? HOLD : PASS;
+	return any_denied() && !sock_may(skb) ? HOLD : PASS;
+}
+
+static __always_inline int marked_egress(struct __sk_buff *skb, struct net_sock *s)
+{
+	struct bpf_sock *sk = skb->sk;
+	struct packet p;
+
+	sk = sk ? bpf_sk_fullsock(sk) : NULL;
+	if (!sk || !s)
+		return PASS;
 	if (!packet_of(skb, &p)) {
 		drop(DROP_HELLO);
 		disown(sk, s);
@@ -422,7 +448,7 @@ int net_egress(struct __sk_buff *skb)
 	}
 	if (!p.len)
 		return PASS;
-	if (any_denied() && sock_said(s->cookie) == SOCK_DENY)
+	if (any_denied() && !sock_may(skb))
 		return HOLD;
 	switch (s->state) {
 	case NET_NEW:
@@ -435,23 +461,36 @@ int net_egress(struct __sk_buff *skb)
 	return PASS;
 }
 
-SEC("cgroup_skb/ingress")
-int net_ingress(struct __sk_buff *skb)
+SEC("cgroup_skb/egress")
+int net_egress(struct __sk_buff *skb)
 {
 	struct bpf_sock *sk = skb->sk;
 	struct net_sock *s;
-	struct packet p;
-	__s32 at;
 
 	if (!sk)
 		return PASS;
-	sk = bpf_sk_fullsock(sk);
-	if (!sk)
-		return PASS;
-	if (sk->protocol == IPPROTO_UDP)
-		return udp_ingress(skb);
 	s = bpf_sk_storage_get(&net_socks, sk, 0, 0);
-	if (!s || s->state == NET_NEW || !packet_of(skb, &p) || !p.len)
+	if (s)
+		return marked_egress(skb, s);
+	return of_interest() ? unmarked_egress(skb) : PASS;
+}
+
+static __always_inline int unmarked_ingress(struct __sk_buff *skb)
+{
+	struct bpf_sock *sk = skb->sk;
+
+	sk = sk ? bpf_sk_fullsock(sk) : NULL;
+	return sk && sk->protocol == IPPROTO_UDP ? udp_ingress(skb) : PASS;
+}
+
+static __always_inline int marked_ingress(struct __sk_buff *skb, struct net_sock *s)
+{
+	struct bpf_sock *sk = skb->sk;
+	struct packet p;
+	__s32 at;
+
+	sk = sk ? bpf_sk_fullsock(sk) : NULL;
+	if (!sk || !s || s->state == NET_NEW || !packet_of(skb, &p) || !p.len)
 		return PASS;
 	if (s->state == NET_CLEAR) {
 		clear(skb, sk, s, &p, EVENT_READ);
@@ -467,4 +506,18 @@ int net_ingress(struct __sk_buff *skb)
 	net_count(NET_ANSWERS);
 	disown(sk, s);
 	return PASS;
+}
+
+SEC("cgroup_skb/ingress")
+int net_ingress(struct __sk_buff *skb)
+{
+	struct bpf_sock *sk = skb->sk;
+	struct net_sock *s;
+
+	if (!sk)
+		return PASS;
+	s = bpf_sk_storage_get(&net_socks, sk, 0, 0);
+	if (s)
+		return marked_ingress(skb, s);
+	return of_interest() ? unmarked_ingress(skb) : PASS;
 }

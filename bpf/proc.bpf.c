@@ -165,16 +165,21 @@ static __always_inline bool told_already(struct task_struct *t, __u32 tgid)
 	return bpf_map_update_elem(&ended, &k, &one, BPF_NOEXIST) == -EEXIST;
 }
 
-/* A write of this thread that waits for a verdict by being made again will not be. */
+/* A write of this thread that waits for a verdict, by being made again or because its process was
+ * stopped, will not be made. One that the keeper has let go on is not ours to end. */
 static __always_inline void gate_exit(__u32 tid)
 {
 	struct call *c = bpf_map_lookup_elem(&calls, &tid);
 	struct gate_wait_key k = {};
 	struct event_gate_end *e;
+	struct gate_waiter *g;
 
 	if (!c || !c->hold.seq)
 		return;
 	k.seq = c->hold.seq;
+	g = bpf_map_lookup_elem(&gate_waits, &k);
+	if (c->hold.how == GATE_STOPPED && (!g || g->answered))
+		return;
 	bpf_map_delete_elem(&gate_waits, &k);
 	e = reserve(sizeof(*e));
 	if (!e)

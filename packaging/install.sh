@@ -16,8 +16,11 @@ files() { # mode source target
 	0644 packaging/systemd/probityd.service $prefix/lib/systemd/system/probityd.service
 	0644 packaging/systemd/probity-collector.service $prefix/lib/systemd/system/probity-collector.service
 	0644 packaging/systemd/probity.sysusers $prefix/lib/sysusers.d/probity.conf
-	0644 packaging/completion/probity.bash $prefix/share/bash-completion/completions/probity
 	END
+	for f in probity probityd probity-collector; do # loaded by the program's name
+		echo "0644 packaging/completion/probity.bash $prefix/share/bash-completion/completions/$f"
+	done
+	echo "0644 packaging/completion/probity.zsh $prefix/share/zsh/vendor-completions/_probity"
 	for f in policies/*.yaml policies/pack.schema.json; do
 		[ "$f" = policies/catalog.yaml ] || echo "0644 $f $prefix/share/probity/$f"
 	done

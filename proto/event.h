@@ -47,6 +47,7 @@ enum event_kind {
 	EVENT_QUIC,	 /* a client's Initial packet */
 	EVENT_EXEC_ASK,	 /* a file nobody has looked at is about to run */
 	EVENT_GATE_STOP, /* a process was stopped; control ring (gate.h) */
+	EVENT_EXEC_STOP, /* an image was stopped before it began; control ring (gate.h) */
 };
 
 enum event_dir { EVENT_WRITE = 0, EVENT_READ = 1 };
@@ -183,6 +184,9 @@ enum event_drop {
 	DROP_SIGNAL,	 /* bpf_send_signal failed: kill not carried out */
 	DROP_NO_OWNER,	 /* a connecting socket could not be marked: its bytes are nobody's */
 	DROP_HELLO,	 /* a first TLS flight that could not be read: neither told nor held */
+	DROP_WENT_ON,	 /* a process stopped at a gate was continued by somebody else */
+	DROP_UNJUDGED, /* a write to a name with rules that went under none: they were being changed,
+			  * the name is of earlier rules, or there was no room for its thread */
 	DROP__MAX
 };
 

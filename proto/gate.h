@@ -51,6 +51,7 @@ enum gate_mechanism {
 	GATE_QUIC,	     /* Initial packets dropped */
 	GATE_PROCESS_VM,     /* process_vm_writev: masked in the held buffer */
 	GATE_LSM_GUARD,	     /* guard.bpf.c */
+	GATE_STOP_EXEC,	     /* SIGSTOP at sched_process_exec, then SIGKILL by the keeper */
 	GATE_MECHANISM__MAX
 };
 
@@ -81,6 +82,7 @@ enum gate_evidence {
 	GATE_BY_FILE,
 	GATE_BY_TREE, /* what a tool call of a model had forbidden to its agent's tree */
 	GATE_BY_CONTENT,
+	GATE_BY_NAME, /* of a package or module, in a command line */
 };
 
 #define EVENT_WHAT_MAX 256
@@ -111,7 +113,7 @@ struct event_deny {
  *
  * A write that is refused keeps its place in the stream: the offset moves over all of it, so what the
  * client tries next is new. A write of the same buffer and length at the same offset as the last one
- * that passed is that one, tried again: it is neither told nor held.
+ * that passed, with the same bytes, is that one, tried again: it is neither told nor held.
  *
  * Where no wait is possible (GATE_FULL) and the write goes, it is told at its return as without a
  * gate, and EVENT_GATE says told = 0. Where it is refused its bytes come before, as they do with a
@@ -133,8 +135,10 @@ enum gate_wait {
 	GATE_HELD,    /* a bounded wait inside of the probe */
 	GATE_FULL,    /* no wait was possible (CPUs, 5.10): already let through or refused */
 	GATE_STOPPED, /* its process is stopped (SIGSTOP) and goes on when the keeper says so */
+	GATE_AWAY,    /* as GATE_FULL, because no agent is there to answer */
 };
-/* EVENT_GATE_END: the wait is over. */
+/* EVENT_GATE_END: the wait is over. Of GATE_STOPPED the keeper's ROLE_CONTINUED says that; this only that
+ * somebody else continued it and nothing holds it any more (GATE_TIMEOUT). */
 struct event_gate_end {
 	struct event h;
 	__event_u64 seq, waited_ns;
@@ -178,6 +182,10 @@ struct gate_waiter {
 };
 #define WAITER_CLOSED 1	  /* its rules fail closed */
 #define WAITER_MAY_KILL 2 /* ... and may kill for it, where nothing milder works */
+#define WAITER_AGAIN 4	  /* continued it looks at its slot, settles as it says and tells the end */
+#define WAITER_RAN \
+	8 /* somebody else continued it and its write ran: no byte of it can be
+			   * masked any more, but its socket keeps them (SOCK_ASK) until it is judged */
 
 /* Settings, in the map `gate`: one entry, written by the keeper. */
 struct gate_settings {
@@ -200,8 +208,11 @@ enum gate_full { GATE_FULL_PASS, GATE_FULL_REFUSE, GATE_FULL_STOP };
  * keeper, who alone bounds the wait; its room is reserved before the SIGSTOP (without it nothing is
  * stopped), and it is submitted after it: the keeper continues nothing that it has not been told of,
  * so no SIGCONT comes before the SIGSTOP it is for. A process with a
- * controlling terminal is never stopped: its shell would say so. While it is stopped its socket is
- * SOCK_ASK, so that a SIGCONT of somebody else lets no packet go.
+ * controlling terminal is never stopped: its shell would say so. While it is stopped its socket, if it
+ * is known, is SOCK_ASK, so that a SIGCONT of somebody else lets no packet go but of what the socket was
+ * given before (SOCK_UPTO_SEQ). A process may be stopped several times for one write, each time told:
+ * one made again (WAITER_AGAIN) looks at its slot whenever it runs, and stops again at GATE_BLOCK.
+ * A write whose waiter the program took back without a word was not stopped.
  * The keeper says `answered` in the waiter before the SIGCONT and takes it out of `gate_waits` after it:
  * one that runs, is still there and not answered was continued by somebody else. A waiter with
  * GATE_BLOCK in its slot has the verdict there before the SIGCONT (the keeper writes it as well).
@@ -218,6 +229,10 @@ enum sock_verdict {
 	SOCK_PASS,
 	SOCK_DENY, /* none may leave; lsm/socket_sendmsg gives -EPERM */
 };
+
+/* In sock_upto, of a SOCK_ASK that is a stopped process's: the TCP sequence number up to which its
+ * packets go all the same. */
+#define SOCK_UPTO_SEQ (1ull << 63)
 
 /* What a process was told by DNS. Key of `dns_names`. */
 struct dns_key {
@@ -263,7 +278,7 @@ struct exec_value {
 	struct exec_rules_of of[2]; /* exec rules that name this file: by path, digest, package */
 	__event_u64 ctime_ns, size; /* of the file when it was looked at: another = not known */
 	__event_u32 flags;	    /* EXEC_* */
-	__event_u32 pad;
+	__event_u32 starts;	    /* state in which its command line is read (exec_names), or 0 */
 };
 struct exec_user {
 	struct exec_rules_of of[2];
@@ -287,6 +302,43 @@ struct exec_path_value {
 	struct exec_key file;
 };
 
+/*
+ * What a command line names: `python -m aider`, `npx -y @openai/codex@1`. The words behind a program
+ * that starts others are read by a small state machine, whose grammar and whose names are the
+ * entries of `exec_names`; exec.bpf.c and user/classify/launch.c read it alike. `space` is a state of
+ * the grammar, for verbs, options and (word "") how the state takes a word that is no option; or an
+ * enum exec_how, for packages and modules.
+ */
+#define EXEC_NAME_MAX 128  /* with its NUL; the rest 0 */
+#define EXEC_LINE_WORDS 16 /* of a command line; a word longer than a name counts for several */
+/* How a state takes a word; states are numbers above these. */
+enum exec_how {
+	EXEC_HOW_END,	 /* it ends the reading */
+	EXEC_HOW_VERB,	 /* as it stands, in this state */
+	EXEC_HOW_BASE,	 /* behind its last '/', in this state */
+	EXEC_HOW_NPM,	 /* name@version */
+	EXEC_HOW_DENO,	 /* npm:name@version/path */
+	EXEC_HOW_PYPI,	 /* name[extra]==version; '_' and '.' are '-', runs of them one */
+	EXEC_HOW_MODULE, /* name.name: the whole, and each part that ends before a '.' */
+	EXEC_HOW__MAX
+};
+#define EXEC_WORD_SKIP 1    /* an option whose value is no package */
+#define EXEC_WORD_ZERO 2    /* counts as argv[0] as well */
+#define EXEC_WORD_CLUSTER 4 /* of a state: short options as Python has them, -Im module */
+#define EXEC_WORD_BACK 8    /* of a state: the value of an option; then on in `next` */
+#define EXEC_WORD_END 16    /* an option behind which code follows, or nothing */
+struct exec_name {
+	__event_u32 space;
+	char word[EXEC_NAME_MAX];
+};
+struct exec_name_value {
+	struct exec_rules_of of[2];
+	struct exec_key file; /* one of the package that rules name, or 0 */
+	__event_u32 next;     /* state that the word leads to, 0 = none */
+	__event_u16 how;      /* enum exec_how, of a state */
+	__event_u16 flags;    /* EXEC_WORD_* */
+};
+
 /* EVENT_EXEC_ASK, control ring only: a file that is not in exec_files is about to run. */
 struct event_exec_ask {
 	struct event h;
@@ -303,8 +355,28 @@ struct exec_settings {
 				* for each file that is not on the list */
 	__event_u64 closed;    /* hold for files that nobody has looked at yet (fail: closed) */
 	__event_u64 generation;
-	__event_u32 wait_us; /* an exec of a file not looked at waits so long for the keeper */
-	__event_u32 pad;
+	__event_u64 then_exec; /* a tool call may yet forbid it below its agent */
+	__event_u64 alive_ns;  /* CLOCK_BOOTTIME, renewed every second: older than 3 s = no agent */
+	__event_u32 wait_us;   /* an exec of a file not looked at waits so long for the keeper */
+	__event_u32 then_connect; /* not 0: also what is reached may yet be forbidden so */
+};
+
+/*
+ * An image below an AI tool that a tool call may be about to forbid: the worker may not have read what
+ * the agent did. Its process is stopped before its first instruction, until the worker has read all
+ * that was told by then (`position`) and the keeper has heard it, EXEC_STOP_MS at most. Never one with a
+ * controlling terminal, whose shell would say so, or a traced one. It stands in `exec_stops` (tgid →
+ * start) until the keeper has continued or ended it, so that the next keeper can. EVENT_EXEC_STOP,
+ * control ring; without room for it nothing is stopped.
+ */
+#define EXEC_STOP_MS 20
+struct event_exec_stop {
+	struct event h;
+	__event_u64 position; /* of the ring's producer, then */
+	__event_u64 rules;    /* of then_exec, on what it runs */
+	__event_u64 dev, ino;
+	__event_u32 hook, pad;	   /* GATE_AT_EXEC or GATE_AT_SCRIPT */
+	char what[EVENT_WHAT_MAX]; /* path or name; NUL-terminated */
 };
 
 /* What a model's tool call has forbidden below one process: `trees`, key = tgid, spread at fork. */

@@ -11,8 +11,10 @@
 #ifndef PROBITY_BPF_CALL_H
 #define PROBITY_BPF_CALL_H
 
+#include "fd.h"
 #include "gate.h"
 #include "rules.h"
+#include "sock.h"
 
 static __always_inline void counted_entry(__u64 cookie)
 {
@@ -192,6 +194,13 @@ static __always_inline int enter(struct pt_regs *ctx, __u64 cookie, struct args 
 	return c ? begin(c, c, conn, &k, a) : 0;
 }
 
+/* A return: whoever was stopped before this call runs. */
+static __always_inline void seen_again(struct call *c)
+{
+	if (c && hold_seen && c->hold.seq && c->hold.how == GATE_STOPPED)
+		stopped_over(c);
+}
+
 /* How much a call moved, by its result; 0: nothing, or it failed. */
 static __always_inline __u64 moved_by(const struct frame *f, __u64 result)
 {
@@ -218,11 +227,15 @@ static __always_inline int done(const struct frame *f, __u64 cookie, __u64 resul
 	__u64 n = moved_by(f, result);
 	struct conn *conn;
 
-	if (!n)
+	if (!n && !(f->how & FRAME_TOLD))
 		return 0;
 	conn = bpf_map_lookup_elem(&conns, &f->key);
 	if (!conn) {
 		drop(DROP_STASH_MISS);
+		return 0;
+	}
+	if (!n) {
+		retry_comes(conn, f->buf, f->len);
 		return 0;
 	}
 	counted_return(cookie, n);
@@ -236,7 +249,10 @@ static __always_inline int done(const struct frame *f, __u64 cookie, __u64 resul
 
 /* --- Go ---------------------------------------------------------------------------------------- */
 
-#define GO_STACK_HI 8 /* struct g begins with its stack: lowest address, highest address */
+#define GO_STACK_HI 8	/* struct g begins with its stack: lowest address, highest address */
+#define GO_CONN_VALUE 8 /* an interface: type, value */
+#define GO_SYSFD \
+	16 /* struct poll.FD, first in netFD: a lock of 16 bytes, the descriptor (Go 1.9 on) */
 
 static const struct call no_go_call;
 
@@ -263,6 +279,55 @@ static __always_inline struct call *go_call(struct pt_regs *ctx, bool stack_conv
 	return c;
 }
 
+/* The cookie of an internet socket; 0: it is something else. */
+static __noinline __u64 socket_of(__u64 fd)
+{
+	struct file *file = file_of((void *)bpf_get_current_task(), fd);
+	struct socket *s;
+	struct sock *sk;
+	__u16 family;
+
+	if (!file || (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK)
+		return 0;
+	s = BPF_CORE_READ(file, private_data);
+	sk = BPF_CORE_READ(s, sk);
+	family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	if (family != AF_INET && family != AF_INET6)
+		return 0;
+	return BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
+}
+
+/*
+ * The socket a tls.Conn says it has: a net.Conn comes first in it, of a *net.TCPConn the value is where
+ * its *netFD is, and in that the descriptor follows the lock. The goroutine that shook hands, and its
+ * thread, are seldom those that write. Something else that is a net.Conn has no socket there.
+ */
+static __noinline __u64 go_socket(__u64 handle)
+{
+	__u64 at = 0, fd_of = 0;
+	int fd = -1;
+
+	if (bpf_probe_read_user(&at, sizeof(at), (void *)(handle + GO_CONN_VALUE)) ||
+	    bpf_probe_read_user(&fd_of, sizeof(fd_of), (void *)at) ||
+	    bpf_probe_read_user(&fd, sizeof(fd), (void *)(fd_of + GO_SYSFD)) || fd < 0)
+		return 0;
+	return socket_of(fd);
+}
+
+static __always_inline void go_name(struct conn *conn, __u64 handle)
+{
+	struct shared *sh = shared_of();
+	__u64 cookie;
+
+	if (!sh || !sh->krule.all)
+		return;
+	cookie = conn->flags & CONN_BOUND ? 0 : go_socket(handle);
+	if (cookie)
+		name_by(conn, cookie);
+	else
+		name_now(conn);
+}
+
 static __always_inline int go_enter(struct pt_regs *ctx, __u64 cookie, struct args *a)
 {
 	struct conn_key k = {};
@@ -281,7 +346,7 @@ static __always_inline int go_enter(struct pt_regs *ctx, __u64 cookie, struct ar
 	if (a->dir == EVENT_WRITE) {
 		int way = GATE_GO;
 
-		name_now(conn);
+		go_name(conn, a->handle);
 		/* Not made again: the goroutine may go on in another thread. */
 		if (is_gated(conn) && !is_inner(c, a))
 			way = gate_write(ctx, cookie, conn, t, a->handle, a->buf, a->len);
@@ -303,6 +368,7 @@ static __always_inline int go_leave(struct pt_regs *ctx, __u64 cookie)
 	struct frame *f;
 	__u64 sp;
 
+	seen_again(t);
 	c = go_call(ctx, TLS_COOKIE_LEN(cookie) >= LOC_STACK, false, &sp);
 	f = c ? pop(c, sp) : NULL;
 	if (!f)

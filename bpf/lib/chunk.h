@@ -180,18 +180,19 @@ static __always_inline bool goes_on(struct flight *f, __u32 n)
 	return false;
 }
 
-static __always_inline void fetch(struct flight *f, __u32 n)
+/* Its result says nothing: what is not there will be seen. */
+__weak __noinline int fetch(__u64 buf, __u32 n)
 {
 	char c;
 
 	for (__u32 at = 0; at < CHUNK; at += PAGE) {
 		if (at >= n)
 			break;
-		bpf_copy_from_user(&c, 1, (void *)(f->buf + at));
+		bpf_copy_from_user(&c, 1, (void *)(buf + at));
 	}
 	if (n)
-		bpf_copy_from_user(&c, 1, (void *)(f->buf + n - 1));
-	f->fetched = 1;
+		bpf_copy_from_user(&c, 1, (void *)(buf + n - 1));
+	return 0;
 }
 
 static long emit_step(__u32 i, void *p)
@@ -213,7 +214,8 @@ static long emit_step(__u32 i, void *p)
 	if (r == NO_ROOM && begin_wait(f))
 		return 0;
 	if (r == NOT_THERE && !f->fetched) {
-		fetch(f, n);
+		fetch(f->buf, n);
+		f->fetched = 1;
 		return 0;
 	}
 	sent_or_not(f, r, n);
@@ -280,46 +282,59 @@ static __always_inline void emit_all(struct flight *f)
 
 #endif
 
-#ifdef PROBITY_SLEEPS
-/* Of a flight it knows nothing of, the verifier does not follow the values through the loop. */
-__weak __noinline int emit_waiting(struct flight *p)
-{
-	struct flight f;
+/* No more than five arguments can be passed, and memory of the caller could not be the loop's. rest: length,
+ * direction << 31, flags << 32. */
+#define FLIGHT(conn_id_, start_ns_, buf_, offset_, rest)                                    \
+	{                                                                                   \
+		.conn_id = conn_id_, .start_ns = start_ns_, .buf = buf_, .offset = offset_, \
+		.left = (rest)&0x7fffffff, .dir = (rest) >> 31 & 1,                         \
+		.flags = (rest) >> 32 & 0xffff,                                             \
+	}
 
-	if (!p)
-		return 0;
-	f = *p;
+#ifdef PROBITY_SLEEPS
+/* Verifiers before 6.7 walk through a loop's callback once, with the values of the first round: what it
+ * knows to be zero there it takes for zero in all, and removes what follows from anything else. So there
+ * is nothing here that it knows. */
+ONCE(int, emit_waiting)(__u64 conn_id, __u64 start_ns, __u64 buf, __u64 offset, __u64 rest)
+{
+	struct flight f = FLIGHT(conn_id, start_ns, buf, offset, rest);
+	__u64 zero = rest >> 63; /* of a bit that is not in use */
+
+	f.told = f.waits = f.fetched = zero;
+	f.until = f.end = f.reader = zero;
 	emit_all(&f);
 	return f.told;
 }
-#endif
 
-/* How much was told. rest: length, direction << 31, flags << 32. No more than five arguments can be passed, and memory
- * of the caller could not be the loop's. */
+static __noinline int emit_small(__u64 conn_id, __u64 start_ns, __u64 buf, __u64 offset, __u64 rest)
+{
+	struct flight f = FLIGHT(conn_id, start_ns, buf, offset, rest);
+
+	return emit_some(&f, f.left);
+}
+
+/* How much was told. It has no flight of its own: on 6.1 all frames of a chain of calls share 512 bytes. */
 ONCE(int, emit_flight)(__u64 conn_id, __u64 start_ns, __u64 buf, __u64 offset, __u64 rest)
 {
-	struct flight f = {
-		.conn_id = conn_id,
-		.start_ns = start_ns,
-		.buf = buf,
-		.offset = offset,
-		.left = rest & 0x7fffffff,
-		.dir = rest >> 31 & 1,
-		.flags = rest >> 32 & 0xffff,
-	};
+	__u32 n = rest & 0x7fffffff;
 
-#ifdef PROBITY_SLEEPS
-	if (!f.left || f.left > 4096 || emit_some(&f, f.left))
-		return emit_waiting(&f);
-	return f.left;
+	if (n && n <= 4096 && emit_small(conn_id, start_ns, buf, offset, rest) == SENT)
+		return n;
+	return emit_waiting(conn_id, start_ns, buf, offset, rest);
+}
 #else
+/* How much was told. */
+ONCE(int, emit_flight)(__u64 conn_id, __u64 start_ns, __u64 buf, __u64 offset, __u64 rest)
+{
+	struct flight f = FLIGHT(conn_id, start_ns, buf, offset, rest);
+
 	if (f.left && f.left <= 4096)
 		sent_or_not(&f, emit_some(&f, f.left), f.left);
 	else
 		emit_all(&f);
 	return f.told;
-#endif
 }
+#endif
 
 /* Offsets go on whatever happens to the bytes. Old kernels cannot add and fetch at once: there two
  * threads in the same direction of one handle, which no library allows, would share an offset. */

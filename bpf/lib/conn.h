@@ -132,7 +132,7 @@ static __noinline int name_by_sock(struct conn *conn, __u64 cookie)
 /*
  * A handle that was in its handshake when its probes came has no socket before its first write. That
  * of the thread's last send, the end of the handshake, is taken for it, if a rule has its name; the
- * worker is told, because a refused write shows no other.
+ * worker is told, because a refused write shows no other. (Go: of its descriptor, see call.h.)
  */
 static __noinline void tell_named(struct conn *conn, __u64 cookie)
 {
@@ -149,13 +149,11 @@ static __noinline void tell_named(struct conn *conn, __u64 cookie)
 	commit(e);
 }
 
-static __always_inline void name_by_thread(struct conn *conn)
+static __always_inline void name_by(struct conn *conn, __u64 cookie)
 {
-	struct call *c = conn->flags & CONN_BOUND ? NULL : call_of(false);
-
-	if (c && c->named && name_by_sock(conn, c->named)) {
-		conn->cookie = c->named;
-		tell_named(conn, c->named);
+	if (cookie && name_by_sock(conn, cookie)) {
+		conn->cookie = cookie;
+		tell_named(conn, cookie);
 	}
 }
 

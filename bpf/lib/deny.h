@@ -43,6 +43,8 @@ static __always_inline void deny_me(struct deny *d)
 	d->uid = (__u32)bpf_get_current_uid_gid();
 }
 
+static const struct fold no_fold; /* 0s */
+
 /* what: a text in memory the kernel can read, or NULL. */
 static __always_inline void deny_fill(struct event_deny *e, const struct deny *d, const void *what)
 {
@@ -69,13 +71,13 @@ static __always_inline void deny_fill(struct event_deny *e, const struct deny *d
 	e->evidence = d->evidence;
 	e->watched = d->watched;
 	e->pad = 0;
-	__builtin_memset(e->what, 0, sizeof(e->what));
+	bpf_probe_read_kernel(e->what, sizeof(e->what), no_fold.last.what);
 	if (what)
 		bpf_probe_read_kernel_str(e->what, sizeof(e->what), what);
 }
 
 /* False: there was no room in the ring. */
-static __noinline bool deny_now(const struct deny *d, const void *what)
+static __always_inline bool deny_now(const struct deny *d, const void *what)
 {
 	struct event_deny *e = d ? bpf_ringbuf_reserve(&events, sizeof(*e), 0) : NULL;
 
@@ -86,12 +88,11 @@ static __noinline bool deny_now(const struct deny *d, const void *what)
 	return true;
 }
 
-static const struct fold no_fold;
-
 static __noinline int deny_tell(const struct deny *d, const void *what)
 {
 	struct fold_key k = {};
 	struct fold *f;
+	bool told;
 	long r;
 
 	if (!d)
@@ -103,14 +104,15 @@ static __noinline int deny_tell(const struct deny *d, const void *what)
 	k.mechanism = d->mechanism;
 	r = bpf_map_update_elem(&folds, &k, &no_fold, BPF_NOEXIST);
 	f = bpf_map_lookup_elem(&folds, &k);
-	if (!f) {
-		if (!deny_now(d, what))
-			drop(DROP_RING_FULL);
-		return 0;
-	}
-	if (!r)
+	if (f && !r)
 		deny_fill(&f->last, d, what);
-	if (r || !deny_now(d, what))
+	/* At one place, and so without a frame of its own: some callers are deep already. */
+	told = (!f || !r) && deny_now(d, what);
+	if (!f && !told)
+		drop(DROP_RING_FULL);
+	if (!f)
+		return 0;
+	if (!told)
 		__sync_fetch_and_add(&f->count, 1);
 	f->seen_ns = bpf_ktime_get_boot_ns();
 	return 0;

@@ -30,12 +30,22 @@ struct dns_head {
 	__be16 id, flags, questions, answers, rest[2];
 };
 
-/* Reads the name at `at` as text into d->key. Returns the bytes it takes, with its end, or 0. */
-static __noinline __u32 dns_name(struct __sk_buff *skb, struct dns_sock *d, __u32 at, __u64 *hash)
+static __always_inline struct dns_sock *dns_sock_of(struct __sk_buff *skb)
+{
+	struct bpf_sock *sk = skb->sk;
+
+	sk = sk ? bpf_sk_fullsock(sk) : NULL;
+	return sk ? bpf_sk_storage_get(&dns_socks, sk, 0, 0) : NULL;
+}
+
+/* Reads the name at `at` as text into d->key, and the hash of its bytes into d->hash. Returns the bytes
+ * it takes, with its end, or 0. */
+PACKET_FN(dns_name)(struct __sk_buff *skb, __u32 at)
 {
 	__u64 h = 0xcbf29ce484222325ull, n = skb->len > at ? skb->len - at : 0;
+	struct dns_sock *d = dns_sock_of(skb);
 
-	if (!d || !hash || !n)
+	if (!d || !n)
 		return 0;
 	__builtin_memset(d->wire, 0, sizeof(d->wire));
 	__builtin_memset(&d->key, 0, sizeof(d->key));
@@ -63,16 +73,8 @@ static __noinline __u32 dns_name(struct __sk_buff *skb, struct dns_sock *d, __u3
 		if (i)
 			d->key.name[to & (KRULE_HOST_MAX - 1)] = c;
 	}
-	*hash = h;
+	d->hash = h;
 	return d->key_n;
-}
-
-static __always_inline struct dns_sock *dns_sock_of(struct __sk_buff *skb)
-{
-	struct bpf_sock *sk = skb->sk;
-
-	sk = sk ? bpf_sk_fullsock(sk) : NULL;
-	return sk ? bpf_sk_storage_get(&dns_socks, sk, 0, 0) : NULL;
 }
 
 /* A question leaves: kept when a rule has the name. */
@@ -83,13 +85,13 @@ PACKET_FN(dns_ask)(struct __sk_buff *skb)
 	__u32 at = udp_payload(skb), n;
 	struct dns_asked *a;
 	struct dns_head h;
-	__u64 hash = 0, *rules;
+	__u64 *rules;
 
 	if (!d || !s || !s->krule.all || !at || bpf_skb_load_bytes(skb, at, &h, sizeof(h)))
 		return 0;
 	if (h.flags & bpf_htons(0x8000) || h.questions != bpf_htons(1))
 		return 0;
-	n = dns_name(skb, d, at + DNS_HEAD, &hash);
+	n = dns_name(skb, at + DNS_HEAD);
 	if (n < 3)
 		return 0;
 	rules = host_rules(&d->key, n - 2);
@@ -98,21 +100,23 @@ PACKET_FN(dns_ask)(struct __sk_buff *skb)
 	a = &d->asked[d->next++ & (DNS_ASKED - 1)];
 	a->rules = *rules;
 	a->generation = s->krule.generation;
-	a->question = hash;
+	a->question = d->hash;
 	a->id = h.id | DNS_WAITS;
 	return 0;
 }
 
-static __always_inline struct dns_asked *dns_asked_of(struct dns_sock *d, __be16 id)
+/* Which question it answers, in d->at. In memory, so that what follows is one way and not four. */
+static __always_inline bool dns_asked_of(struct dns_sock *d, __be16 id)
 {
-	for (int i = 0; i < DNS_ASKED; i++)
+	d->at = DNS_ASKED;
+	for (int i = DNS_ASKED - 1; i >= 0; i--)
 		if (d->asked[i].id == (id | DNS_WAITS))
-			return &d->asked[i];
-	return NULL;
+			d->at = i;
+	return d->at < DNS_ASKED;
 }
 
 /* Behind the owner's name of a record; 0 = it cannot be read. */
-static __always_inline __u32 dns_skip(struct __sk_buff *skb, __u32 at)
+PACKET_FN(dns_skip)(struct __sk_buff *skb, __u32 at)
 {
 	for (int i = 0; i < LABELS_MAX; i++) {
 		__u8 c;
@@ -136,19 +140,19 @@ struct dns_record {
 	__be16 size;
 } __attribute__((packed));
 
-static __noinline int dns_put(struct __sk_buff *skb, const struct dns_sock *d,
-			      const struct dns_asked *a, const struct dns_record *r, __u32 at)
+/* at: behind the head of a record with an address of n bytes. */
+static __noinline int dns_put(struct __sk_buff *skb, const struct dns_sock *d, const __u8 *ttl,
+			      __u32 at, __u32 n)
 {
 	struct dns_key k = {};
 	struct dns_value v = {};
 	__u64 life;
 
-	if (!d || !a || !r)
+	if (!d || !ttl)
 		return 0;
-	life = ((__u32)r->ttl[0] << 24 | r->ttl[1] << 16 | r->ttl[2] << 8 | r->ttl[3]) *
-	       1000000000ull;
+	life = ((__u32)ttl[0] << 24 | ttl[1] << 16 | ttl[2] << 8 | ttl[3]) * 1000000000ull;
 	k.tgid = d->o.tgid;
-	if (r->size == bpf_htons(4)) {
+	if (n == 4) {
 		k.family = AF_INET;
 		if (bpf_skb_load_bytes(skb, at, k.addr, 4))
 			return 0;
@@ -157,14 +161,31 @@ static __noinline int dns_put(struct __sk_buff *skb, const struct dns_sock *d,
 		if (bpf_skb_load_bytes(skb, at, k.addr, 16))
 			return 0;
 	}
-	v.rules = a->rules;
-	v.generation = a->generation;
+	v.rules = d->asked[d->at & (DNS_ASKED - 1)].rules;
+	v.generation = d->asked[d->at & (DNS_ASKED - 1)].generation;
 	life = life > DNS_MAX_NS ? DNS_MAX_NS : life < DNS_MIN_NS ? DNS_MIN_NS : life;
 	v.until_ns = bpf_ktime_get_boot_ns() + life;
-	__builtin_memcpy(v.name, d->key.name, sizeof(v.name) - 1);
+	bpf_probe_read_kernel(v.name, sizeof(v.name) - 1, d->key.name);
 	if (bpf_map_update_elem(&dns_names, &k, &v, BPF_ANY))
 		drop(DROP_CONN_FULL);
 	return 0;
+}
+
+/* The record behind an owner's name, kept if it is an address. Behind it; 0 = it cannot be read. */
+PACKET_FN(dns_record)(struct __sk_buff *skb, __u32 at)
+{
+	struct dns_sock *d = dns_sock_of(skb);
+	struct dns_record r;
+	__u32 size, type;
+
+	if (!d || bpf_skb_load_bytes(skb, at, &r, sizeof(r)))
+		return 0;
+	at += sizeof(r);
+	size = bpf_ntohs(r.size);
+	type = bpf_ntohs(r.type);
+	if ((type == TYPE_A && size == 4) || (type == TYPE_AAAA && size == 16))
+		dns_put(skb, d, r.ttl, at, size);
+	return at + size;
 }
 
 /* An answer arrives. */
@@ -174,35 +195,27 @@ PACKET_FN(dns_answer)(struct __sk_buff *skb)
 	__u32 at = udp_payload(skb), n, records;
 	struct dns_asked *a;
 	struct dns_head h;
-	__u64 hash = 0;
 
 	if (!d || !at || bpf_skb_load_bytes(skb, at, &h, sizeof(h)))
 		return 0;
 	if ((h.flags & bpf_htons(0x800f)) != bpf_htons(0x8000) || h.questions != bpf_htons(1))
 		return 0;
-	a = dns_asked_of(d, h.id);
-	if (!a)
+	if (!dns_asked_of(d, h.id))
 		return 0;
 	at += DNS_HEAD;
-	n = dns_name(skb, d, at, &hash);
-	if (!n || hash != a->question)
+	n = dns_name(skb, at);
+	a = &d->asked[d->at & (DNS_ASKED - 1)];
+	if (!n || d->hash != a->question)
 		return 0;
 	a->id = 0; /* a second answer is nobody's */
 	at += n + 4;
 	records = bpf_ntohs(h.answers);
 	for (__u32 i = 0; i < ANSWERS_MAX && i < records; i++) {
-		struct dns_record r;
-		__u32 size, type;
-
 		at = dns_skip(skb, at);
-		if (!at || bpf_skb_load_bytes(skb, at, &r, sizeof(r)))
-			return 0;
-		at += sizeof(r);
-		size = bpf_ntohs(r.size);
-		type = bpf_ntohs(r.type);
-		if ((type == TYPE_A && size == 4) || (type == TYPE_AAAA && size == 16))
-			dns_put(skb, d, a, &r, at);
-		at += size;
+		if (at)
+			at = dns_record(skb, at);
+		if (!at)
+			break;
 	}
 	return 0;
 }

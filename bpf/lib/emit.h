@@ -9,7 +9,8 @@
 
 /*
  * A function the verifier goes through once, whoever calls it, with arguments it knows nothing of.
- * Each variant of the programs has its own, and old kernels (5.10) only know the other sort.
+ * Each variant of the programs has its own, and old kernels (5.10) only know the other sort: there all
+ * is walked through at each call, because the copies of the program are loaded without BTF.
  */
 #if defined(PROBITY_OLD)
 #define ONCE(type, name) static __noinline type name

@@ -24,6 +24,9 @@ enum exec_count {
 	EXEC_EXPIRED, /* ... in vain */
 	EXEC_REFUSED,
 	EXEC_WOULD, /* monitor mode */
+	EXEC_NAMED, /* command lines that were read for names */
+	EXEC_STOPPED,
+	EXEC_NO_STOP, /* a terminal, a tracer, or no room to tell */
 	EXEC_COUNT__MAX
 };
 struct {
@@ -50,6 +53,8 @@ struct inode___before_6_11 {
 	struct timespec64 __i_ctime;
 } __attribute__((preserve_access_index));
 
+#define BY_NAME (1u << 31) /* look.flags: a package or module, no file */
+
 struct look {
 	struct exec_key key;
 	__u64 ctime_ns, size;
@@ -57,6 +62,7 @@ struct look {
 	__u64 forbidden; /* those that only a tool call of a model put in force here */
 	__u32 flags;	 /* EXEC_*; 0 = nobody has looked at it */
 	__u32 nlink, uid, mode;
+	__u32 starts; /* its command line names what runs (names.h) */
 };
 
 static __always_inline __u64 ctime_of(struct inode *i)
@@ -108,6 +114,7 @@ static __noinline int find_file(struct look *l, __u64 generation)
 	if (v->ctime_ns != l->ctime_ns || v->size != l->size)
 		return 0;
 	l->flags = v->flags;
+	l->starts = v->starts;
 	return 1;
 }
 
@@ -163,25 +170,32 @@ static __always_inline const struct exec_settings *settings(void)
 
 /* --- the verdict -------------------------------------------------------------------------------- */
 
-static __always_inline void tell_refused(const struct look *l, const struct exec_settings *s,
-					 __u64 rules, __u32 hook, __u32 mechanism, bool watched,
-					 const void *path)
+/* Not in its callers: each has a frame nearly full. how: hook, mechanism << 16; 0 of those = watched. */
+static __noinline int tell_refused(const struct look *l, __u64 rules, __u64 policy, __u32 how,
+				   const void *path)
 {
-	struct deny d = {
+	__u32 mechanism = how >> 16;
+	struct deny d;
+
+	if (!l)
+		return 0;
+	d = (struct deny){
 		.subject = l->key.ino ^ l->key.dev << 32,
 		.rules = rules,
-		.policy = s->generation,
+		.policy = policy,
 		.dev = l->key.dev,
 		.ino = l->key.ino,
-		.hook = hook,
-		.mechanism = watched ? GATE_NONE : mechanism,
-		.evidence = rules & l->forbidden ? GATE_BY_TREE : GATE_BY_FILE,
-		.watched = watched,
+		.hook = how & 0xffff,
+		.mechanism = mechanism,
+		.evidence = rules & l->forbidden ? GATE_BY_TREE
+			    : l->flags & BY_NAME ? GATE_BY_NAME
+						 : GATE_BY_FILE,
+		.watched = !mechanism,
 	};
-
 	deny_me(&d);
 	deny_tell(&d, path);
-	count(watched ? EXEC_WOULD : EXEC_REFUSED);
+	count(mechanism ? EXEC_REFUSED : EXEC_WOULD);
+	return 0;
 }
 
 /* bits: rules on this file for this process. The answer: whether it is refused. */
@@ -191,12 +205,12 @@ static __always_inline int verdict(const struct look *l, const struct exec_setti
 	__u64 refuse = bits & (s->deny | s->kill), would = bits & s->watch & ~refuse;
 
 	if (would && !refuse)
-		tell_refused(l, s, would, hook, mechanism, true, path);
+		tell_refused(l, would, s->generation, hook, path);
 	if (!refuse)
 		return 0;
 	if (refuse & s->kill && mechanism != GATE_SIGNAL_EXEC && bpf_send_signal(SIGKILL))
 		drop(DROP_SIGNAL);
-	tell_refused(l, s, refuse, hook, mechanism, false, path);
+	tell_refused(l, refuse, s->generation, hook | mechanism << 16, path);
 	return 1;
 }
 

@@ -60,15 +60,18 @@ static __always_inline __u64 krule_mine(const struct krule_who *w, const struct 
 }
 
 /* A socket that was refused: none of its packets leaves, and from now on all are looked up. A count, so
- * that the keeper, which takes it back when no such socket is left, sees one that came meanwhile. */
+ * that the keeper, which takes it back when no such socket is left, sees one that came meanwhile; and
+ * counted before as well, because who closes a socket looks for its mark only while there are any. */
 static __always_inline bool refuse_socket(struct shared *s, __u64 cookie)
 {
 	__u32 deny = SOCK_DENY;
 
-	if (bpf_map_update_elem(&sock_verdicts, &cookie, &deny, BPF_ANY))
-		return false;
+	bool marked;
+
 	__sync_fetch_and_add(&s->denied, 1);
-	return true;
+	marked = !bpf_map_update_elem(&sock_verdicts, &cookie, &deny, BPF_ANY);
+	__sync_fetch_and_add(&s->denied, 1);
+	return marked;
 }
 
 /* While the keeper changes the rules nothing is known of them; it takes some milliseconds. */

@@ -50,8 +50,7 @@ struct net_sock {
 	__u32 name;		 /* enum net_name */
 	__u32 exempt;		 /* what no pack can refuse */
 	__u32 refused, pad;
-	__u64 window; /* of the search for it in clear text */
-	__u32 key_n, found;
+	__u32 key_n, found;	   /* while it is looked for in clear text */
 	struct krule_host_key key; /* the name: reversed, or as it was */
 };
 enum net_name {

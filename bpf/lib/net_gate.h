@@ -6,7 +6,9 @@
  * read waits for the worker (SOCK_ASK), no longer than the hold; then the rule's `unknown:` counts.
  *
  * Rules on content are the write gate's. Where the process has no probes that could tell its writes,
- * or there is no agent to judge them, a rule that fails closed refuses the ClientHello.
+ * or there is no agent to judge them, a rule that fails closed refuses the ClientHello. And where there is
+ * no agent to bring probes, or they did not come in time, so does a rule that would end the process at
+ * its write.
  */
 #ifndef PROBITY_BPF_NET_GATE_H
 #define PROBITY_BPF_NET_GATE_H
@@ -18,7 +20,13 @@
 
 #define NET_ASK_MS 200 /* where no hold is set */
 #define AGENT_GONE_NS 3000000000ull
-#define HOST_SCAN 768 /* a request's Host stands in its first bytes */
+#define HELLO_SEEN 1	/* the process's writes are told, as far as one can say now */
+#define HELLO_IN_VAIN 2 /* it was held, and its probes did not come */
+#define HOST_SCAN 768	/* a request's Host stands in its first bytes */
+#define HOST_WINDOW 0xffffffffffffull
+#define HOST_WORD 0x0a686f73743aull /* "\nhost:" */
+#define HOST_CASE 0x002020202000ull
+#define HOST_BLANKS 64
 
 static __always_inline __u64 net_mine(const struct net_sock *s, const struct shared *sh)
 {
@@ -104,12 +112,19 @@ static __always_inline bool agent_gone(void)
 	return g && g->alive_ns && bpf_ktime_get_boot_ns() - g->alive_ns > AGENT_GONE_NS;
 }
 
-/* Rules on content that fail closed, of a process whose writes nobody can judge. */
-static __always_inline __u64 net_blind(const struct net_sock *s, const struct krule_do *does,
-				       __u64 rules, bool seen)
+/* Rules on content that fail closed, of a process whose writes nobody can judge, and rules that act at
+ * its writes alone (lib/gate.h), when no probe sees them. */
+static __always_inline __u64 net_blind(const struct krule_do *does, __u64 rules, __u32 how)
 {
-	rules &= does->content & ~does->fail_open & ~does->watch;
-	return seen && !agent_gone() ? 0 : rules;
+	bool seen = how & HELLO_SEEN;
+	__u64 closed = does->content & ~does->fail_open;
+	__u64 kills = (does->kill | ~(does->deny | does->no_quic)) & ~does->content;
+
+	if (agent_gone())
+		return rules & (seen ? closed : closed | kills) & ~does->watch;
+	if (seen)
+		return 0;
+	return rules & (how & HELLO_IN_VAIN ? closed | kills : closed) & ~does->watch;
 }
 
 /* Whether what waits for the worker has waited long enough. */
@@ -141,8 +156,8 @@ static __always_inline bool hello_asks(struct __sk_buff *skb, struct net_sock *s
 	return !mine || !net_refuse(skb, mine, GATE_BY_SNI);
 }
 
-/* seen: the process's writes are told, as far as one can say now. */
-PACKET_FN(hello_may)(struct __sk_buff *skb, __u32 seen)
+/* how: HELLO_* */
+PACKET_FN(hello_may)(struct __sk_buff *skb, __u32 how)
 {
 	struct net_sock *s = net_sock_of(skb);
 	struct krule_do *does = krule_does();
@@ -167,7 +182,7 @@ PACKET_FN(hello_may)(struct __sk_buff *skb, __u32 seen)
 			sni_again(skb, p.off);
 		return !net_refuse(skb, rules, GATE_BY_SNI);
 	}
-	rules = net_blind(s, does, s->rules & mine, seen);
+	rules = net_blind(does, s->rules & mine, how);
 	if (rules) {
 		if (!at && !s->refused)
 			sni_again(skb, p.off);
@@ -181,42 +196,84 @@ PACKET_FN(hello_may)(struct __sk_buff *skb, __u32 seen)
 
 /* --- clear HTTP --------------------------------------------------------------------------------- */
 
-/* The request's Host, in s->key as text. Its length, 0 = it is not in this packet. The buffer is room
- * in the ring that is given back: large enough, and nobody else's. */
-PACKET_FN(host_text)(struct __sk_buff *skb, __u32 off, __u32 len)
+/* Where the value of the request's Host begins, from the payload at off; 0 = not here. The buffer is
+ * room in the ring that is given back: large enough, and nobody else's. What it holds behind the packet
+ * is of older records, and does not count. */
+PACKET_FN(host_find)(struct __sk_buff *skb, __u32 off, __u32 len)
 {
 	struct net_sock *s = net_sock_of(skb);
-	__u64 n = len;
+	__u64 n = len, window = 0;
 	__u8 *b;
 
 	if (!s)
 		return 0;
-	__builtin_memset(&s->key, 0, sizeof(s->key));
-	s->key_n = s->found = s->window = 0;
+	s->found = 0;
 	b = bpf_ringbuf_reserve(&events, HOST_SCAN, 0);
 	if (!b)
 		return 0;
-	BOUND_FROM_1(n, HOST_SCAN - 1);
+	BOUND_FROM_1(n, HOST_SCAN);
 	if (bpf_skb_load_bytes(skb, off, b, n))
 		n = 0;
-	for (__u32 i = 0; i < HOST_SCAN && i < n; i++) {
-		__u8 c = b[i];
-
-		if (s->found) {
-			if (c == ' ' && !s->key_n)
-				continue;
-			if (c <= ' ' || c == ':' || s->key_n >= KRULE_HOST_MAX - 1)
-				break;
-			s->key.name[s->key_n++ & (KRULE_HOST_MAX - 1)] = c;
-			continue;
+	for (__u32 i = 0; i < HOST_SCAN; i++) {
+		window = window << 8 | b[i];
+		if (((window | HOST_CASE) & HOST_WINDOW) == HOST_WORD) {
+			s->found = i + 1;
+			break;
 		}
-		if (c >= 'A' && c <= 'Z')
-			c += 'a' - 'A';
-		s->window = (s->window << 8 | c) & 0xffffffffffffull;
-		s->found = s->window == 0x0a686f73743aull; /* "\nhost:" */
 	}
 	bpf_ringbuf_discard(b, BPF_RB_NO_WAKEUP);
-	return s->key_n;
+	return s->found <= n ? s->found : 0;
+}
+
+/* Behind the blanks at `at`, up to HOST_BLANKS of them. */
+PACKET_FN(host_skip)(struct __sk_buff *skb, __u32 at)
+{
+	__u8 b[HOST_BLANKS] = {};
+	__u64 n = skb->len > at ? skb->len - at : 1;
+
+	BOUND_FROM_1(n, HOST_BLANKS);
+	if (bpf_skb_load_bytes(skb, at, b, n))
+		return at;
+	for (__u32 i = 0; i < HOST_BLANKS; i++) {
+		if (b[i] != ' ')
+			break;
+		at++;
+	}
+	return at;
+}
+
+/* The request's Host, in s->key as text. Its length, 0 = it is not, or not whole, in this packet. */
+PACKET_FN(host_text)(struct __sk_buff *skb, __u32 off, __u32 len)
+{
+	struct net_sock *s = net_sock_of(skb);
+	__u32 at = host_find(skb, off, len);
+	__u64 n;
+
+	if (!s || !at)
+		return 0;
+	at = host_skip(skb, off + at);
+	__builtin_memset(&s->key, 0, sizeof(s->key));
+	s->key_n = 0;
+	n = skb->len > at ? skb->len - at : 0;
+	if (!n)
+		return 0;
+	BOUND_FROM_1(n, KRULE_HOST_MAX);
+	if (bpf_skb_load_bytes(skb, at, s->key.name, n))
+		return 0;
+	for (__u32 i = 0; i < KRULE_HOST_MAX; i++) {
+		__u8 c = s->key.name[i];
+
+		if (c <= ' ' || c == ':') {
+			s->key_n = i;
+			break;
+		}
+	}
+	n = s->key_n; /* 0s behind the packet end it as well */
+	__builtin_memset(&s->key, 0, sizeof(s->key));
+	if (!n || n >= skb->len - at)
+		return 0;
+	BOUND_FROM_1(n, KRULE_HOST_MAX - 1);
+	return bpf_skb_load_bytes(skb, at, s->key.name, n) ? 0 : n;
 }
 
 static __always_inline bool is_loopback_peer(struct __sk_buff *skb)
@@ -237,8 +294,9 @@ PACKET_FN(clear_first)(struct __sk_buff *skb)
 	struct net_sock *s = net_sock_of(skb);
 	struct krule_do *does = krule_does();
 	struct shared *sh = shared_of();
-	__u64 mine, *rules, deny, n;
 	struct packet p;
+	__u64 mine, deny;
+	__u32 n;
 
 	if (!s || !sh || !does || s->exempt || !sh->krule.all || !packet_of(skb, &p))
 		return true;
@@ -248,11 +306,8 @@ PACKET_FN(clear_first)(struct __sk_buff *skb)
 	s->name = NAME_PART;
 	n = host_text(skb, p.off, p.len);
 	if (n) {
-		BOUND_FROM_1(n, KRULE_HOST_MAX - 1);
 		s->name = NAME_KNOWN;
-		rules = host_rules(&s->key, n);
-		s->rules = rules ? *rules : 0;
-		s->generation = sh->krule.generation;
+		name_rules(skb, n);
 	}
 	deny = s->rules & mine & (does->deny | does->watch) & ~does->content;
 	if (deny) {
@@ -302,15 +357,20 @@ PACKET_FN(clear_may)(struct __sk_buff *skb, __u64 end)
 
 /* --- sockets refused by somebody else ------------------------------------------------------------ */
 
-/* Of a socket nobody marked, while any is refused: only packets with payload are looked at. */
-PACKET_FN(unmarked_may)(struct __sk_buff *skb)
+/* While any socket is refused, or its process stopped at a gate: of the latter what it was given before
+ * may go. Only packets with payload are looked at. */
+PACKET_FN(sock_may)(struct __sk_buff *skb)
 {
-	__u64 cookie = bpf_get_socket_cookie(skb);
+	__u64 cookie = bpf_get_socket_cookie(skb), *upto;
+	__u32 said = sock_said(cookie);
 	struct packet p;
 
-	if (sock_said(cookie) != SOCK_DENY)
+	if (said != SOCK_DENY && said != SOCK_ASK)
 		return true;
-	return !packet_of(skb, &p) || !p.len;
+	if (!packet_of(skb, &p) || !p.len)
+		return true;
+	upto = said == SOCK_ASK ? bpf_map_lookup_elem(&sock_upto, &cookie) : NULL;
+	return upto && *upto & SOCK_UPTO_SEQ && (__s32)(p.seq + p.len - (__u32)*upto) <= 0;
 }
 
 #endif

@@ -4,10 +4,9 @@
 #define PROBITY_BPF_PIPE_H
 
 #include "chunk.h"
+#include "fd.h"
 
-#define S_IFMT 0170000
 #define S_IFIFO 0010000
-#define S_IFSOCK 0140000
 #define AF_UNIX 1
 #define MSG_PEEK 2
 
@@ -72,17 +71,6 @@ struct {
 	__type(key, struct pipe_key);
 	__type(value, struct pipe_writer);
 } pipe_writers SEC(".maps") __weak;
-
-static __always_inline struct file *file_of(struct task_struct *t, __u64 fd)
-{
-	struct fdtable *table = BPF_CORE_READ(t, files, fdt);
-	struct file **fds = BPF_CORE_READ(table, fd), *file = NULL;
-
-	if (fd >= BPF_CORE_READ(table, max_fds))
-		return NULL;
-	bpf_core_read(&file, sizeof(file), fds + fd);
-	return file;
-}
 
 static __always_inline struct sock *unix_stream(struct file *file)
 {

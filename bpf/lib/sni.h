@@ -75,13 +75,27 @@ static __always_inline __u32 sni_text(struct __sk_buff *skb, struct net_sock *s,
 	return n;
 }
 
+/* Sets s->rules by the name of n bytes in s->key, and uses that up. False: no rule has it. */
+PACKET_FN(name_rules)(struct __sk_buff *skb, __u32 n)
+{
+	struct net_sock *s = net_sock_of(skb);
+	struct shared *sh = shared_of();
+	__u64 *rules;
+
+	if (!s || !sh)
+		return false;
+	s->generation = sh->krule.generation;
+	rules = n ? host_rules(&s->key, n) : NULL;
+	s->rules = rules ? *rules : 0;
+	return rules != NULL;
+}
+
 /* at: of the TLS record in the packet. Sets s->name and s->rules. */
 PACKET_FN(sni_rules)(struct __sk_buff *skb, __u32 at)
 {
 	struct net_sock *s = net_sock_of(skb);
 	struct shared *sh = shared_of();
 	struct sock_rules r = {};
-	__u64 *rules;
 	__u32 n;
 
 	if (!s || !sh || !sh->krule.all)
@@ -95,10 +109,9 @@ PACKET_FN(sni_rules)(struct __sk_buff *skb, __u32 at)
 			s->name = sni_whole(skb, at) ? NAME_NONE : NAME_PART;
 		return 0;
 	}
-	rules = host_rules(&s->key, n);
-	if (!rules)
+	if (!name_rules(skb, n))
 		return 0;
-	s->rules = r.rules = *rules;
+	r.rules = s->rules;
 	bpf_map_update_elem(&sock_rules, &s->cookie, &r, BPF_ANY);
 	return 0;
 }

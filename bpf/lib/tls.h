@@ -99,9 +99,11 @@ static __always_inline int imported(__u64 fd)
 static __always_inline int leave(struct pt_regs *ctx, __u64 cookie)
 {
 	struct call *c = call_of(false);
-	struct frame *f = c ? pop(c, sp_of(ctx) - 8 * TLS_COOKIE_SKIP(cookie)) : NULL;
+	struct frame *f;
 	__u64 result = reg(ctx, LOC_RET);
 
+	seen_again(c);
+	f = c ? pop(c, sp_of(ctx) - 8 * TLS_COOKIE_SKIP(cookie)) : NULL;
 	if (!f)
 		return 0;
 	return f->how & FRAME_OPEN ? open_done(c, f, cookie, result) : done(f, cookie, result);

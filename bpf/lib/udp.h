@@ -26,7 +26,9 @@ struct dns_asked {
 struct dns_sock {
 	struct udp_owner o;
 	struct dns_asked asked[DNS_ASKED];
-	__u32 next, left, key_n, pad; /* left: of the label being read */
+	__u64 hash;		   /* of the name being read, as it came */
+	__u32 next, left, key_n;   /* left: of the label being read */
+	__u32 at;		   /* the question that is being answered */
 	struct krule_host_key key; /* of the one being read: a name on its way into host_rules() */
 	__u8 wire[KRULE_HOST_MAX];
 };
@@ -81,12 +83,14 @@ static __always_inline bool udp_wanted(void)
 
 static __always_inline void udp_mark(struct bpf_sock_addr *ctx)
 {
+	struct shared *s = shared_of();
 	struct bpf_sock *sk = ctx->sk;
 	struct dns_sock *d;
 	struct quic_sock *q;
 
-	if (ctx->protocol != IPPROTO_UDP || !sk || !udp_wanted())
+	if (ctx->protocol != IPPROTO_UDP || !sk || !s || !udp_wanted())
 		return;
+	s->udp = 1; /* first: its datagram may be out before this ends */
 	if (ctx->user_port == bpf_htons(PORT_DNS)) {
 		d = bpf_sk_storage_get(&dns_socks, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 		if (d)

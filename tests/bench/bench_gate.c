@@ -180,7 +180,7 @@ static void batch_ours(const struct rig *r, bool gated, uint32_t *ns)
 	uint64_t before = asked_for;
 	struct links *probes;
 
-	if (links_open(&r->linker, r->fd, r->offset, cookie, 4, 0, &probes))
+	if (links_open(&r->linker, r->fd, r->offset, cookie, 4, 0, "", &probes))
 		exit(1);
 	set_gate(r, gated);
 	ssl_client(ssl);
@@ -333,7 +333,7 @@ int main(int argc, char **argv)
 	}
 	r.empty = bpf_object__find_program_by_name(empty, "empty");
 	sites(&r, lib);
-	linker_init(&r.linker, bpf_tls_program(b));
+	linker_init(&r.linker, bpf_tls_program(b), NULL);
 	r.gate_fd = map_of("gate");
 	slots = mapped(map_of("gate_slots"), GATE_SLOTS * sizeof(*slots));
 	asleep = mapped(bpf_asleep_fd(b), getpagesize());

@@ -130,7 +130,7 @@ static double run_agent(const struct linker *linker, int fd, const uint64_t offs
 	char buf[PAYLOAD] = "";
 	double t;
 
-	if (links_open(linker, fd, offset, cookie, 3, 0, &probes))
+	if (links_open(linker, fd, offset, cookie, 3, 0, "", &probes))
 		exit(1);
 	ssl_client(ssl);
 	last_conn = 0;
@@ -173,7 +173,7 @@ static void run_bodies(struct bpf *bpf, const struct linker *linker, int fd,
 	char *body = malloc(size);
 	struct links *probes;
 
-	if (!body || links_open(linker, fd, offset, cookie, 3, 0, &probes))
+	if (!body || links_open(linker, fd, offset, cookie, 3, 0, "", &probes))
 		exit(1);
 	memset(body, 'x', size);
 	bpf_set_wait(bpf, wait_us);
@@ -266,7 +266,7 @@ int main(int argc, char **argv)
 	dladdr((void *)ssl_write, &info);
 	sites(fd, (uint8_t *)ssl_write - (uint8_t *)info.dli_fbase, &offset[0], &offset[1]);
 	offset[2] = (uint8_t *)ssl_client - (uint8_t *)info.dli_fbase;
-	linker_init(&linker, bpf_tls_program(bpf));
+	linker_init(&linker, bpf_tls_program(bpf), NULL);
 	empty = bpf_object__open_file(argv[2], NULL);
 	if (!empty || bpf_object__load(empty))
 		return 1;

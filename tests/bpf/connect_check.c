@@ -35,7 +35,8 @@
 #include "tap.h"
 #include "../unit/flow/quic_vectors.h"
 
-#define CLIENT_UID 61234
+static pid_t self; /* several of these may run at a time: each has users of its own */
+#define CLIENT_UID (61000 + 2 * ((unsigned)self % 2000))
 #define NET "198.51.100."
 #define DENIED_IP NET "7" /* in the range of bit 0 */
 #define NAMED_IP NET "8"  /* what api.denied.example is told to be */
@@ -242,6 +243,30 @@ static void *serve_names(void *p)
 	return NULL;
 }
 
+static int listeners[16];
+static size_t listening;
+
+/* Connections that the servers have, when all that came were taken: on a busy machine a client may be
+ * over before its server has seen it. */
+static unsigned reached(void)
+{
+	for (int quiet = 0, i = 0; quiet < 3 && i < 6000; i++) {
+		unsigned waiting = 0;
+
+		for (size_t k = 0; k < listening; k++) {
+			struct tcp_info info;
+			socklen_t len = sizeof(info);
+
+			/* Of a listener: how many wait for accept(). */
+			if (!getsockopt(listeners[k], IPPROTO_TCP, TCP_INFO, &info, &len))
+				waiting += info.tcpi_unacked;
+		}
+		quiet = waiting ? 0 : quiet + 1;
+		usleep(10000);
+	}
+	return seen->accepted;
+}
+
 static void serve(const char *ip, int port, int type, void *(*loop)(void *))
 {
 	struct sockaddr_in a = to_addr(ip, port);
@@ -251,6 +276,8 @@ static void serve(const char *ip, int port, int type, void *(*loop)(void *))
 	setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	if (bind(s, (void *)&a, sizeof(a)) || (type == SOCK_STREAM && listen(s, 4096)))
 		die(ip, errno);
+	if (type == SOCK_STREAM && listening < sizeof(listeners) / sizeof(*listeners))
+		listeners[listening++] = s;
 	pthread_create(&t, NULL, loop, (void *)(intptr_t)s);
 	pthread_detach(t);
 }
@@ -495,7 +522,7 @@ static void rules(const struct krule_do *todo)
 		.host = {{.rules = BIT_NAME, .pattern = "*.denied.example"},
 			 {.rules = BIT_WATCH, .pattern = "watched.example"},
 			 {.rules = BIT_QUIC, .pattern = "example.com"}},
-		.user = {{.rules = 15, .pattern = "61234"}},
+		.user = {{.rules = 15}},
 		.net = {{.rules = BIT_NET, .prefix = 32, .family = AF_INET},
 			{.rules = BIT_NET, .prefix = 8, .family = AF_INET}},
 	};
@@ -503,6 +530,7 @@ static void rules(const struct krule_do *todo)
 
 	*(uint32_t *)m.net[0].addr = inet_addr(DENIED_IP);
 	*(uint32_t *)m.net[1].addr = inet_addr("127.0.0.0");
+	snprintf(m.user[0].pattern, sizeof(m.user[0].pattern), "%u", CLIENT_UID);
 	m.head.generation = ++generation;
 	r = bpf_set_krules(b, &m.head, todo, m.host, m.user);
 	if (r)
@@ -532,7 +560,7 @@ static unsigned at_connect(void)
 
 static void test_address(void)
 {
-	unsigned before = seen->accepted;
+	unsigned before = reached();
 
 	ok(run(connects, DENIED_IP, CLIENT_UID) == EPERM, "a range: connect gives EPERM");
 	ok(denied(GATE_AT_CONNECT, GATE_BY_IP, at_connect(), BIT_NET, ""), "a range: told once");
@@ -544,7 +572,7 @@ static void test_address(void)
 	ok(denied(GATE_AT_SENDTO, GATE_BY_IP, at_connect(), BIT_NET, ""),
 	   "a range: the datagram is told once");
 	forget();
-	ok(seen->accepted == before && !seen->udp, "a range: nothing reached the server");
+	ok(reached() == before && !seen->udp, "a range: nothing reached the server");
 	ok(!run(connects, SERVER_IP, CLIENT_UID), "another address is connected");
 	ok(!run(connects, DENIED_IP, CLIENT_UID + 1), "another user is connected");
 	ok(!run(connects, "127.0.0.1", CLIENT_UID), "loopback is connected, whatever a rule says");
@@ -557,7 +585,7 @@ static void test_dns(void)
 			       sendto_ = {"API.Denied.Example", false, false, 0},
 			       other = {"api.allowed.example", true, false, 0},
 			       late = {"api.denied.example", true, false, 1300};
-	unsigned before = seen->accepted;
+	unsigned before = reached();
 
 	ok(run(asks_and_connects, &asked, CLIENT_UID) == EPERM,
 	   "DNS: what it was told for a denied name is refused, behind a CNAME");
@@ -566,7 +594,7 @@ static void test_dns(void)
 	forget();
 	ok(run(asks_and_connects, &sendto_, CLIENT_UID) == EPERM,
 	   "DNS: asked without connect, in other letters");
-	ok(seen->accepted == before, "DNS: nothing reached the server");
+	ok(reached() == before, "DNS: nothing reached the server");
 	forget();
 	ok(!run(asks_and_connects, &other, CLIENT_UID),
 	   "DNS: another name at that address is served");
@@ -634,6 +662,30 @@ static void say(uint32_t verdict, uint64_t cookie)
 		bpf_set_denied(b);
 }
 
+/* A client whose greeting is told and held. Again where we came later than the hold's end. */
+static pid_t pieces_held(struct greeting *split, size_t whole, unsigned *ret_bytes)
+{
+	for (int try = 0;; try++) {
+		pid_t pid;
+
+		forget();
+		*ret_bytes = seen->bytes;
+		pid = start(greets, split, CLIENT_UID);
+		for (int k = 0;
+		     k < 3000 && (heard.hello_end < whole || seen->bytes - *ret_bytes < whole / 3);
+		     k++) {
+			hear();
+			usleep(500);
+		}
+		if (seen->bytes - *ret_bytes <= whole / 3 || try == 4)
+			return pid;
+		printf("# pieces: the hold was over before we looked; again\n");
+		say(SOCK_PASS, heard.hello_cookie);
+		net_release(pid);
+		ended(pid);
+	}
+}
+
 static void test_pieces(void)
 {
 	static struct greeting split = {.name = "api.allowed.example", .pad = 600, .pieces = 3};
@@ -643,16 +695,10 @@ static void test_pieces(void)
 
 	whole = hello_of(p, split.name, split.pad);
 	for (size_t i = 0; i < 2; i++) {
-		unsigned bytes = seen->bytes;
-		pid_t pid;
+		unsigned bytes;
+		pid_t pid = pieces_held(&split, whole, &bytes);
 		int r;
 
-		forget();
-		pid = start(greets, &split, CLIENT_UID);
-		for (int k = 0; k < 3000 && heard.hello_end < whole; k++) {
-			hear();
-			usleep(500);
-		}
 		ok(heard.hello_end == whole, "pieces: all %zu bytes are told", whole);
 		ok(seen->bytes - bytes == whole / 3,
 		   "pieces: only the first reached the server (%u)", seen->bytes - bytes);
@@ -786,7 +832,7 @@ static int races(void *arg)
 
 static void test_race(void)
 {
-	unsigned before = seen->accepted, lost = 0;
+	unsigned before = reached(), lost = 0;
 
 	seen->denied = seen->others = 0;
 	for (int done = 0; done < (int)racers; done += 50) {
@@ -797,7 +843,7 @@ static void test_race(void)
 		for (int i = 0; i < 50; i++)
 			lost += ended(pid[i]) != 0;
 	}
-	ok(seen->accepted == before && !seen->others && !lost,
+	ok(reached() == before && !seen->others && !lost,
 	   "race: %u processes, each with a child and threads: 0 reached the server (%u refused)",
 	   racers, seen->denied);
 	ok(seen->denied == racers * 6, "race: every one of their connects was refused");
@@ -810,6 +856,7 @@ int main(int argc, char **argv)
 				.no_kill = 15};
 	int r = bpf_open(0, &b);
 
+	self = getpid();
 	if (argc > 1)
 		racers = atoi(argv[1]) / 50 * 50;
 	if (r)

@@ -699,7 +699,8 @@ static void test_wait(void)
 	us = (till.tv_sec - from.tv_sec) * 1000000ull + (till.tv_nsec - from.tv_nsec) / 1000;
 	ok(bpf_waited(b) == waited + 1 && drops(DROP_RING_FULL) > full,
 	   "a reader that does not move is waited for once, then gaps are counted");
-	printf("# 12 calls of 4 MiB in %lu ms\n", us / 1000);
+	printf("# 12 calls of 4 MiB in %lu ms; %lu waited, %lu gaps\n", us / 1000,
+	       bpf_waited(b) - waited, drops(DROP_RING_FULL) - full);
 	hear();
 }
 

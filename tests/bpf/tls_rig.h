@@ -284,7 +284,7 @@ static struct links *attach(pid_t pid)
 
 	if (fd < 0)
 		die(rig.path, errno);
-	r = links_open(&rig.linker, fd, rig.offset, rig.cookie, rig.n, pid, &l);
+	r = links_open(&rig.linker, fd, rig.offset, rig.cookie, rig.n, pid, "", &l);
 	close(fd);
 	if (r)
 		die("attaching the probes", r);
@@ -300,7 +300,7 @@ static void rig_open(size_t ring_bytes)
 
 	if (r)
 		die("bpf_open", r);
-	linker_init(&rig.linker, bpf_tls_program(b));
+	linker_init(&rig.linker, bpf_tls_program(b), NULL);
 	r = ring_open(bpf_events_fd(b), bpf_events_size(b), &ring);
 	if (r)
 		die("ring_open", r);

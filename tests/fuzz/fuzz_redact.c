@@ -26,7 +26,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	}
 	const struct redact_write w = {p, kind, n, run, runs, p[1] & 1};
 
-	for (unsigned class = 0; class < dataclass_count(); class++) {
+	for (unsigned class = 0; class < dataclass_count(); class ++) {
 		uint64_t end = p[1] % 64 + n / 4;
 
 		redact_value(&w, class, p[1] % 64, &end, span, 64, &spans);

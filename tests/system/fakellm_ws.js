@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // WebSocket of the fake AI service: OpenAI Responses (…/responses), Realtime (…/realtime) and Gemini
 // Live (…BidiGenerateContent). One client message that asks is one turn, and one log line of the form
-// fakellm.js writes, with received.wire "websocket" and received.turn counted from 1.
+// fakellm.js writes, with received.wire "websocket", received.turn counted from 1, and said_sha256 of all
+// messages of the turn, one after the other.
 //
 // attach(server, settings, log, answerOf) answers upgrades. settings.ws: "deflate" (permessage-deflate
 // is accepted when offered; default), "plain" (never), "refuse" (426, as a proxy would).
@@ -20,7 +21,7 @@ const ROUTES = [
 ];
 
 function turns(route, socket, req, { path, model, settings, log, answerOf, conn }) {
-	let turn = 0, chain = Promise.resolve();
+	let turn = 0, chain = Promise.resolve(), said = [];
 	const state = { model };
 	const say = async (parts) => {
 		for (const p of parts) {
@@ -32,6 +33,7 @@ function turns(route, socket, req, { path, model, settings, log, answerOf, conn 
 	};
 	const onMessage = async (data) => {
 		let m;
+		said.push(data);
 		try {
 			m = JSON.parse(data.toString());
 		} catch (e) {
@@ -52,7 +54,7 @@ function turns(route, socket, req, { path, model, settings, log, answerOf, conn 
 		log({ event: 'request', conn: conn.id, port: conn.port,
 			received: { method: 'GET', path, http: '1.1', wire: 'websocket', turn: ++turn, host: req.headers.host || null,
 				user_agent: req.headers['user-agent'] || null, whole: true, wire_bytes: data.length, body_bytes: data.length,
-				body_sha256: sha256(data), dialect: route.dialect, model: state.model, stream: true, tools: given.tools,
+				body_sha256: sha256(data), said_sha256: sha256(Buffer.concat(said.splice(0))), dialect: route.dialect, model: state.model, stream: true, tools: given.tools,
 				deflate: !!socket.extensions, messages: Array.isArray(m.input) ? m.input.length : null },
 			answered: { status: 101, aborted: !whole, ...given.said } });
 		return undefined;

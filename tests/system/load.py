@@ -2,20 +2,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """Many short AI calls, one after the other, each with a model name of its own.
 
-usage: load.py HOST PORT CA PREFIX SECONDS PAUSE. Connections live for one to six calls; half of the
-calls are streamed; some requests go out in two writes. Ends with one JSON line: how many calls had a
-whole answer, and what went wrong with the others.
+usage: load.py HOST PORT CA PREFIX PAUSE. Connections live for one to six calls; half of the
+calls are streamed; some requests go out in two writes. Begins at a line on stdin, goes on to the end
+of stdin, and ends with one JSON line: how many calls had a whole answer, and what went wrong with the
+others.
 """
 import http.client
 import json
 import random
+import select
 import socket
 import ssl
 import sys
 import time
 
 host, port, ca, prefix = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4]
-until, pause = time.monotonic() + float(sys.argv[5]), float(sys.argv[6])
+pause = float(sys.argv[5])
 context = ssl.create_default_context(cafile=ca)
 chance = random.Random(prefix)
 whole, wrong = 0, []
@@ -43,8 +45,9 @@ def call(c, model):
         raise OSError(f'status {answer.status}')
 
 
+sys.stdin.readline()
 n = 0
-while time.monotonic() < until:
+while not select.select([sys.stdin], [], [], 0)[0]:
     connection = Connection(host, port)
     for _ in range(chance.randint(1, 6)):
         n += 1

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * sockdie [--shut] PID PORT: ends the TCP connection of PID to PORT as the keeper does, or by its
- * second way alone. Prints how, and how many microseconds it took.
+ * sockdie [--shut | --cookie] PID PORT: ends the TCP connection of PID to PORT as the keeper does, or by
+ * its second way alone; --cookie: PORT is the socket's cookie. Prints how, and how many microseconds it
+ * took.
  */
 #include <netinet/in.h>
 #include <stdbool.h>
@@ -54,16 +55,18 @@ static int by_shut(uint32_t pid, uint64_t cookie)
 int main(int argc, char **argv)
 {
 	bool shut = argc > 3 && !strcmp(argv[1], "--shut");
+	bool named = argc > 3 && !strcmp(argv[1], "--cookie");
+	bool option = shut || named;
 	struct want w = {};
 	uint64_t began;
 	uint32_t pid;
 	int r;
 
-	if (argc - shut < 3)
+	if (argc - option < 3)
 		return 2;
-	pid = strtoul(argv[1 + shut], NULL, 10);
-	w.port = strtoul(argv[2 + shut], NULL, 10);
-	if (sockwalk(pid, look, &w) != 1) {
+	pid = strtoul(argv[1 + option], NULL, 10);
+	w.port = w.cookie = strtoull(argv[2 + option], NULL, 10);
+	if (!named && sockwalk(pid, look, &w) != 1) {
 		puts("no such connection");
 		return 1;
 	}
@@ -72,6 +75,7 @@ int main(int argc, char **argv)
 	printf("%s %llu\n",
 	       r == SOCK_DIED_DESTROYED ? "destroyed"
 	       : r == SOCK_DIED_SHUT	? "shut"
+	       : r == SOCK_DIED_BEFORE	? "before"
 					: strerror(-r),
 	       (unsigned long long)(now_us() - began));
 	return r < 0;

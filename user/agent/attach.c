@@ -19,6 +19,8 @@
  */
 #include "attach.h"
 
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -30,6 +32,8 @@
 
 #include "agent/attach/attach_int.h"
 #include "agent/attach/maps.h"
+#include "agent/attach/pinned.h"
+#include "agent/pins.h"
 #include "base/cleanup.h"
 #include "base/log.h"
 
@@ -92,6 +96,32 @@ static void link_ahead(struct attach *a, struct image *im)
 		image_everywhere(a, im, fd);
 }
 
+static bool files_waited_for(const struct attach *a)
+{
+	struct ask_counts c;
+
+	ask_counts(a->ask, &c);
+	return c.waited_for;
+}
+
+/* A look at a process opens all that it maps. So one that waits for several files is looked at again
+ * when the last has its answer, unless one has sites or a first packet waits; those that the list of a
+ * file had no room for, when no file is waited for, or at the next tick. */
+static void answered(struct attach *a, const struct image *im, struct target *t)
+{
+	if (im->state != IMAGE_SITES && t->pending > 1 && !t->hellos)
+		t->pending--;
+	else
+		process_queue(a, t, t->hellos > 0);
+}
+
+static void look_later(struct attach *a)
+{
+	if (a->later)
+		targets_each(a->targets, queue_pending, a);
+	a->later = false;
+}
+
 static void on_resolved(void *ctx, struct image *im)
 {
 	struct attach *a = ctx;
@@ -101,16 +131,33 @@ static void on_resolved(void *ctx, struct image *im)
 	im->waiters_n = 0;
 	if (im->state == IMAGE_SITES && a->s.all)
 		link_ahead(a, im);
-	if (n > IMAGE_WAITERS) {
-		targets_each(a->targets, queue_pending, a);
-		return;
-	}
-	for (unsigned i = 0; i < n; i++) {
+	a->later |= n > IMAGE_WAITERS;
+	for (unsigned i = 0; i < n && n <= IMAGE_WAITERS; i++) {
 		struct target *t = targets_find(a->targets, im->waiters[i], 0);
 
 		if (t)
-			process_queue(a, t, t->hellos > 0);
+			answered(a, im, t);
 	}
+	if (im->state == IMAGE_SITES || !files_waited_for(a))
+		look_later(a);
+}
+
+static void reserve_index(void *ctx, const char *name)
+{
+	struct attach *a = ctx;
+	struct pinned_as as;
+
+	if (!pinned_read(name, &as))
+		images_reserve(a->images, as.index);
+}
+
+/* What fired for a former keeper says nothing of the images that have its numbers now. */
+static void forget_hits(int hits)
+{
+	_cleanup_free_ struct image_hits *zero = calloc(libbpf_num_possible_cpus(), sizeof(*zero));
+
+	for (uint32_t i = 0; zero && i < IMAGES_COUNTED; i++)
+		bpf_map_update_elem(hits, &i, zero, BPF_ANY);
 }
 
 struct attach *attach_new(const struct attach_setup *s)
@@ -122,7 +169,7 @@ struct attach *attach_new(const struct attach_setup *s)
 	a->s = *s;
 	a->todo_last = &a->todo;
 	a->begun_ms = boot_ms();
-	linker_init(&a->linker, s->prog);
+	linker_init(&a->linker, s->prog, s->pins);
 	a->closer = closer_new();
 	a->images = images_new();
 	a->targets = targets_new();
@@ -135,6 +182,9 @@ struct attach *attach_new(const struct attach_setup *s)
 	}
 	if (s->cache)
 		cache_load(a->images, s->cache);
+	pins_each_probe(s->pins, reserve_index, a);
+	if (pins_adopted(s->pins))
+		forget_hits(s->hits);
 	return a;
 }
 
@@ -222,8 +272,7 @@ static void mapped(struct attach *a, pid_t pid, int fd, const char *path)
 		process_queue(a, t, !a->scanning);
 		return;
 	}
-	image_wait(im, pid);
-	t->pending++;
+	t->pending += image_wait(im, pid);
 	snprintf(t->reason, sizeof(t->reason), "its files are being looked at");
 	process_state(a, t, PROBES_COMING);
 }
@@ -335,7 +384,7 @@ static void each_second(void *ctx, struct target *t)
 		t->until_ms = now + 1000ull * a->s.probation_s;
 	}
 	if (t->keep == KEEP_PROBATION && t->state == PROBES_IN_PLACE && now >= t->until_ms &&
-	    !a->s.all)
+	    !a->s.all && a->heard && now >= a->word_ms)
 		process_strip(a, t, KEEP_NOT,
 			      t->hellos ? "did not talk to AI" : "is no TLS client");
 }
@@ -343,6 +392,7 @@ static void each_second(void *ctx, struct target *t)
 bool attach_tick(struct attach *a)
 {
 	targets_each(a->targets, each_second, a);
+	look_later(a);
 	if (a->dirty && boot_ms() - a->saved_ms > 10000) {
 		a->saved_ms = boot_ms();
 		save(a);
@@ -419,6 +469,27 @@ static void tell(void *ctx, struct target *t)
 void attach_tell_all(struct attach *a)
 {
 	targets_each(a->targets, tell, a);
+}
+
+static void begin_probation(void *ctx, struct target *t)
+{
+	const struct attach *a = ctx;
+
+	if (t->keep == KEEP_PROBATION)
+		t->until_ms = boot_ms() + 1000ull * a->s.probation_s;
+}
+
+void attach_heard(struct attach *a)
+{
+	if (a->heard)
+		return;
+	a->heard = true;
+	targets_each(a->targets, begin_probation, a);
+}
+
+void attach_worker(struct attach *a, bool up)
+{
+	a->word_ms = up ? boot_ms() + 1000ull * a->s.probation_s : UINT64_MAX;
 }
 
 bool attach_settled(const struct attach *a)

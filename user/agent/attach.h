@@ -16,11 +16,13 @@
 #include "agent/role.h"
 
 struct bpf_program;
+struct pins;
 struct attach;
 
 struct attach_setup {
 	struct event_base *base;
 	struct bpf_program *prog;
+	struct pins *pins;	/* NULL: probes end with this process */
 	int marks, execs, hits; /* the maps of that name */
 	bool all;
 	unsigned probation_s;
@@ -43,6 +45,11 @@ void attach_exit(struct attach *a, pid_t pid, uint64_t start_ns);
 void attach_hello(struct attach *a, pid_t pid, uint64_t start_ns);
 /* From the worker. */
 void attach_watch(struct attach *a, const struct role_watch *w);
+/* A worker works. Before, probation has not begun: on a slow host those whose probes are a former
+ * keeper's would lose them unheard. */
+void attach_heard(struct attach *a);
+/* A worker begins, or has ended: nobody is taken for no client of AI because nobody could say so. */
+void attach_worker(struct attach *a, bool up);
 
 /* The resolver's socket, -1: not running; its answers. attach_answer is false when it must end. */
 void attach_resolver(struct attach *a, int fd);

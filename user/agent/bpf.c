@@ -31,27 +31,14 @@
 #include "agent/exec_hooks.h"
 #include "agent/guard.h"
 #include "agent/net.h"
+#include "agent/phases.h"
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "bpf_variant.h"
 #include "pins.h"
 #include "policy/pack.h"
 #include "probity.skel.h"
-
-/* Layout of the map value `shared` in bpf/maps.h. */
-struct shared {
-	uint32_t self[8];
-	struct krule_any krule;
-	uint32_t hold_ms, hold_drops;
-	uint32_t wait_us, waiters_max;
-	uint32_t mark; /* enum gate_mechanism */
-	uint32_t denied;
-	uint64_t changing_ns;
-};
-/* Of the map value `tally`. */
-struct tally {
-	uint64_t next_conn, stuck, waited, waiters, next_gate;
-};
+#include "proto/shared.h"
 
 #define ATTACH_UPROBE_MULTI 48
 #define WAIT_US 20000 /* a call waits so long for a reader that does not move */
@@ -63,6 +50,7 @@ struct bpf {
 	struct bpf_link *exec, *fork, *exit, *state, *send, *recv;
 	const char *send_backend, *recv_backend;
 	enum bpf_variant variant;
+	bool loops;		       /* bpf_loop is there */
 	char refused[REFUSED_MAX][64]; /* programs this kernel does not take */
 	unsigned refused_n;
 	struct net *net;
@@ -86,34 +74,34 @@ static int libbpf_log(enum libbpf_print_level l, const char *fmt, va_list ap)
 	return 0;
 }
 
-static struct bpf_link *hook(struct bpf_program *p, const char *what)
+static struct bpf_link *hook(struct bpf *b, struct bpf_program *p, const char *what)
 {
-	struct bpf_link *l = bpf_program__attach(p);
+	struct bpf_link *l = pins_attach(b->pins, p, -1);
 
 	if (!l)
 		log_debug("%s cannot be attached: %s", what, strerror(errno));
 	return l;
 }
 
-static struct bpf_link *first_of(struct bpf_program *tp, const char *tp_name,
+static struct bpf_link *first_of(struct bpf *b, struct bpf_program *tp, const char *tp_name,
 				 struct bpf_program *kprobe, const char *kprobe_name,
 				 const char **backend)
 {
-	struct bpf_link *l = bpf_program__fd(tp) >= 0 ? hook(tp, tp_name) : NULL;
+	struct bpf_link *l = bpf_program__fd(tp) >= 0 ? hook(b, tp, tp_name) : NULL;
 
 	*backend = tp_name;
 	if (l)
 		return l;
-	l = bpf_program__fd(kprobe) >= 0 ? hook(kprobe, kprobe_name) : NULL;
+	l = bpf_program__fd(kprobe) >= 0 ? hook(b, kprobe, kprobe_name) : NULL;
 	*backend = l ? kprobe_name : "none";
 	return l;
 }
 
 static void attach_traffic(struct bpf *b)
 {
-	b->send = first_of(b->skel->progs.sock_send, "raw_tp/sock_send_length",
+	b->send = first_of(b, b->skel->progs.sock_send, "raw_tp/sock_send_length",
 			   b->skel->progs.sock_send_kprobe, "kprobe/tcp_sendmsg", &b->send_backend);
-	b->recv = first_of(b->skel->progs.sock_recv, "raw_tp/sock_recv_length",
+	b->recv = first_of(b, b->skel->progs.sock_recv, "raw_tp/sock_recv_length",
 			   b->skel->progs.sock_recv_kprobe, "kprobe/tcp_cleanup_rbuf",
 			   &b->recv_backend);
 	if (!b->send || !b->recv)
@@ -124,10 +112,10 @@ static void attach_traffic(struct bpf *b)
 
 static int attach_fixed(struct bpf *b)
 {
-	b->exec = hook(b->skel->progs.proc_exec, "sched_process_exec");
-	b->fork = hook(b->skel->progs.proc_fork, "sched_process_fork");
-	b->exit = hook(b->skel->progs.proc_exit, "sched_process_exit");
-	b->state = hook(b->skel->progs.sock_state, "inet_sock_set_state");
+	b->exec = hook(b, b->skel->progs.proc_exec, "sched_process_exec");
+	b->fork = hook(b, b->skel->progs.proc_fork, "sched_process_fork");
+	b->exit = hook(b, b->skel->progs.proc_exit, "sched_process_exit");
+	b->state = hook(b, b->skel->progs.sock_state, "inet_sock_set_state");
 	attach_traffic(b);
 	if (!b->exec || !b->fork || !b->exit) {
 		log_err("kernel refuses process tracepoints (%s): cannot tell who makes a call",
@@ -156,6 +144,8 @@ static void choose(struct bpf *b)
 		if (v != BPF_VARIANT_OLD)
 			bpf_program__set_expected_attach_type(p, ATTACH_UPROBE_MULTI);
 	}
+	if (!b->loops)
+		bpf_program__set_autoload(b->skel->progs.pipe_sys_exit, false);
 	if (!bpf_has_task_regs())
 		bpf_program__set_autoload(b->skel->progs.sock_send, false);
 	for (unsigned i = 0; i < b->refused_n; i++) {
@@ -184,18 +174,25 @@ static bool do_without(struct bpf *b, const char *name)
 
 static int load_once(struct bpf *b, size_t ring_bytes)
 {
+	int r;
+
 	libbpf_refused[0] = '\0';
 	b->skel = probity_bpf__open();
 	if (!b->skel)
 		return -errno;
+	phase_done("bpf open");
 	if (ring_bytes)
 		bpf_map__set_max_entries(b->skel->maps.events, ring_bytes);
 	net_prepare(b->skel);
 	exec_hooks_prepare(b->skel->obj);
 	guard_prepare(b->skel->obj, b->guard);
 	choose(b);
+	phase_done("bpf features");
 	pins_maps(b->pins, b->skel->obj);
-	return probity_bpf__load(b->skel);
+	phase_done("bpf maps");
+	r = probity_bpf__load(b->skel);
+	phase_done("bpf load");
+	return r;
 }
 
 static int load(struct bpf *b, size_t ring_bytes)
@@ -203,6 +200,7 @@ static int load(struct bpf *b, size_t ring_bytes)
 	int r, cpus;
 
 	b->variant = bpf_variant_probe();
+	b->loops = b->variant > BPF_VARIANT_OLD;
 	while ((r = load_once(b, ring_bytes)) && b->skel && do_without(b, libbpf_refused)) {
 		probity_bpf__destroy(b->skel);
 		b->skel = NULL;
@@ -247,6 +245,7 @@ int bpf_open_pinned(size_t ring_bytes, struct pins *pins, bool guard, struct bpf
 		r = attach_fixed(b);
 	if (!r && net_open(b->skel, b->pins, &b->net) == -ENOMEM)
 		r = -ENOMEM;
+	phase_done("bpf attach");
 	if (r) {
 		bpf_close(b);
 		return r;
@@ -500,6 +499,16 @@ static int switch_krules(struct bpf *b, const struct role_krules *k, const struc
 	return 0;
 }
 
+bool bpf_krules_go_on(struct bpf *b, uint64_t generation)
+{
+	const struct shared *s = b->shared;
+
+	if (!generation || s->krule.generation != generation || !s->krule.all || s->changing_ns)
+		return false;
+	b->krules_set = generation;
+	return true;
+}
+
 int bpf_set_krules(struct bpf *b, const struct role_krules *k, const struct krule_do *todo,
 		   const struct role_krule_host *h, const struct role_krule_user *u)
 {
@@ -583,12 +592,13 @@ void bpf_drops(const struct bpf *b, uint64_t ret[static DROP__MAX])
 const char *bpf_drop_name(unsigned cause)
 {
 	static const char *const names[DROP__MAX] = {
-		[DROP_RING_FULL] = "ring_full",	  [DROP_CTL_FULL] = "control_full",
-		[DROP_READ_FAULT] = "read_fault", [DROP_TOO_LARGE] = "too_large",
-		[DROP_CONN_FULL] = "conn_full",	  [DROP_STASH_MISS] = "entry_missed",
-		[DROP_NO_SOCKET] = "no_socket",	  [DROP_ARGV] = "argv_unreadable",
-		[DROP_SIGNAL] = "signal_failed",  [DROP_NO_OWNER] = "no_owner",
-		[DROP_HELLO] = "hello_unread",
+		[DROP_RING_FULL] = "ring_full",	   [DROP_CTL_FULL] = "control_full",
+		[DROP_READ_FAULT] = "read_fault",  [DROP_TOO_LARGE] = "too_large",
+		[DROP_CONN_FULL] = "conn_full",	   [DROP_STASH_MISS] = "entry_missed",
+		[DROP_NO_SOCKET] = "no_socket",	   [DROP_ARGV] = "argv_unreadable",
+		[DROP_SIGNAL] = "signal_failed",   [DROP_NO_OWNER] = "no_owner",
+		[DROP_HELLO] = "hello_unread",	   [DROP_WENT_ON] = "stopped_went_on",
+		[DROP_UNJUDGED] = "went_unjudged",
 	};
 
 	return cause < DROP__MAX ? names[cause] : "";

@@ -70,6 +70,9 @@ void bpf_set_self(struct bpf *b, unsigned slot, uint32_t pid);
 /* A ClientHello of a process whose probes are not in place is held so long at most, and through so
  * many tries of TCP. ms = 0, as it begins: never. After a mark that ends it, net_release(). */
 void bpf_set_hold(struct bpf *b, uint32_t ms, uint32_t drops);
+/* Whether rules of this generation are in force, put there by a former agent of this build: then the
+ * sets are not written again when it is put in force. */
+bool bpf_krules_go_on(struct bpf *b, uint64_t generation);
 /* Puts the rules of a pack in force, and what their bits do; replaces all. 0 or -errno. */
 int bpf_set_krules(struct bpf *b, const struct role_krules *k, const struct krule_do *todo,
 		   const struct role_krule_host *h, const struct role_krule_user *u);

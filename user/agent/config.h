@@ -14,8 +14,9 @@ struct config {
 	const char *policy_key; /* packs must be signed by it; NULL = need not */
 	bool allow_rollback;	/* a pack may have a lower revision than one before */
 	bool gate;		/* writes wait until their content is judged */
-	const char *host_id;	/* of this machine: hex, the same for ever */
-	uint32_t enforce;	/* 0 monitor, 1 enforce, 2 as the pack says */
+	bool gate_stop_only; /* ... and where it would inside of its probe, its process is stopped */
+	const char *host_id; /* of this machine: hex, the same for ever */
+	uint32_t enforce;    /* 0 monitor, 1 enforce, 2 as the pack says */
 	uint32_t ring_mib;
 	bool attach_all;      /* probes for everybody, not by process */
 	uint32_t probation_s; /* how long a process has to show that it is a client of AI */

@@ -21,6 +21,7 @@
 
 #include "agent/bpf.h"
 #include "base/cleanup.h"
+#include "classify/launch.h"
 #include "classify/package.h"
 #include "policy/builtin.h"
 
@@ -294,13 +295,16 @@ void xfile_describe(const struct xfile *f, struct role_file *ret)
 
 static void into_kernel(struct exec_gate *g, struct xfile *f)
 {
-	struct exec_rules_of *of = f->of[0].generation == f->judged	      ? &f->of[0]
-				   : f->of[1].generation == f->judged	      ? &f->of[1]
-				   : f->of[0].generation == g->now.generation ? &f->of[1]
-									      : &f->of[0];
-	struct exec_value v = {.ctime_ns = f->ctime_ns, .size = f->size, .flags = f->flags};
+	struct exec_value v, was;
 
-	*of = (struct exec_rules_of){f->rules, f->judged};
+	/* The first word of this agent on it: a former one's holds until its rules do not. */
+	if (!f->of[0].generation && !bpf_map_lookup_elem(g->files_fd, &f->key, &was))
+		memcpy(f->of, was.of, sizeof(f->of));
+	*exec_slot(g, f->of, f->judged) = (struct exec_rules_of){f->rules, f->judged};
+	v = (struct exec_value){.ctime_ns = f->ctime_ns,
+				.size = f->size,
+				.flags = f->flags,
+				.starts = launch_start(f->path)};
 	memcpy(v.of, f->of, sizeof(v.of));
 	if (bpf_map_update_elem(g->files_fd, &f->key, &v, BPF_ANY))
 		g->count.files_refused++;
@@ -329,5 +333,7 @@ void xfile_judged(struct exec_gate *g, struct xfile *f, const struct role_file_r
 		xpaths_put(g, f);
 	if (xfile_lacks_digest(g, f))
 		xfile_digest(g, f);
+	if (f->rules & ~g->rules.allowlist && f->package && f->package[0])
+		xname_seen(g, f->package, f->path, &f->key);
 	late_judged(g, f);
 }

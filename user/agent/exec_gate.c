@@ -34,6 +34,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "classify/command.h"
+#include "classify/launch.h"
 #include "classify/package.h"
 #include "policy/pack.h"
 
@@ -46,6 +47,16 @@ uint64_t exec_now(void)
 
 	clock_gettime(CLOCK_BOOTTIME, &t);
 	return t.tv_sec * 1000000000ull + t.tv_nsec;
+}
+
+struct exec_rules_of *exec_slot(const struct exec_gate *g, struct exec_rules_of of[2],
+				uint64_t generation)
+{
+	if (of[0].generation == generation)
+		return &of[0];
+	if (of[1].generation == generation || of[0].generation == g->now.generation)
+		return &of[1];
+	return &of[0];
 }
 
 /* --- questions --------------------------------------------------------------------------------- */
@@ -92,8 +103,24 @@ static void ask_about(struct exec_gate *g, struct xfile *f)
 	}
 }
 
+static void ask_about_names(struct exec_gate *g)
+{
+	struct role_file r = {.flags = FILE_NAME, .script = 1};
+	const char *package;
+	struct xname *x;
+
+	while (g->rules.all && g->asked_n < ASKED_MAX / 2 && (x = xnames_next(g, &package))) {
+		struct asked *a = free_question(g);
+
+		a->name = x;
+		snprintf(r.package, sizeof(r.package), "%s", package);
+		ask(g, a, &r);
+	}
+}
+
 void exec_gate_ask_worker(struct exec_gate *g)
 {
+	ask_about_names(g);
 	for (unsigned n = g->todo_n; n && g->asked_n + XFILE_ALIASES < ASKED_MAX; n--) {
 		struct xfile *f = g->todo[g->todo_first];
 
@@ -144,6 +171,7 @@ void exec_gate_worker(struct exec_gate *g)
 		*a = (struct asked){};
 	}
 	g->asked_n = 0;
+	xnames_again(g);
 }
 
 /* --- rules ---------------------------------------------------------------------------------------- */
@@ -227,6 +255,9 @@ static void turn(struct exec_gate *g)
 		.allowlist = r->allowlist,
 		.closed = g->walked ? r->closed : 0,
 		.generation = r->generation,
+		.then_exec = g->s.monitor ? 0 : r->then_exec,
+		.then_connect = g->s.monitor ? 0 : r->then_connect,
+		.alive_ns = exec_now(),
 		.wait_us = r->wait_us,
 	};
 	e = exec_hooks_want(g->hooks, r->all, r->all);
@@ -243,7 +274,7 @@ static bool turned(const struct exec_gate *g)
 
 static bool all_judged(const struct exec_gate *g)
 {
-	return !g->todo_n && !g->asked_n && !exec_look_waiting(g->look);
+	return !g->todo_n && !g->asked_n && !exec_look_waiting(g->look) && !xnames_waiting(g);
 }
 
 static void maybe_turn(struct exec_gate *g)
@@ -260,8 +291,8 @@ static bool sane(const struct exec_gate *g, const struct role_exec_rules *r)
 {
 	uint64_t acts = r->deny | r->kill;
 
-	return !(acts & ~r->all) && !(r->watch & ~r->all) && !(acts & r->watch) &&
-	       r->wait_us <= WAIT_US_MAX && !(g->s.monitor && acts);
+	return !(acts & ~r->all) && !(r->then_exec & ~r->all) && !(r->watch & ~r->all) &&
+	       !(acts & r->watch) && r->wait_us <= WAIT_US_MAX && !(g->s.monitor && acts);
 }
 
 int exec_gate_rules(struct exec_gate *g, const struct role_exec_rules *r,
@@ -282,11 +313,14 @@ int exec_gate_rules(struct exec_gate *g, const struct role_exec_rules *r,
 	if (!r->all)
 		return 0;
 	xfiles_queue_all(g);
+	xnames_rules(g, at, r->places);
+	exec_gate_ask_worker(g);
 	if (again)
 		return 0; /* a schedule, or an exception that ended: files keep the bits they have
 			   * until they were judged again */
 	for (uint32_t i = 0; i < r->places; i++)
-		exec_walk_place(g->walk, at[i].path);
+		if (at[i].path[0] == '/')
+			exec_walk_place(g->walk, at[i].path);
 	exec_walk_begin(g->walk);
 	return 0;
 }
@@ -303,7 +337,9 @@ int exec_gate_file_rules(struct exec_gate *g, const struct role_file_rules *r)
 	was = *a;
 	*a = (struct asked){};
 	g->asked_n--;
-	if (r->generation != g->rules.generation) {
+	if (was.name) {
+		xname_judged(g, was.name, r->rules, r->generation);
+	} else if (r->generation != g->rules.generation) {
 		if (was.file)
 			xfile_queue(g, was.file); /* judged by the pack before */
 	} else if (was.file) {
@@ -325,8 +361,8 @@ static int open_script(const struct role_proc *p, const char *path, bool ended)
 	return exec_open_as(ended && path[0] == '/' ? (uint32_t)getpid() : p->pid, path);
 }
 
-static void script_of(struct exec_gate *g, const struct role_proc *p, const struct command *c,
-		      bool ended)
+static struct xfile *script_of(struct exec_gate *g, const struct role_proc *p,
+			       const struct command *c, bool ended)
 {
 	char word[EXEC_PATH_MAX + 64], path[512];
 	struct exec_path as;
@@ -338,47 +374,63 @@ static void script_of(struct exec_gate *g, const struct role_proc *p, const stru
 	if (c->module) {
 		if (!exec_python_module(p->argv, word, path, sizeof(path)) &&
 		    !exec_python_module(p->exe, word, path, sizeof(path)))
-			return;
+			return NULL;
 		fd = open_script(p, path, ended);
 	} else {
 		fd = open_script(p, word, ended);
 	}
 	if (fd < 0)
-		return;
+		return NULL;
 	f = xfile_seen(g, fd, NULL);
 	close(fd);
 	if (!f)
-		return;
+		return NULL;
 	f->flags |= EXEC_SCRIPT;
 	g->count.scripts++;
 	late_suspect(g, p, f, true, !c->module && xpath_of(p->pid, word, &as) ? &as : NULL);
+	return f;
 }
 
-/* `node /usr/bin/npx codex`, `uvx aider`: the package is named before it is there. */
-static void launcher_of(struct exec_gate *g, const struct role_proc *p, const struct command *c)
-{
-	static const char *const launchers[] = {"npx", "bunx", "uvx", "npx-cli.js"};
-	char package[PACKAGE_NAME_MAX];
-	size_t n, first = c->script > 0 ? (size_t)c->script : 0;
-	const char *base = command_base(c->text + c->word[first], c->word_len[first], &n);
+struct naming {
+	struct exec_gate *g;
+	const struct role_proc *p;
+	bool judged; /* by the kernel, as one that rules have */
+};
 
-	for (size_t i = 0; i < ARRAY_SIZE(launchers); i++) {
-		if (n != strlen(launchers[i]) || memcmp(base, launchers[i], n))
-			continue;
-		for (size_t w = first + 1; w < c->words; w++) {
-			if (c->text[c->word[w]] == '-')
-				continue;
-			if (package_spec_name(c->text + c->word[w], c->word_len[w], package))
-				exec_gate_ask_package(g, p->pid, p->start_ns, p->exe, package);
-			return;
-		}
-	}
+static void on_name(void *ctx, uint32_t space, const char *word)
+{
+	struct naming *n = ctx;
+
+	if (xname_known(n->g, space, word))
+		n->judged = true;
+	else if (space != EXEC_HOW_MODULE)
+		exec_gate_ask_package(n->g, n->p->pid, n->p->start_ns, n->p->exe, word);
+}
+
+/* `npx codex`, `uvx aider`: the package is named before it is there. */
+static bool names_of(struct exec_gate *g, const struct role_proc *p)
+{
+	struct naming n = {g, p, false};
+
+	launch_read(launch_start(p->exe), p->argv, p->argv_len, on_name, &n);
+	return n.judged;
+}
+
+/* Of a process that has ended: by its path. */
+static struct xfile *file_of(struct exec_gate *g, const struct role_proc *p)
+{
+	int fd = g->rules.then_exec ? open_script(p, p->exe, true) : -1;
+	struct xfile *f = fd < 0 ? NULL : xfile_seen(g, fd, NULL);
+
+	if (fd >= 0)
+		close(fd);
+	return f;
 }
 
 void exec_gate_exec(struct exec_gate *g, const struct role_proc *p)
 {
 	static struct command c;
-	struct xfile *f;
+	struct xfile *f, *script = NULL;
 	char exe[64];
 	int fd;
 
@@ -392,11 +444,10 @@ void exec_gate_exec(struct exec_gate *g, const struct role_proc *p)
 	if (f && !xfile_is_judged(g, f))
 		late_suspect(g, p, f, false, NULL);
 	command_read(&c, p->exe, p->argv, p->argv_len);
-	if (!c.words)
-		return;
-	launcher_of(g, p, &c);
-	if (c.script >= 0 && (is_interpreter(p->exe) || c.script == 1))
-		script_of(g, p, &c, fd < 0);
+	if (c.words && !names_of(g, p) && c.script >= 0 &&
+	    (is_interpreter(p->exe) || c.script == 1))
+		script = script_of(g, p, &c, fd < 0);
+	recent_add(g, p, f ?: file_of(g, p), script);
 }
 
 void exec_gate_ask(struct exec_gate *g, const struct event_exec_ask *e)
@@ -489,6 +540,13 @@ static void on_walked(void *ctx)
 
 void exec_gate_tick(struct exec_gate *g)
 {
+	uint32_t zero = 0;
+
+	if (g->now.then_exec || g->now.then_connect) {
+		g->now.alive_ns = exec_now();
+		bpf_map_update_elem(g->settings_fd, &zero, &g->now, BPF_ANY);
+	}
+	exec_stops_tick(g);
 	look_at_written(g);
 	exec_gate_ask_worker(g);
 	maybe_turn(g);
@@ -500,10 +558,16 @@ static int maps(struct exec_gate *g)
 		const char *name;
 		int *fd;
 	} all[] = {
-		{"exec_files", &g->files_fd},	{"exec_paths", &g->paths_fd},
-		{"exec_users", &g->users_fd},	{"exec_settings", &g->settings_fd},
-		{"trees", &g->trees_fd},	{"proc_marks", &g->marks_fd},
+		{"exec_files", &g->files_fd},
+		{"exec_paths", &g->paths_fd},
+		{"exec_names", &g->names_fd},
+		{"exec_users", &g->users_fd},
+		{"exec_settings", &g->settings_fd},
+		{"trees", &g->trees_fd},
+		{"proc_marks", &g->marks_fd},
 		{"exec_counts", &g->counts_fd},
+		{"folds", &g->folds_fd},
+		{"proc_execs", &g->execs_fd},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
@@ -543,6 +607,11 @@ int exec_gate_new(const struct exec_gate_setup *s, struct exec_gate **ret)
 	/* What a former agent left in force stays until our own rules are. */
 	if (bpf_map_lookup_elem(g->settings_fd, &zero, &g->now))
 		g->now = (struct exec_settings){};
+	r = xnames_open(g) ?: exec_stops_open(g);
+	if (r) {
+		exec_gate_free(g);
+		return r;
+	}
 	backend_offer(NEED_TREE, 30, GATE_NONE, "trees in the kernel");
 	*ret = g;
 	return 0;
@@ -560,6 +629,8 @@ void exec_gate_free(struct exec_gate *g)
 	exec_hooks_free(g->hooks);
 	if (g->answer)
 		event_free(g->answer);
+	exec_stops_close(g);
+	xnames_close(g);
 	xfiles_close(g);
 	free(g);
 }
@@ -569,7 +640,8 @@ void exec_gate_free(struct exec_gate *g)
 static json_t *kernel_counts(const struct exec_gate *g)
 {
 	static const char *const names[] = {"checked", "unknown", "waited",
-					    "expired", "refused", "would"};
+					    "expired", "refused", "would",
+					    "named",   "stopped", "not_stopped"};
 	int cpus = libbpf_num_possible_cpus();
 	uint64_t v[cpus > 0 ? cpus : 1], sum;
 	json_t *j = json_object();
@@ -587,7 +659,8 @@ static json_t *kernel_counts(const struct exec_gate *g)
 json_t *exec_gate_status(const struct exec_gate *g)
 {
 	return json_pack(
-		"{s:i, s:b, s:b, s:i, s:i, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}",
+		"{s:i, s:b, s:b, s:i, s:i, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, "
+		"s:o, s:o}",
 		"rules", __builtin_popcountll(g->now.all), "in_force", turned(g), "walked",
 		g->walked, "files", (int)g->files, "files_looked_at", (int)g->looked,
 		"files_waiting", (int)(g->todo_n + exec_look_waiting(g->look)), "files_asked",
@@ -597,7 +670,8 @@ json_t *exec_gate_status(const struct exec_gate *g)
 		(json_int_t)exec_walk_entries(g->walk), "questions", (json_int_t)g->count.asks,
 		"scripts", (json_int_t)g->count.scripts, "late_kills",
 		(json_int_t)g->count.late_kills, "late_failed", (json_int_t)g->count.late_failed,
-		"late_would", (json_int_t)g->count.late_would, "kernel", kernel_counts(g));
+		"late_would", (json_int_t)g->count.late_would, "kernel", kernel_counts(g), "names",
+		xnames_status(g), "stops", exec_stops_status(g));
 }
 
 void exec_gate_backends(const struct exec_gate *g, json_t *rows)

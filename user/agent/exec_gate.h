@@ -37,9 +37,10 @@ int exec_gate_rules(struct exec_gate *g, const struct role_exec_rules *r,
 int exec_gate_file_rules(struct exec_gate *g, const struct role_file_rules *r);
 int exec_gate_tree(struct exec_gate *g, const struct role_tree *t);
 
-/* Of the kernel: EVENT_EXEC with what /proc tells; EVENT_EXEC_ASK. */
+/* Of the kernel: EVENT_EXEC with what /proc tells; EVENT_EXEC_ASK; EVENT_EXEC_STOP. */
 void exec_gate_exec(struct exec_gate *g, const struct role_proc *p);
 void exec_gate_ask(struct exec_gate *g, const struct event_exec_ask *e);
+void exec_gate_stopped(struct exec_gate *g, const struct event_exec_stop *e);
 /* A file that was written or made executable (fanwatch). */
 void exec_gate_written(struct exec_gate *g, int fd, const char *path);
 

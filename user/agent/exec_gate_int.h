@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The parts of the keeper's exec gate, as they see each other: exec_gate.c has the rules and the
  * messages, exec_files.c the table of files and the kernel's map of them, exec_paths.c as what scripts
- * are called, exec_late.c who runs what. */
+ * are called, exec_names.c as what packages and modules are, exec_late.c who runs what, exec_trees.c what
+ * is forbidden below a process, exec_stops.c who waits for that. */
 #ifndef PROBITY_AGENT_EXEC_GATE_INT_H
 #define PROBITY_AGENT_EXEC_GATE_INT_H
 
@@ -18,6 +19,8 @@
 #define XFILE_LINKS 4
 #define SUSPECTS_MAX 256
 #define WRITTEN_MAX 64
+#define RECENT_MAX 512
+#define TREES_MAX 64
 
 /* One file, of one generation: when its content or its time of change is another, all is forgotten. */
 struct xfile {
@@ -39,9 +42,14 @@ struct xfile {
 	char interpreter[32];
 };
 
+struct xname;
+struct xnames;
+struct exec_stops;
+
 struct asked {
 	uint64_t id;	    /* 0 = free */
-	struct xfile *file; /* NULL: a package that a launcher names */
+	struct xfile *file; /* NULL: a package by its name */
+	struct xname *name; /* NULL: a package that a launcher names */
 	bool alias;	    /* under another name than its first */
 	uint32_t pid;
 	uint64_t start_ns;
@@ -56,6 +64,13 @@ struct suspect {
 	uint64_t stale; /* of the file, then */
 	bool script;
 	struct exec_path as_given; /* "": not by a path */
+};
+
+/* An exec, for rules that come into force a moment later. */
+struct recent {
+	uint32_t pid, ppid, uid; /* pid 0 = free */
+	uint64_t start_ns, exec_ns;
+	struct xfile *file, *script; /* NULL: not known */
 };
 
 struct user_rules {
@@ -74,7 +89,8 @@ struct exec_gate {
 	struct exec_look *look;
 	struct exec_walk *walk;
 	struct event *answer; /* files to be asked about */
-	int files_fd, paths_fd, users_fd, settings_fd, trees_fd, marks_fd, counts_fd;
+	int files_fd, paths_fd, names_fd, users_fd, settings_fd, trees_fd, marks_fd, counts_fd,
+		folds_fd, execs_fd;
 
 	struct xfile **table;
 	unsigned files, looked;
@@ -95,6 +111,12 @@ struct exec_gate {
 	unsigned writes;
 	struct suspect suspect[SUSPECTS_MAX];
 	unsigned suspects;
+	struct xnames *names;
+	struct exec_stops *stops;
+	struct recent recent[RECENT_MAX];
+	unsigned recents;
+	struct role_tree tree[TREES_MAX]; /* the last that were told */
+	unsigned trees;
 	struct exec_gate_counts count;
 };
 
@@ -128,12 +150,54 @@ void xpath_link(struct exec_gate *g, struct xfile *f, const char *link);
 /* What a judged script may be called by, into the kernel or out of it. */
 void xpaths_put(struct exec_gate *g, struct xfile *f);
 
+/* exec_names.c */
+int xnames_open(struct exec_gate *g);
+void xnames_close(struct exec_gate *g);
+/* Rules came: names are asked about anew, and those that the rules have. */
+void xnames_rules(struct exec_gate *g, const struct role_exec_place *at, uint32_t n);
+/* A file of that package has rules, or (path "", file NULL) a launcher named it and it has. */
+void xname_seen(struct exec_gate *g, const char *package, const char *path,
+		const struct exec_key *file);
+/* The next that the worker is to be asked about; NULL: none. */
+struct xname *xnames_next(struct exec_gate *g, const char **ret_package);
+void xname_judged(struct exec_gate *g, struct xname *x, uint64_t rules, uint64_t generation);
+void xnames_again(struct exec_gate *g); /* the worker is new */
+unsigned xnames_waiting(const struct exec_gate *g);
+/* Whether the kernel knows that name, under the rules in force, as one that rules have. */
+bool xname_known(const struct exec_gate *g, uint32_t space, const char *word);
+json_t *xnames_status(const struct exec_gate *g);
+
 /* exec_gate.c */
+/* Of two generations of rules, where `generation` is to be written; the one in force stays. */
+struct exec_rules_of *exec_slot(const struct exec_gate *g, struct exec_rules_of of[2],
+				uint64_t generation);
 void exec_gate_ask_worker(struct exec_gate *g);
 void exec_gate_ask_package(struct exec_gate *g, uint32_t pid, uint64_t start_ns, const char *path,
 			   const char *package);
 
+/* exec_trees.c */
+void recent_add(struct exec_gate *g, const struct role_proc *p, struct xfile *file,
+		struct xfile *script);
+/* It was ended: no tool call is to end it again. */
+void recent_settled(struct exec_gate *g, uint32_t pid, uint64_t start_ns);
+
+/* exec_stops.c */
+int exec_stops_open(struct exec_gate *g);
+void exec_stops_close(struct exec_gate *g);
+void exec_stops_tick(struct exec_gate *g); /* once a second */
+json_t *exec_stops_status(const struct exec_gate *g);
+
 /* exec_late.c */
+uint64_t exec_ticks(uint64_t ns);
+/* A process that runs what rules name: ended, if they hold for it, and recorded. */
+struct late {
+	uint32_t pid, uid;
+	uint64_t start_ns, dev, ino, rules;
+	bool script, named; /* named: a package or module, by the command line */
+	bool stopped;	    /* it has not begun */
+	const char *what;
+};
+void late_act(struct exec_gate *g, const struct late *l);
 /* as_given NULL: it is the program, or a script that was called by no path. */
 void late_suspect(struct exec_gate *g, const struct role_proc *p, struct xfile *f, bool script,
 		  const struct exec_path *as_given);

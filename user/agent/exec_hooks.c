@@ -4,8 +4,8 @@
  * execs that this kernel has, attached while there are exec rules; the hooks for scripts and mappings,
  * attached while rules need them, because every open and every mapping of the host would pay.
  *
- * Invariant: one of the four programs for execs is attached while there are rules, at most; and either
- * the hook for what interpreters open or one at exec that reads their command line.
+ * Invariant: one of the four programs for execs is attached while there are rules, at most; and one at
+ * exec that reads command lines, which is the fourth itself or stands beside the others.
  */
 #include "exec_hooks.h"
 
@@ -56,7 +56,7 @@ static unsigned best_way(void)
 {
 	if (lsm_in_force(NULL))
 		return lsm_sleeps() ? 0 : 1;
-	return fmod_ret_works("security_bprm_check") ? 2 : 3;
+	return fmod_ret_works() ? 2 : 3;
 }
 
 static void autoload(struct bpf_object *obj, const char *name, bool on)
@@ -73,7 +73,7 @@ void exec_hooks_prepare(struct bpf_object *obj)
 
 	for (unsigned i = 0; i < ARRAY_SIZE(ways); i++)
 		autoload(obj, ways[i].program, i == best || (best == 0 && i == 1));
-	autoload(obj, covers[SCRIPT], best == 2);
+	autoload(obj, covers[SCRIPT], best < ARRAY_SIZE(ways) - 1);
 	for (unsigned i = OPEN; i < HOOKS; i++)
 		autoload(obj, covers[i], lsm_in_force(NULL));
 }
@@ -152,7 +152,7 @@ int exec_hooks_want(struct exec_hooks *h, bool rules, bool cover)
 	if (rules && r)
 		backend_lack(NEED_EXEC_DENY, h->way ? h->way->name : ways[0].name,
 			     "the kernel does not attach it");
-	want(h, SCRIPT, covers[SCRIPT], rules && !h->lsm);
+	want(h, SCRIPT, covers[SCRIPT], rules);
 	want(h, OPEN, covers[OPEN], rules);
 	want(h, MAP, covers[MAP], rules && cover);
 	want(h, PROTECT, covers[PROTECT], rules && cover);

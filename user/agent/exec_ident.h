@@ -29,6 +29,9 @@ const char *exec_debian_package(const char *path);
 /* The Python package a console script or a module of a virtual environment is of. module: what the
  * script is a door to. False: not known. */
 bool exec_python_package(const char *script, const char *module, char ret[static 127]);
+/* The modules that a package brings in one folder of packages, or (site NULL) in all that every
+ * interpreter of the host sees. name: in PyPI's form. How many; package.h has the bound. */
+size_t exec_python_modules(const char *site, const char *name, char (*ret)[127]);
 /* `python -m module`: the file that runs, for that interpreter. False: not found. */
 bool exec_python_module(const char *exe, const char *module, char *ret, size_t cap);
 

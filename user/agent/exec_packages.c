@@ -276,6 +276,52 @@ bool exec_python_package(const char *script, const char *module, char ret[static
 	return found;
 }
 
+static size_t modules_in(const char *site, const char *name, char (*ret)[PACKAGE_NAME_MAX])
+{
+	DIR *d = opendir(site);
+	struct dirent *e;
+	size_t found = 0;
+
+	for (unsigned seen = 0; !found && d && (e = readdir(d)) && seen < DISTS_MAX;) {
+		_cleanup_free_ char *text = NULL;
+		char path[PATH_MAX], of[PACKAGE_NAME_MAX];
+		size_t n = 0;
+
+		if (!package_dist_name(e->d_name, of))
+			continue;
+		seen++;
+		snprintf(path, sizeof(path), "%s/%s/RECORD", site, e->d_name);
+		if (!strcmp(of, name) && !read_regular(path, RECORD_MAX, &text, &n))
+			found = package_record_modules(text, n, ret);
+	}
+	if (d)
+		closedir(d);
+	return found;
+}
+
+size_t exec_python_modules(const char *site, const char *name, char (*ret)[127])
+{
+	static const char *const everywhere[] = {
+		"/usr/lib/python3/dist-packages",
+		"/usr/lib/python3*/site-packages",
+		"/usr/local/lib/python3*/dist-packages",
+		"/usr/local/lib/python3*/site-packages",
+		"/root/.local/lib/python3*/site-packages",
+		"/home/*/.local/lib/python3*/site-packages",
+	};
+	size_t found = 0;
+	glob_t g = {};
+
+	if (site)
+		return modules_in(site, name, ret);
+	for (size_t i = 0; i < ARRAY_SIZE(everywhere); i++)
+		glob(everywhere[i], GLOB_NOSORT | (i ? GLOB_APPEND : 0), NULL, &g);
+	for (size_t i = 0; i < g.gl_pathc && !found; i++)
+		found = modules_in(g.gl_pathv[i], name, ret);
+	globfree(&g);
+	return found;
+}
+
 static bool is_file(const char *path)
 {
 	struct stat st;

@@ -14,6 +14,8 @@
  * A refusal, mildest first: the mark alone, where lsm/socket_sendmsg turns it into -EPERM; else the
  * mark (no packet leaves) and the end of the connection; else SIGKILL. Marks are never taken back,
  * and cookies are never used again. Where sock_verdicts is full, the least recently used goes.
+ *
+ * A process that was stopped for its write goes on by gate_stop.c, which ends each such wait.
  */
 #include "gate.h"
 
@@ -31,6 +33,7 @@
 
 #include "agent/backends.h"
 #include "agent/bpf.h"
+#include "agent/gate_stop.h"
 #include "agent/movers.h"
 #include "agent/net.h"
 #include "agent/procinfo.h"
@@ -41,7 +44,7 @@
 
 #define HOLD_US 20000		   /* unless the pack says otherwise */
 #define HOLD_MAX_US 1000000	   /* a second is what a person notices, and a client's patience */
-#define LOOK_MAX 256		   /* marks looked at in a second */
+#define LOOK_MAX 4096		   /* marks looked at in a second; some milliseconds */
 #define IS_FLOW(key) ((key) >> 63) /* QUIC's, which the packet programs ask for by themselves */
 
 struct keeper_gate {
@@ -53,6 +56,8 @@ struct keeper_gate {
 	bool monitor;
 	struct kgate_ops ops;
 	void *ctx;
+	struct gate_stop *stops;
+	bool stop_only;	  /* --gate=stop */
 	uint64_t look_at; /* in sock_verdicts: looked through up to here */
 	uint32_t look_of; /* bpf_denied() when that began; 0 = it has not */
 	struct {
@@ -70,10 +75,10 @@ static uint64_t boot_ns(void)
 	return t.tv_sec * 1000000000ull + t.tv_nsec;
 }
 
-static void offer(const struct bpf *b)
+static void offer(const struct bpf *b, bool stop_only)
 {
-	static const char *const old =
-		"this kernel cannot let a write wait (sleepable uprobes, 6.0)";
+	static const char *const stopped = "process stopped (SIGSTOP), continued by the keeper";
+	bool waits = bpf_waits(b) && !stop_only;
 
 	/* By host, tool and user alone: what is mildest here, with the kill as the last. */
 	if (bpf_mark(b) != GATE_NONE)
@@ -83,32 +88,72 @@ static void offer(const struct bpf *b)
 	backend_offer(NEED_CALL_DENY, 10, GATE_SIGNAL, NULL);
 	backend_offer(NEED_KILL, 10, GATE_SIGNAL, NULL);
 	backend_offer(NEED_KILL_AFTER, 10, GATE_PIDFD, NULL);
-	if (bpf_reexec(b)) {
-		backend_offer(NEED_CONTENT_WAIT, 20, GATE_NONE,
-			      "uprobe, made again until answered");
+	/* Of a write that waits, in whatever way. */
+	backend_offer(NEED_MASK, 10, GATE_PROCESS_VM, NULL);
+	backend_offer(NEED_REFUSE, 10, GATE_SHUTDOWN, NULL);
+	backend_offer(NEED_BLOCK, 10, GATE_NONE, stopped);
+	for (unsigned n = 0; n < 2; n++) {
+		enum policy_need need = n ? NEED_CONTENT_STOP : NEED_CONTENT_WAIT;
+
+		if (bpf_reexec(b))
+			backend_offer(need, 20, GATE_NONE, "uprobe, made again until answered");
+		if (waits)
+			backend_offer(need, 10, GATE_NONE, "uprobe, bounded wait");
+	}
+	backend_offer(NEED_CONTENT_STOP, 5, GATE_NONE, stopped);
+	if (bpf_reexec(b))
 		backend_offer(NEED_REFUSE, 30, GATE_OVERRIDE, NULL);
-	}
-	if (bpf_waits(b)) {
-		backend_offer(NEED_CONTENT_WAIT, 10, GATE_NONE, "uprobe, bounded wait");
-		backend_offer(NEED_MASK, 10, GATE_PROCESS_VM, NULL);
-		backend_offer(NEED_REFUSE, 10, GATE_SHUTDOWN, NULL);
-		return;
-	}
-	backend_lack(NEED_CONTENT_WAIT, "uprobe, bounded wait", old);
-	backend_lack(NEED_MASK, gate_mechanism_name(GATE_PROCESS_VM), old);
-	backend_lack(NEED_REFUSE, gate_mechanism_name(GATE_SHUTDOWN), old);
+	if (!waits && !bpf_reexec(b))
+		backend_lack(NEED_CONTENT_WAIT, "uprobe, bounded wait",
+			     stop_only
+				     ? "the agent was started with --gate stop; with gate: {full: "
+				       "stop} in the pack its process would be stopped"
+				     : "this kernel cannot let a write wait (sleepable uprobes, "
+				       "6.0); with gate: {full: stop} in the pack its process "
+				       "would be stopped");
 }
 
-int kgate_open(struct bpf *b, bool monitor, const struct kgate_ops *ops, void *ctx,
+static bool spares(void *ctx, uint32_t tgid)
+{
+	const struct keeper_gate *g = ctx;
+
+	return g->ops.spared(g->ctx, tgid);
+}
+
+static void tell_continued(void *ctx, const struct role_done *d)
+{
+	const struct keeper_gate *g = ctx;
+
+	g->ops.tell(g->ctx, ROLE_CONTINUED, d, sizeof(*d));
+}
+
+static int refuse_waiter(void *ctx, const struct gate_waiter *w);
+
+static int open_stops(struct keeper_gate *g)
+{
+	const struct gate_stop_setup s = {.waits = g->waits,
+					  .going = bpf_map_named(g->b, "gate_going"),
+					  .slots = bpf_map_named(g->b, "gate_slots"),
+					  .marks = g->marks,
+					  .refuse = refuse_waiter,
+					  .spared = spares,
+					  .tell = tell_continued,
+					  .ctx = g};
+
+	return s.going < 0 ? -EOPNOTSUPP : gate_stop_new(&s, &g->stops);
+}
+
+int kgate_open(struct bpf *b, bool monitor, bool stop_only, const struct kgate_ops *ops, void *ctx,
 	       struct keeper_gate **ret)
 {
 	struct keeper_gate *g = calloc(1, sizeof(*g));
-	int settings = bpf_map_named(b, "gate");
+	int settings = bpf_map_named(b, "gate"), r = -EOPNOTSUPP;
 
 	if (!g)
 		return -ENOMEM;
 	g->b = b;
 	g->monitor = monitor;
+	g->stop_only = stop_only;
 	g->ops = *ops;
 	g->ctx = ctx;
 	g->todo = bpf_map_named(b, "krule_todo");
@@ -119,12 +164,14 @@ int kgate_open(struct bpf *b, bool monitor, const struct kgate_ops *ops, void *c
 	g->set = settings < 0 ? MAP_FAILED
 			      : mmap(NULL, getpagesize(), PROT_READ | PROT_WRITE, MAP_SHARED,
 				     settings, 0);
-	if (g->todo < 0 || g->waits < 0 || g->marks < 0 || g->names < 0 || g->set == MAP_FAILED) {
+	if (g->todo >= 0 && g->waits >= 0 && g->marks >= 0 && g->names >= 0 && g->set != MAP_FAILED)
+		r = open_stops(g);
+	if (r) {
 		free(g);
-		return -EOPNOTSUPP;
+		return r;
 	}
 	kgate_tick(g);
-	offer(b);
+	offer(b, stop_only);
 	*ret = g;
 	return 0;
 }
@@ -133,6 +180,7 @@ void kgate_close(struct keeper_gate *g)
 {
 	if (!g)
 		return;
+	gate_stop_free(g->stops);
 	munmap(g->set, getpagesize());
 	free(g);
 }
@@ -157,7 +205,7 @@ static void look_for_refused(struct keeper_gate *g)
 		}
 		g->look_at = next;
 		if (!IS_FLOW(next) && !bpf_map_lookup_elem(g->marks, &next, &verdict) &&
-		    verdict == SOCK_DENY) {
+		    (verdict == SOCK_DENY || verdict == SOCK_ASK)) {
 			g->look_of = 0;
 			return;
 		}
@@ -168,6 +216,7 @@ void kgate_tick(struct keeper_gate *g)
 {
 	__atomic_store_n(&g->set->alive_ns, boot_ns(), __ATOMIC_RELEASE);
 	look_for_refused(g);
+	gate_stop_tick(g->stops);
 }
 
 bool kgate_on(const struct keeper_gate *g)
@@ -189,8 +238,8 @@ static void settings_now(struct keeper_gate *g, const struct role_gate *r)
 	unsigned cpus = movers_count();
 
 	g->set->hold_us = hold < HOLD_MAX_US ? hold : HOLD_MAX_US;
-	g->set->waiters = cpus > 1 ? cpus - 1 : 0;
-	g->set->full = r->full == GATE_FULL_REFUSE ? GATE_FULL_REFUSE : GATE_FULL_PASS;
+	g->set->waiters = cpus > 1 && !g->stop_only ? cpus - 1 : 0;
+	g->set->full = r->full;
 	g->set->generation = r->generation;
 }
 
@@ -206,7 +255,7 @@ int kgate_rules(struct keeper_gate *g, const struct role_gate *r)
 
 	if (g->monitor && (r->on || t->deny || t->kill || t->content || t->no_quic))
 		return nonsense(g, -EPERM);
-	if (r->full > GATE_FULL_REFUSE || r->generation < g->in_force)
+	if (r->full > GATE_FULL_STOP || r->generation < g->in_force)
 		return nonsense(g, -EINVAL);
 	g->next = *r;
 	if (r->generation == g->in_force) { /* its rules came first */
@@ -249,11 +298,15 @@ static int waiter(struct keeper_gate *g, uint64_t seq, struct gate_waiter *ret)
 
 static int mark(struct keeper_gate *g, uint64_t cookie, uint32_t verdict)
 {
-	if (bpf_map_update_elem(g->marks, &cookie, &verdict, BPF_ANY))
-		return -errno;
+	int r;
+
+	/* Before, for net_closed to look for it, and after, for look_for_refused: it came meanwhile. */
 	if (verdict == SOCK_DENY)
 		bpf_set_denied(g->b);
-	return 0;
+	r = bpf_map_update_elem(g->marks, &cookie, &verdict, BPF_ANY) ? -errno : 0;
+	if (verdict == SOCK_DENY)
+		bpf_set_denied(g->b);
+	return r;
 }
 
 /* A mark goes when its socket is closed (net_closed), so one that is must not be given another. */
@@ -276,6 +329,19 @@ static int end_socket(struct keeper_gate *g, int sock, uint64_t cookie)
 	g->n.shut += r == SOCK_DIED_SHUT;
 	g->n.end_failed += r < 0;
 	return r < 0 ? r : 0;
+}
+
+/* A program that waited may mark its socket when that has been ended for it already. Whoever closes a
+ * socket takes its mark (net_closed), and this one has nobody any more to do that. */
+void kgate_refused_by_kernel(struct keeper_gate *g, uint32_t pid, uint64_t cookie)
+{
+	int r = sock_die(pid, cookie);
+
+	if (r == SOCK_DIED_BEFORE)
+		bpf_map_delete_elem(g->marks, &cookie);
+	g->n.destroyed += r == SOCK_DIED_DESTROYED;
+	g->n.shut += r == SOCK_DIED_SHUT;
+	g->n.end_failed += r < 0;
 }
 
 /* The pid's process, if it is the one that was judged. */
@@ -332,6 +398,24 @@ static int refuse(struct keeper_gate *g, const struct role_refuse *r, uint64_t c
 	return e < 0 && (r->may & REFUSE_KILL) ? by_kill(r, pidfd) : e;
 }
 
+/* Of a wait without an answer. */
+static int refuse_waiter(void *ctx, const struct gate_waiter *w)
+{
+	struct role_refuse r = {.start_ns = w->start_ns,
+				.pid = w->tgid,
+				.may = REFUSE_ERROR | REFUSE_SHUTDOWN |
+				       (w->closed & WAITER_MAY_KILL ? REFUSE_KILL : 0),
+				.rule = "without an answer"};
+	struct keeper_gate *g = ctx;
+	int e = refuse(g, &r, w->cookie);
+
+	if (e < 0)
+		g->n.refuse_failed++;
+	else
+		g->n.refused[e]++;
+	return e;
+}
+
 int kgate_refuse(struct keeper_gate *g, const struct role_refuse *r)
 {
 	struct role_done d = {.seq = r->seq, .cookie = r->cookie};
@@ -359,6 +443,30 @@ int kgate_refuse(struct keeper_gate *g, const struct role_refuse *r)
 	return 0;
 }
 
+/* --- stopped processes ------------------------------------------------------------------------------ */
+
+void kgate_stopped(struct keeper_gate *g, const struct event *e)
+{
+	gate_stop_note(g->stops, e, 1000ull * g->set->hold_us);
+}
+
+int kgate_continue(struct keeper_gate *g, const struct role_continue *r)
+{
+	if (g->monitor && (r->verdict == GATE_KILL || r->verdict == GATE_BLOCK))
+		return nonsense(g, -EPERM);
+	return gate_stop_continue(g->stops, r) ? nonsense(g, -EPERM) : 0;
+}
+
+uint64_t kgate_turn(struct keeper_gate *g)
+{
+	return gate_stop_turn(g->stops);
+}
+
+unsigned kgate_blocked(const struct keeper_gate *g, const char *id, uint64_t *ret_until_unix_ns)
+{
+	return gate_stop_for(g->stops, id, ret_until_unix_ns);
+}
+
 /* --- masking ---------------------------------------------------------------------------------------------- */
 
 static int mask(struct keeper_gate *g, const struct gate_waiter *w, const struct role_mask *r,
@@ -369,6 +477,8 @@ static int mask(struct keeper_gate *g, const struct gate_waiter *w, const struct
 
 	if (g->ops.spared(g->ctx, r->pid))
 		return -EACCES;
+	if (w->closed & WAITER_RAN) /* its bytes are no longer those that leave */
+		return -ESRCH;
 	e = gate_mask_write(w, spans, r->spans);
 	if (e)
 		return e;
@@ -387,6 +497,8 @@ int kgate_mask(struct keeper_gate *g, const struct role_mask *r, const struct ro
 	e = waiter(g, r->seq, &w);
 	if (!e && gate_mask_check(&w, r, spans))
 		return nonsense(g, -EPERM);
+	if (!e && w.closed & WAITER_RAN) /* its bytes are the socket's by now */
+		e = -ESRCH;
 	g->n.late += e != 0;
 	d.result = e ?: mask(g, &w, r, spans);
 	if (d.result)
@@ -463,16 +575,18 @@ static json_t *refusals(const struct keeper_gate *g)
 
 json_t *kgate_status(const struct keeper_gate *g)
 {
+	static const char *const full[] = {"pass", "refuse", "stop"};
 	const struct gate_settings *s = g->set;
 
 	return json_pack(
-		"{s:b, s:I, s:i, s:i, s:s, s:I, s:I, s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:I}", "on",
-		s->on, "generation", (json_int_t)s->generation, "hold_us", (int)s->hold_us,
-		"waiters", (int)s->waiters, "full", s->full ? "refuse" : "pass", "masks",
-		(json_int_t)g->n.masks, "masked_bytes", (json_int_t)g->n.masked_bytes,
-		"mask_failed", (json_int_t)g->n.mask_failed, "refused", refusals(g),
-		"refuse_failed", (json_int_t)g->n.refuse_failed, "sockets_destroyed",
-		(json_int_t)g->n.destroyed, "sockets_shut", (json_int_t)g->n.shut,
-		"sockets_not_ended", (json_int_t)g->n.end_failed, "late", (json_int_t)g->n.late,
-		"nonsense", (json_int_t)g->n.nonsense);
+		"{s:b, s:I, s:i, s:i, s:s, s:I, s:I, s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:o}",
+		"on", s->on, "generation", (json_int_t)s->generation, "hold_us", (int)s->hold_us,
+		"waiters", (int)s->waiters, "full", full[s->full], "masks", (json_int_t)g->n.masks,
+		"masked_bytes", (json_int_t)g->n.masked_bytes, "mask_failed",
+		(json_int_t)g->n.mask_failed, "refused", refusals(g), "refuse_failed",
+		(json_int_t)g->n.refuse_failed, "sockets_destroyed", (json_int_t)g->n.destroyed,
+		"sockets_shut", (json_int_t)g->n.shut, "sockets_not_ended",
+		(json_int_t)g->n.end_failed, "late", (json_int_t)g->n.late, "nonsense",
+		(json_int_t)g->n.nonsense, "marks_in_force", bpf_denied(g->b) != 0, "stops",
+		gate_stop_status(g->stops));
 }

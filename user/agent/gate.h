@@ -19,8 +19,9 @@ struct kgate_ops {
 	/* Never touched whatever a pack says: what the built-in list allows. */
 	bool (*spared)(void *ctx, uint32_t pid);
 };
-/* monitor: never refuses, masks or kills. 0 or -errno. */
-int kgate_open(struct bpf *b, bool monitor, const struct kgate_ops *ops, void *ctx,
+/* monitor: never refuses, masks or kills. stop_only: no write waits inside of its probe, as if this
+ * kernel had no such wait. 0 or -errno. */
+int kgate_open(struct bpf *b, bool monitor, bool stop_only, const struct kgate_ops *ops, void *ctx,
 	       struct keeper_gate **ret);
 void kgate_close(struct keeper_gate *g);
 void kgate_tick(struct keeper_gate *g); /* once a second: alive */
@@ -43,6 +44,17 @@ int kgate_refuse(struct keeper_gate *g, const struct role_refuse *r);
 int kgate_mask(struct keeper_gate *g, const struct role_mask *r, const struct role_span *spans);
 int kgate_sock(struct keeper_gate *g, const struct role_sock *r);
 
+/* EVENT_GATE_STOP and its answer. After each call of these: when kgate_turn is due, in ns from now;
+ * 0 = not before the next. */
+void kgate_stopped(struct keeper_gate *g, const struct event *e);
+int kgate_continue(struct keeper_gate *g, const struct role_continue *r);
+uint64_t kgate_turn(struct keeper_gate *g);
+/* How many calls are stopped for that approval, and until when. */
+unsigned kgate_blocked(const struct keeper_gate *g, const char *id, uint64_t *ret_until_unix_ns);
+
+/* EVENT_DENY: the kernel refused that socket by itself, and marked it. */
+void kgate_refused_by_kernel(struct keeper_gate *g, uint32_t pid, uint64_t cookie);
+
 json_t *kgate_status(const struct keeper_gate *g);
 
 /* gate_mask.c: 0, -ESRCH (no such wait), -EPERM (another's, or outside of its buffer). */
@@ -52,8 +64,9 @@ int gate_mask_check(const struct gate_waiter *w, const struct role_mask *r,
 int gate_mask_write(const struct gate_waiter *w, const struct role_span *spans, size_t n);
 
 /* sockdie.c: ends a TCP connection of a process so that its owner fails at once. cookie: which. By
- * SOCK_DESTROY, else by shutdown of our own descriptor of it. enum sock_died, or -errno. */
-enum sock_died { SOCK_DIED_DESTROYED = 1, SOCK_DIED_SHUT };
+ * SOCK_DESTROY, else by shutdown of our own descriptor of it. enum sock_died, or -errno.
+ * SOCK_DIED_BEFORE: it had ended, nothing of it is left. */
+enum sock_died { SOCK_DIED_DESTROYED = 1, SOCK_DIED_SHUT, SOCK_DIED_BEFORE };
 int sock_die(uint32_t pid, uint64_t cookie);
 int sock_end(int sock, uint64_t cookie); /* the same, by a descriptor of ours */
 int sock_shut(int sock);		 /* its second way alone */

@@ -153,6 +153,22 @@ static void say_away(struct guard *g)
 	guard_seal(g, &c);
 }
 
+/* What its worker would have read; of what came after, and found no room, its counters are not ours. */
+void guard_unread(struct guard *g, unsigned records)
+{
+	Probity__V1__Control c = PROBITY__V1__CONTROL__INIT;
+
+	if (!g || !records)
+		return;
+	c.kind = PROBITY__V1__CONTROL__KIND__LOSS;
+	c.reason =
+		(char *)"seen by an agent of another build while it was replaced, and read by nobody";
+	c.what = (char *)"chunks";
+	c.cause = (char *)"agent_replaced";
+	c.count = records;
+	guard_seal(g, &c);
+}
+
 /* --- what is protected ----------------------------------------------------------------------------- */
 
 static uint64_t kernel_dev(dev_t d)

@@ -28,6 +28,8 @@ int guard_open(struct bpf *b, const struct config *cfg, bool on,
 /* What is pinned stays protected; all else is free. */
 void guard_close(struct guard *g);
 void guard_tick(struct guard *g); /* once a second */
+/* A LOSS record of so many, if any. */
+void guard_unread(struct guard *g, unsigned records);
 
 json_t *guard_status(const struct guard *g);
 void guard_backends(const struct guard *g, json_t *rows);

@@ -7,6 +7,7 @@
  *   inflight_lost: the same with all lost slots at once; covers[id] says how far down the ids are
  *   in its weight, so that they are not counted beside it.
  *   inflight_open: offset and id first, conn last; conn != 0 makes the slot count.
+ *   A socket: cookie last; inflight_sock_told: as a slot's id, so its record is there or it is.
  * Limits: with all slots taken a request is still captured, only its loss at a death would be
  * uncounted; such requests are counted in `refused`.
  */
@@ -31,6 +32,8 @@ struct inflight {
 	uint64_t start_position;
 	uint32_t starts;
 	struct slot slot[INFLIGHT_SLOTS];
+	uint32_t sock_hint;
+	struct inflight_sock sock[INFLIGHT_SOCKS];
 };
 
 #define STORE(p, v) __atomic_store_n(&(p), (v), __ATOMIC_SEQ_CST)
@@ -174,6 +177,55 @@ unsigned inflight_lost(struct inflight *f, uint64_t durable, uint64_t up_to, uin
 	*ret_id = id;
 	return n;
 }
+
+/* --- sockets ------------------------------------------------------------------------------------- */
+
+struct inflight_sock *inflight_sock_open(struct inflight *f, const struct inflight_sock *first)
+{
+	for (uint32_t n = 0; n < INFLIGHT_SOCKS; n++) {
+		uint32_t i = (f->sock_hint + n) % INFLIGHT_SOCKS;
+		struct inflight_sock *s = &f->sock[i], at = *first;
+
+		if (s->cookie)
+			continue;
+		at.cookie = at.id = 0;
+		*s = at;
+		STORE(s->cookie, first->cookie);
+		f->sock_hint = i + 1;
+		return s;
+	}
+	f->refused++;
+	return NULL;
+}
+
+void inflight_sock_drop(struct inflight_sock *s)
+{
+	if (s)
+		STORE(s->cookie, 0);
+}
+
+void inflight_sock_told(struct inflight *f, struct inflight_sock *s)
+{
+	if (s)
+		STORE(s->id, f->next);
+}
+
+struct inflight_sock *inflight_sock_next(struct inflight *f, unsigned *at)
+{
+	while (*at < INFLIGHT_SOCKS) {
+		struct inflight_sock *s = &f->sock[(*at)++];
+
+		if (s->cookie && s->id && s->id < f->next) /* its record has an id */
+			inflight_sock_drop(s);
+		if (!s->cookie)
+			continue;
+		STORE(s->id, 0);
+		return s;
+	}
+	return NULL;
+}
+
+/* --- the kernel's counters ------------------------------------------------------------------------ */
 
 struct inflight_drops *inflight_drops(struct inflight *f)
 {

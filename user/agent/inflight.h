@@ -9,6 +9,9 @@
  * record, and for the record that declares a loss all those it declares. So a declaration that is
  * itself lost is declared again. Writes are ordered so that a death between any two of them
  * neither loses a count nor counts twice; see inflight.c.
+ *
+ * Beside the calls, sockets whose ClientHello named AI and of which no plaintext was seen yet: what is
+ * known of them is only in the packets that the dead worker has read, and the next one goes on from it.
  */
 #ifndef PROBITY_AGENT_INFLIGHT_H
 #define PROBITY_AGENT_INFLIGHT_H
@@ -16,9 +19,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "proto/event.h"
+
 #define INFLIGHT_SLOTS 4096
 #define INFLIGHT_IDS 16384 /* ids of which the weight is remembered; a power of two */
 #define INFLIGHT_DROPS 16  /* counters of the kernel */
+#define INFLIGHT_SOCKS 4096
 
 struct inflight;
 
@@ -45,6 +51,27 @@ void inflight_again(struct inflight *f, uint64_t conn, uint64_t offset, uint32_t
  */
 unsigned inflight_lost(struct inflight *f, uint64_t durable, uint64_t up_to, uint64_t *ret_id);
 
+/* A socket that said hello; the worker's own words (worker/socks.h). */
+struct inflight_sock {
+	uint64_t cookie; /* 0: not in use */
+	uint64_t id;	 /* of the record that says that nothing of it was seen */
+	uint64_t conn;	 /* of the TLS handle that speaks over it, 0 = not known yet */
+	uint64_t start_ns, cgroup, first_ns, hello_ns, answer_ns, closed_ns;
+	int64_t sent;
+	uint32_t pid, uid, hello_len;
+	uint16_t tls;
+	bool greeted;
+	struct event_addr peer;
+	char sni[256], alpn[64];
+};
+/* A place with these words in it; NULL: all are in use, counted in refused. */
+struct inflight_sock *inflight_sock_open(struct inflight *f, const struct inflight_sock *first);
+void inflight_sock_drop(struct inflight_sock *s); /* it may be NULL */
+/* Its record is the next that gets an id. */
+void inflight_sock_told(struct inflight *f, struct inflight_sock *s);
+/* At a worker's start, one after the other from *at = 0: those the one before it left. */
+struct inflight_sock *inflight_sock_next(struct inflight *f, unsigned *at);
+
 /* The kernel's counters as declared so far. `id` is the record that declares `count`; it counts
  * once that is durable, else the next worker goes on from `before`. */
 struct inflight_drops {
@@ -53,6 +80,6 @@ struct inflight_drops {
 struct inflight_drops *inflight_drops(struct inflight *f);
 /* A worker starts at this position of the ring. Returns how many have begun at this very one. */
 unsigned inflight_starts_at(struct inflight *f, uint64_t position);
-uint64_t inflight_refused(const struct inflight *f); /* requests that found no slot */
+uint64_t inflight_refused(const struct inflight *f); /* requests and sockets that found no slot */
 
 #endif

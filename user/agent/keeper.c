@@ -27,6 +27,7 @@
 #include "agent/control.h"
 #include "agent/inflight.h"
 #include "agent/mapwatch.h"
+#include "agent/phases.h"
 #include "agent/pipe.h"
 #include "agent/prescan.h"
 #include "agent/procinfo.h"
@@ -35,6 +36,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 
+#define READY_MS 5	 /* how often it is looked whether all is in place */
 #define READY_S 30	 /* files that take longer to look at are not waited for */
 #define FILES_MAX 524288 /* with perf events each probed site takes two */
 
@@ -49,8 +51,8 @@ static void on_stop(evutil_socket_t fd, short what, void *ctx)
 	log_info("stopping: probes off, finishing what is in flight");
 	k->phase = STOPPING_WORKER;
 	protect_stop(k);
-	tell_drops(k);
 	probes_close(k);
+	tell_drops(k);
 	stop_worker(k);
 }
 
@@ -64,10 +66,14 @@ static void on_reload(evutil_socket_t fd, short what, void *ctx)
 
 static void say_ready(struct keeper *k)
 {
+	pid_t roles[] = {k->worker.pid, k->recorder.pid, k->resolver.pid};
+
 	if (k->ready || !k->worker.status || !k->recorder.status ||
 	    (!attach_settled(k->attach) && k->seconds < READY_S))
 		return;
 	k->ready = true;
+	event_del(k->starting);
+	phases_ready(roles, ARRAY_SIZE(roles));
 	log_info("watching: %u files probed at %u sites (%s), %s", attach_images(k->attach),
 		 attach_sites(k->attach), attach_backend(k->attach), k->cfg->policy);
 	if (k->cfg->ready_fd >= 0) {
@@ -75,6 +81,17 @@ static void say_ready(struct keeper *k)
 			log_warn("--ready-fd %d: %s", k->cfg->ready_fd, strerror(errno));
 		close(k->cfg->ready_fd);
 	}
+}
+
+static void on_starting(evutil_socket_t fd, short what, void *ctx)
+{
+	struct keeper *k = ctx;
+
+	if (k->phase != RUNNING)
+		return;
+	say_ready(k);
+	if (k->ready)
+		protect_tick(k); /* what an agent before has left goes now */
 }
 
 static void on_tick(evutil_socket_t fd, short what, void *ctx)
@@ -126,6 +143,7 @@ static json_t *status(struct keeper *k)
 		"recorder", parse(k->recorder.status), "policy", policy, "probes",
 		k->attach ? attach_processes(k->attach) : NULL, "prescan",
 		k->prescan ? prescan_status(k->prescan) : NULL);
+	json_object_set_new(j, "start_ms", phases_status());
 	gates_status(k, j);
 	if (k->pipes)
 		json_array_append_new(json_object_get(j, "backends"),
@@ -189,6 +207,7 @@ static int open_all(struct keeper *k)
 	if (r)
 		return r;
 	r = protect_open_pins(k);
+	phase_done("settings");
 	if (!r)
 		r = bpf_open_pinned((size_t)k->cfg->ring_mib << 20, k->pins, protect_wanted(k),
 				    &k->bpf);
@@ -196,6 +215,7 @@ static int open_all(struct keeper *k)
 		return r;
 	bpf_set_self(k->bpf, 0, getpid());
 	r = protect_open(k);
+	phase_done("guard");
 	if (r)
 		return r;
 	k->hashes = exehash_new(k->base, on_hashed, k);
@@ -203,12 +223,15 @@ static int open_all(struct keeper *k)
 	r = role_pair(k->pair);
 	if (!k->hashes || k->inflight < 0 || r)
 		return -ENOMEM;
+	protect_losses(k);
 	r = ring_open(bpf_control_fd(k->bpf), bpf_control_size(k->bpf), &k->control);
 	if (!r)
 		r = gates_open(k);
-	if (r)
-		return r;
-	return probes_open(k);
+	phase_done("gates");
+	if (!r)
+		r = probes_open(k);
+	phase_done("probes");
+	return r;
 }
 
 static void add_signal(struct keeper *k, int sig, event_callback_fn fn)
@@ -218,7 +241,7 @@ static void add_signal(struct keeper *k, int sig, event_callback_fn fn)
 
 static void listen_all(struct keeper *k)
 {
-	struct timeval second = {.tv_sec = 1};
+	struct timeval second = {.tv_sec = 1}, often = {.tv_usec = READY_MS * 1000};
 
 	signal(SIGPIPE, SIG_IGN);
 	add_signal(k, SIGTERM, on_stop);
@@ -228,12 +251,17 @@ static void listen_all(struct keeper *k)
 	k->tick = event_new(k->base, -1, EV_PERSIST, on_tick, k);
 	event_priority_set(k->tick, LOOP_FIRST);
 	event_add(k->tick, &second);
+	k->starting = event_new(k->base, -1, EV_PERSIST, on_starting, k);
+	event_add(k->starting, &often);
 	k->stop_limit = event_new(k->base, -1, 0, on_stop_limit, k);
 	k->worker_again = event_new(k->base, -1, 0, on_again, k);
 	k->recorder_again = event_new(k->base, -1, 0, on_again, k);
 	k->resolver_again = event_new(k->base, -1, 0, on_again, k);
-	event_add(event_new(k->base, bpf_control_fd(k->bpf), EV_READ | EV_PERSIST, on_kernel, k),
-		  NULL);
+	k->releaser_again = event_new(k->base, -1, 0, on_releaser_again, k);
+	k->control_ev =
+		event_new(k->base, bpf_control_fd(k->bpf), EV_READ | EV_PERSIST, on_kernel, k);
+	event_priority_set(k->control_ev, LOOP_FIRST);
+	event_add(k->control_ev, NULL);
 	if (!k->maps)
 		return;
 	k->maps_ev = event_new(k->base, mapwatch_fd(k->maps), EV_READ | EV_PERSIST, on_maps, k);
@@ -250,6 +278,7 @@ int keeper_main(const struct config *cfg)
 	child_init(&k.worker, "worker");
 	child_init(&k.recorder, "recorder");
 	child_init(&k.resolver, "resolver");
+	child_init(&k.releaser, "releaser");
 	k.base = event_base_new();
 	raise_limits();
 	if (!k.base || event_base_priority_init(k.base, LOOP_PLACES) || open_all(&k))
@@ -260,12 +289,15 @@ int keeper_main(const struct config *cfg)
 	start_recorder(&k);
 	start_worker(&k);
 	start_resolver(&k);
+	phase_done("roles");
 	attach_scan(k.attach);
+	phase_done("processes");
 	event_base_dispatch(k.base);
 
 	exehash_free(k.hashes);
 	control_free(k.socket);
 	gates_close(&k);
+	end_releaser(&k);
 	ring_free(k.control);
 	protect_close(&k);
 	bpf_close(k.bpf);

@@ -23,6 +23,7 @@ struct control;
 struct pipe_hooks;
 struct prescan;
 struct pins;
+struct inflight;
 struct guard;
 struct control_call;
 struct keeper_gate;
@@ -44,22 +45,26 @@ struct keeper {
 	struct exehash *hashes;
 	struct ring *control;
 	struct control *socket;
-	struct child worker, recorder, resolver;
+	struct child worker, recorder, resolver, releaser;
 	struct event *worker_ev, *recorder_ev, *resolver_ev, *worker_again, *recorder_again,
-		*resolver_again, *tick, *stop_limit, *maps_ev;
+		*resolver_again, *releaser_again, *tick, *starting, *stop_limit, *maps_ev,
+		*control_ev;
 	int pair[2]; /* worker's end, recorder's end of the pair between them */
 	int inflight;
+	struct inflight *calls; /* the same, mapped; NULL: it cannot be */
 	struct keeper_policy *policy;
 	struct pins *pins; /* NULL: nothing outlives this process */
 	struct guard *guard;
 	bool settled; /* a former agent's links are gone */
 	struct keeper_gate *gate;
+	struct event *gate_turn; /* when the next wait of a stopped process ends */
 	struct exec_gate *execs; /* NULL: no exec rules can be in force */
 	struct approvals *approvals;
 	struct priority priority;
 	unsigned received; /* messages of the worker, in this second */
 	uint64_t since_ns, maps_lost;
-	bool rescan; /* mappings were missed */
+	bool rescan;  /* mappings were missed */
+	bool unheard; /* so were execs, by this process itself */
 	struct role_drops told;
 	unsigned seconds;
 	bool ready; /* both roles have started */
@@ -102,6 +107,8 @@ bool gates_watch_only(const struct keeper *k, uint64_t generation, uint64_t rule
 void gates_krules(struct keeper *k, const struct role_krules *r);
 const char *gates_rules(struct keeper *k, const void *p, size_t n);
 const char *gates_refuse(struct keeper *k, const void *p, size_t n);
+void gates_stopped(struct keeper *k, const struct event *e);
+const char *gates_continue(struct keeper *k, const void *p, size_t n);
 const char *gates_mask(struct keeper *k, const void *p, size_t n);
 const char *gates_sock(struct keeper *k, const void *p, size_t n);
 const char *gates_pending(struct keeper *k, const void *p, size_t n);
@@ -115,6 +122,7 @@ void on_answer(void *keeper, struct control_call *call); /* approve, deny, revok
 int protect_open_pins(struct keeper *k); /* before the programs are loaded */
 bool protect_wanted(const struct keeper *k);
 int protect_open(struct keeper *k);
+void protect_losses(struct keeper *k);
 void protect_tick(struct keeper *k);
 void protect_stop(struct keeper *k); /* an orderly end begins */
 void protect_close(struct keeper *k);
@@ -128,9 +136,12 @@ void on_lock(void *keeper, struct control_call *call);
 bool keeper_owns(const struct keeper *k, pid_t pid); /* the agent itself */
 void start_worker(struct keeper *k);
 void start_recorder(struct keeper *k);
+void start_releaser(struct keeper *k); /* if it does not run */
+void end_releaser(struct keeper *k);
 void stop_worker(struct keeper *k); /* and then the recorder, when the worker has ended */
 void on_child_end(evutil_socket_t fd, short what, void *ctx); /* SIGCHLD */
 void on_stop_limit(evutil_socket_t fd, short what, void *ctx);
 void on_again(evutil_socket_t fd, short what, void *ctx);
+void on_releaser_again(evutil_socket_t fd, short what, void *ctx);
 
 #endif

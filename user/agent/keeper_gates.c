@@ -4,17 +4,12 @@
  * and the worker's messages about it. Flows in: messages that role.c found well formed. Flows out:
  * calls to gate.c, exec_gate.c and approvals.c, and answers.
  *
- * Who is spared: the agent, the first process, and what the built-in list allows, by the path of its
- * program, who owns that file, and the mount namespace it is seen from: in another one anybody may
- * have a file of that name.
+ * Who is spared: the agent, the first process, and what the built-in list allows (spared.c).
  */
 #include "keeper.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "agent/approvals.h"
 #include "agent/exec_gate.h"
@@ -22,39 +17,15 @@
 #include "agent/gate.h"
 #include "agent/control.h"
 #include "agent/priority.h"
+#include "agent/spared.h"
 #include "base/cleanup.h"
 #include "base/log.h"
-#include "policy/builtin.h"
 
 /* --- who is spared --------------------------------------------------------------------------------- */
 
-static bool same_mounts(uint32_t pid)
-{
-	struct stat a, b;
-	char path[48];
-
-	snprintf(path, sizeof(path), "/proc/%u/ns/mnt", pid);
-	return !stat(path, &a) && !stat("/proc/self/ns/mnt", &b) && a.st_ino == b.st_ino &&
-	       a.st_dev == b.st_dev;
-}
-
-static bool is_builtin(uint32_t pid)
-{
-	char path[32], exe[512];
-	struct stat st;
-	ssize_t n;
-
-	snprintf(path, sizeof(path), "/proc/%u/exe", pid);
-	n = readlink(path, exe, sizeof(exe) - 1);
-	if (n <= 0 || stat(path, &st))
-		return false;
-	exe[n] = '\0';
-	return builtin_file(exe, st.st_uid, st.st_mode) && same_mounts(pid);
-}
-
 bool keeper_spares(const struct keeper *k, uint32_t pid)
 {
-	return pid <= 1 || keeper_owns(k, pid) || is_builtin(pid);
+	return pid <= 1 || keeper_owns(k, pid) || spared_builtin(pid);
 }
 
 static bool spared(void *ctx, uint32_t pid)
@@ -106,16 +77,35 @@ static void open_execs(struct keeper *k)
 		log_err("no exec gate: %s", strerror(-r));
 }
 
+/* Waits of stopped processes: whatever was done, the next end may be another. */
+static void turn(struct keeper *k)
+{
+	uint64_t ns = kgate_turn(k->gate), us = (ns + 999) / 1000;
+	struct timeval t = {.tv_sec = us / 1000000, .tv_usec = us % 1000000};
+
+	if (ns)
+		event_add(k->gate_turn, &t);
+	else
+		event_del(k->gate_turn);
+}
+
+static void on_turn(evutil_socket_t fd, short what, void *ctx)
+{
+	turn(ctx);
+}
+
 int gates_open(struct keeper *k)
 {
 	static const struct kgate_ops ops = {tell, spared};
 	static const struct approvals_ops to = {grants_changed, seal, NULL};
-	int r = kgate_open(k->bpf, k->cfg->enforce == 0, &ops, k, &k->gate);
+	int r = kgate_open(k->bpf, k->cfg->enforce == 0, k->cfg->gate_stop_only, &ops, k, &k->gate);
 
 	if (r == -ENOMEM)
 		return r;
 	if (r)
 		log_warn("no gate: this build's kernel part has none of its maps");
+	k->gate_turn = event_new(k->base, -1, 0, on_turn, k);
+	event_priority_set(k->gate_turn, LOOP_FIRST);
 	open_execs(k);
 	r = approvals_open(k->cfg->state_dir, &to, k, &k->approvals);
 	if (r)
@@ -129,6 +119,8 @@ void gates_close(struct keeper *k)
 	approvals_close(k->approvals);
 	exec_gate_free(k->execs);
 	kgate_close(k->gate);
+	if (k->gate_turn)
+		event_free(k->gate_turn);
 }
 
 static void folded(void *ctx, const struct event_deny *d)
@@ -195,8 +187,11 @@ static void cannot(struct keeper *k, enum role_kind answer, uint64_t seq, uint64
 
 const char *gates_rules(struct keeper *k, const void *p, size_t n)
 {
+	const struct role_gate *g = p;
 	int r = k->gate ? kgate_rules(k->gate, p) : 0;
 
+	if (k->gate && !r && g->on && (g->full == GATE_FULL_STOP || g->blocks))
+		start_releaser(k);
 	set_priority(k);
 	return asked(r, "rules of a gate that may not be");
 }
@@ -237,6 +232,30 @@ const char *gates_refuse(struct keeper *k, const void *p, size_t n)
 		return asked(kgate_refuse(k->gate, r), "refusing what does not wait");
 	cannot(k, ROLE_REFUSED, r->seq, r->cookie);
 	return NULL;
+}
+
+void gates_stopped(struct keeper *k, const struct event *e)
+{
+	if (!k->gate || keeper_owns(k, e->pid))
+		return;
+	kgate_stopped(k->gate, e);
+	turn(k);
+}
+
+const char *gates_continue(struct keeper *k, const void *p, size_t n)
+{
+	const struct role_continue *r = p;
+	int e;
+
+	if (r->pid <= 1 || keeper_owns(k, r->pid))
+		return "continuing the agent itself";
+	if (!k->gate) {
+		cannot(k, ROLE_CONTINUED, r->seq, 0);
+		return NULL;
+	}
+	e = kgate_continue(k->gate, r);
+	turn(k);
+	return asked(e, "continuing what does not wait");
 }
 
 const char *gates_mask(struct keeper *k, const void *p, size_t n)
@@ -303,7 +322,21 @@ void on_approvals(void *ctx, struct control_call *call)
 {
 	struct keeper *k = ctx;
 
-	control_reply(call, approvals_list(k->approvals));
+	json_t *list = approvals_list(k->approvals), *e;
+	size_t i;
+
+	/* Of some a call waits just now. */
+	json_array_foreach(json_object_get(list, "pending"), i, e)
+	{
+		const char *id = json_string_value(json_object_get(e, "id"));
+		uint64_t until;
+		unsigned n = k->gate && id ? kgate_blocked(k->gate, id, &until) : 0;
+
+		json_object_set_new(e, "waiting_now", json_integer(n));
+		if (n)
+			json_object_set_new(e, "waits_until_unix_ns", json_integer(until));
+	}
+	control_reply(call, list);
 }
 
 void on_answer(void *ctx, struct control_call *call)

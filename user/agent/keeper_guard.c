@@ -17,6 +17,7 @@
 
 #include "agent/control.h"
 #include "agent/guard.h"
+#include "agent/inflight.h"
 #include "agent/pins.h"
 #include "base/log.h"
 
@@ -104,14 +105,31 @@ static bool anything_refused(const struct keeper *k)
 	return lookup(k, "gate", &g, sizeof(g)) && g.on;
 }
 
+/* Before the first worker: what was declared is not declared again, and what came after that is. */
+void protect_losses(struct keeper *k)
+{
+	const uint64_t *said = pins_declared(k->pins);
+	struct inflight_drops *d;
+
+	if (inflight_map(k->inflight, &k->calls))
+		return;
+	d = inflight_drops(k->calls);
+	if (said)
+		memcpy(d->count, said, sizeof(d->count));
+	memcpy(d->before, d->count, sizeof(d->before));
+}
+
 void protect_tick(struct keeper *k)
 {
 	guard_tick(k->guard);
 	if (!k->pins)
 		return;
+	if (k->calls) /* not yet durable, perhaps: rather said twice than never */
+		pins_declare(k->pins, inflight_drops(k->calls)->before);
 	pins_keep(k->pins, anything_refused(k));
 	if (k->ready && !k->settled) {
 		k->settled = true; /* the worker has put its rules in force before it said so */
+		guard_unread(k->guard, pins_unread(k->pins));
 		if (pins_settle(k->pins, bpf_map_named(k->bpf, "sock_verdicts")))
 			bpf_set_denied(k->bpf);
 	}

@@ -126,6 +126,7 @@ static message_fn *const of_worker[ROLE__MAX] = {
 	[ROLE_GATE] = gates_rules,
 	[ROLE_REFUSE] = gates_refuse,
 	[ROLE_MASK] = gates_mask,
+	[ROLE_CONTINUE] = gates_continue,
 	[ROLE_SOCK] = gates_sock,
 	[ROLE_PENDING] = gates_pending,
 	[ROLE_EXEC_RULES] = gates_exec_rules,

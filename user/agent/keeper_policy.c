@@ -24,6 +24,7 @@
 #include "agent/backends.h"
 #include "agent/control.h"
 #include "agent/keeper.h"
+#include "agent/pins.h"
 #include "agent/policy_store.h"
 #include "base/cleanup.h"
 #include "base/log.h"
@@ -138,6 +139,24 @@ static bool take_kept(struct keeper_policy *p)
 	return true;
 }
 
+/* The very pack that is in force in the kernel, put there by this very build, which gives its rules the same
+ * bits: under another number what the kernel knows by name would have no rules until it is named anew. */
+static bool goes_on(struct keeper *k, struct policy_text *t)
+{
+	struct keeper_policy *p = k->policy;
+	uint64_t generation = policy_store_generation(p->store);
+
+	if (!pins_adopted(k->pins) || !bpf_krules_go_on(k->bpf, generation))
+		return false;
+	p->sent = *t;
+	*t = (struct policy_text){};
+	p->good_generation = 0;
+	p->sent_generation = generation;
+	p->sent_replaces = NULL;
+	send_pack(k, &p->sent, generation, policy_store_min_revision(p->store));
+	return true;
+}
+
 /* At start: the file, unless it is bad or an operator loaded another in its place. */
 static void begin(struct keeper *k)
 {
@@ -158,6 +177,8 @@ static void begin(struct keeper *k)
 	if (!r && kept && !memcmp(t.sha256, p->good.sha256, sizeof(t.sha256))) {
 		policy_text_done(&p->good);
 		kept = false;
+		if (goes_on(k, &t))
+			return;
 	}
 	if (!r) {
 		/* Behind the kept one: should the file be no pack, that one is in force. */

@@ -5,8 +5,14 @@
  * of it, to the worker (ROLE_PROBES) and to the hooks that run only while AI tools do.
  *
  * The resolver reads hostile files. It is started again when it dies or does not answer; what it had
- * in hand is asked once more and then refused. A mapping that the kernel had no room to tell is found
- * by a scan of /proc; a scan takes long on a large host and loses more meanwhile, so not at once.
+ * in hand is asked once more and then refused. A mapping or an exec that the kernel had no room to
+ * tell is found by a scan of /proc; a scan takes long on a large host and loses more meanwhile, so
+ * not at once.
+ *
+ * What the control ring had no room for is counted (control_full) and declared. A process that began
+ * and ended meanwhile keeps what the worker has of its exec: the path as it was given, arguments,
+ * user. A socket whose mark refuses is not ended, so its client waits for a limit of its own; a
+ * process for which there is no room is never stopped.
  */
 #include "keeper.h"
 
@@ -15,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "agent/gate.h"
@@ -30,6 +37,8 @@
 #define SWEEP_S 60
 #define SCAN_AFTER_LOSS_S 5
 #define HOLD_TRIES 6
+#define BATCH 16
+#define TURN_NS 2000000ull /* of the control ring */
 
 static _Alignas(8) uint8_t body[ROLE_BODY_MAX + 1];
 
@@ -65,6 +74,14 @@ static void on_exec(struct keeper *k, const struct event_exec *e, size_t n)
 		exec_gate_exec(k->execs, &p);
 }
 
+static void on_refused(struct keeper *k, const struct event *e)
+{
+	if (k->gate)
+		kgate_refused_by_kernel(k->gate, e->pid, e->conn);
+	else
+		sock_die(e->pid, e->conn);
+}
+
 static void on_event(void *ctx, const void *record, size_t n)
 {
 	const struct event_exec *e = record;
@@ -76,8 +93,12 @@ static void on_event(void *ctx, const void *record, size_t n)
 		on_exec(k, e, n);
 	if (e->h.kind == EVENT_EXEC_ASK && n >= sizeof(struct event_exec_ask) && k->execs)
 		exec_gate_ask(k->execs, record);
+	if (e->h.kind == EVENT_EXEC_STOP && n >= sizeof(struct event_exec_stop) && k->execs)
+		exec_gate_stopped(k->execs, record);
 	if (e->h.kind == EVENT_DENY) /* a hello that never leaves: its client is told so at once */
-		sock_die(e->h.pid, e->h.conn);
+		on_refused(k, &e->h);
+	if (e->h.kind == EVENT_GATE_STOP)
+		gates_stopped(k, &e->h);
 	if (!k->attach)
 		return;
 	if (e->h.kind == EVENT_EXEC)
@@ -90,12 +111,27 @@ static void on_event(void *ctx, const void *record, size_t n)
 		attach_hello(k->attach, e->h.pid, e->h.start_ns);
 }
 
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000ull + t.tv_nsec;
+}
+
+/* First in the loop, before there is no room for more; but for a bounded time, because a write may
+ * wait for what the worker asks. What is left then takes its turn with all others, who would have
+ * none while processes begin faster than we look at them. */
 void on_kernel(evutil_socket_t fd, short what, void *ctx)
 {
+	const uint64_t until = now_ns() + TURN_NS;
 	struct keeper *k = ctx;
+	bool more;
 
-	while (ring_consume(k->control, on_event, k, 256) == 256)
-		;
+	do
+		more = ring_consume(k->control, on_event, k, BATCH) == BATCH;
+	while (more && now_ns() < until);
+	event_priority_set(k->control_ev, more ? LOOP_NORMAL : LOOP_FIRST);
 }
 
 /* --- attach.c ----------------------------------------------------------------------------------- */
@@ -152,6 +188,7 @@ int probes_open(struct keeper *k)
 	struct attach_setup s = {
 		.base = k->base,
 		.prog = bpf_tls_program(k->bpf),
+		.pins = k->pins,
 		.marks = bpf_marks_fd(k->bpf),
 		.execs = bpf_execs_fd(k->bpf),
 		.hits = bpf_hits_fd(k->bpf),
@@ -188,9 +225,16 @@ void probes_tick(struct keeper *k)
 	pipe_hooks_tick(k->pipes);
 	bpf_net_keep(k->bpf, pipe_hooks_wanted(k->pipes));
 	prescan_tick(k->prescan);
+	if (k->worker.status)
+		attach_heard(k->attach);
 	if (!attach_tick(k->attach) && k->resolver.pid) {
 		log_err("the resolver does not answer: ending it");
 		kill(k->resolver.pid, SIGKILL);
+	}
+	if (k->unheard && k->seconds % SCAN_AFTER_LOSS_S == 0) {
+		k->unheard = false;
+		k->rescan = true;
+		tell_all_processes(k);
 	}
 	if (k->seconds % SWEEP_S == 0) {
 		attach_sweep(k->attach);

@@ -20,7 +20,7 @@
 bool keeper_owns(const struct keeper *k, pid_t pid)
 {
 	return pid == getpid() || pid == k->worker.pid || pid == k->recorder.pid ||
-	       pid == k->resolver.pid;
+	       pid == k->resolver.pid || (k->releaser.pid && pid == k->releaser.pid);
 }
 
 void on_again(evutil_socket_t fd, short what, void *ctx)
@@ -70,9 +70,12 @@ void start_worker(struct keeper *k)
 	gates_worker(k);
 	tell_policy(k, true);
 	tell_all_processes(k);
-	if (k->attach)
+	if (k->attach) {
 		attach_tell_all(k->attach);
+		attach_worker(k->attach, true);
+	}
 	memset(&k->told, 0, sizeof(k->told));
+	tell_drops(k); /* it may live no second, or be the one that ends all */
 }
 
 void start_recorder(struct keeper *k)
@@ -86,6 +89,39 @@ void start_recorder(struct keeper *k)
 	}
 	bpf_set_self(k->bpf, 2, k->recorder.pid);
 	listen_to(k, &k->recorder, &k->recorder_ev);
+}
+
+/* It reads nothing of ours: the end of its socket is all it waits for. */
+void start_releaser(struct keeper *k)
+{
+	int fds[] = {bpf_map_named(k->bpf, "gate_waits"), bpf_map_named(k->bpf, "sock_verdicts")};
+
+	if (k->releaser.pid || k->phase != RUNNING)
+		return;
+	if (child_start(&k->releaser, k->cfg, fds, ARRAY_SIZE(fds), 0)) {
+		log_err("cannot start the releaser: %s", strerror(errno));
+		retry(k->releaser_again, 1000);
+	}
+}
+
+void on_releaser_again(evutil_socket_t fd, short what, void *ctx)
+{
+	start_releaser(ctx);
+}
+
+static void releaser_ended(struct keeper *k, int status)
+{
+	retry(k->releaser_again, child_ended(&k->releaser, status, k->phase != RUNNING));
+}
+
+/* All that was stopped goes on by now. */
+void end_releaser(struct keeper *k)
+{
+	if (!k->releaser.pid)
+		return;
+	kill(k->releaser.pid, SIGKILL);
+	waitpid(k->releaser.pid, NULL, 0);
+	k->releaser.pid = 0;
 }
 
 /* --- stopping -------------------------------------------------------------------------------- */
@@ -177,6 +213,8 @@ void on_child_end(evutil_socket_t fd, short what, void *ctx)
 				return;
 			}
 			receive_rest(k, &k->worker);
+			if (k->attach)
+				attach_worker(k->attach, false);
 			event_free(k->worker_ev);
 			k->worker_ev = NULL;
 			ms = child_ended(&k->worker, status, expected && !WIFSIGNALED(status));
@@ -186,6 +224,8 @@ void on_child_end(evutil_socket_t fd, short what, void *ctx)
 				worker_finished(k, status);
 			else
 				retry(k->worker_again, ms);
+		} else if (pid == k->releaser.pid) {
+			releaser_ended(k, status);
 		} else if (pid == k->resolver.pid) {
 			resolver_ended(k, status);
 		} else if (pid == k->recorder.pid) {

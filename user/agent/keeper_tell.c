@@ -90,10 +90,11 @@ void tell_drops(struct keeper *k)
 	bpf_drops(k->bpf, count);
 	for (unsigned i = 0; i < DROP__MAX; i++)
 		d.count[i] = count[i];
-	d.sites = attach_sites(k->attach);
-	d.images = attach_images(k->attach);
+	d.sites = k->attach ? attach_sites(k->attach) : 0;
+	d.images = k->attach ? attach_images(k->attach) : 0;
 	if (!memcmp(&d, &k->told, sizeof(d)))
 		return;
+	k->unheard |= d.count[DROP_CTL_FULL] > k->told.count[DROP_CTL_FULL];
 	k->told = d;
 	tell_worker(k, ROLE_DROPS, &d, sizeof(d), NULL, 0);
 }

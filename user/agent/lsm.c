@@ -6,6 +6,9 @@
  * A kernel may take LSM programs and never ask them: `bpf` has to be in its list of modules (lsm= on
  * the command line, or its default). Only the list tells, so it is read, from a mount of our own where
  * none is to be seen.
+ *
+ * All is found out at the first question, because a look into the kernel's types takes some
+ * milliseconds to open them.
  */
 #include "lsm.h"
 
@@ -15,6 +18,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <unistd.h>
@@ -22,21 +26,35 @@
 #include "base/cleanup.h"
 
 #define HOOK "bprm_check_security"
+#define CALLED "security_bprm_check" /* the function that asks it */
+
+static struct answers {
+	bool known, sleeps, fmod_ret;
+	const char *why; /* LSM programs are not in force; "" = they are */
+} answers;
+
+/* Of the function that a program of this kind is attached by, or 0. */
+static int type_id(const struct btf *types, const char *prefix, const char *function)
+{
+	char name[128];
+	int id = 0;
+
+	if (types && snprintf(name, sizeof(name), "%s%s", prefix, function) < (int)sizeof(name))
+		id = btf__find_by_name_kind(types, name, BTF_KIND_FUNC);
+	return id > 0 ? id : 0;
+}
 
 /* Loads and attaches; 0 or -errno. */
-static int try_program(enum bpf_prog_type type, enum bpf_attach_type at, const char *function,
-		       unsigned flags)
+static int try_program(enum bpf_prog_type type, enum bpf_attach_type at, int id)
 {
 	struct bpf_insn in[] = {
 		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .imm = 0},
 		{.code = BPF_JMP | BPF_EXIT},
 	};
-	int id = libbpf_find_vmlinux_btf_id(function, at);
-	LIBBPF_OPTS(bpf_prog_load_opts, o, .prog_flags = flags, .expected_attach_type = at,
-		    .attach_btf_id = id);
+	LIBBPF_OPTS(bpf_prog_load_opts, o, .expected_attach_type = at, .attach_btf_id = id);
 	_cleanup_close_ int prog = -1, link = -1;
 
-	if (id <= 0)
+	if (!id)
 		return -ENOENT;
 	prog = bpf_prog_load(type, "probe", "GPL", in, ARRAY_SIZE(in), &o);
 	if (prog < 0)
@@ -75,27 +93,8 @@ static bool listed(void)
 	return strstr(text, ",bpf,");
 }
 
-bool lsm_in_force(const char **ret_why)
-{
-	static const char *why;
-
-	if (!why) {
-		int r = try_program(BPF_PROG_TYPE_LSM, BPF_LSM_MAC, HOOK, 0);
-
-		if (r == -ENOENT)
-			why = "this kernel is built without BPF LSM";
-		else if (r)
-			why = "this kernel refuses LSM programs";
-		else
-			why = listed() ? "" : "bpf is not in lsm= of this kernel";
-	}
-	if (ret_why)
-		*ret_why = why;
-	return !*why;
-}
-
 /* Maps that allocate came to programs that sleep with 6.1; bpf_loop is older than that. */
-static bool sleeps_with_maps(void)
+static bool sleeps_with_maps(int id)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, mo, .map_flags = BPF_F_NO_PREALLOC);
 	_cleanup_close_ int map = bpf_map_create(BPF_MAP_TYPE_HASH, "probe", 4, 4, 1, &mo);
@@ -108,27 +107,55 @@ static bool sleeps_with_maps(void)
 		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .imm = 0},
 		{.code = BPF_JMP | BPF_EXIT},
 	};
-	int id = libbpf_find_vmlinux_btf_id(HOOK, BPF_LSM_MAC);
 	LIBBPF_OPTS(bpf_prog_load_opts, o, .prog_flags = BPF_F_SLEEPABLE,
 		    .expected_attach_type = BPF_LSM_MAC, .attach_btf_id = id);
 	_cleanup_close_ int prog = -1;
 
-	if (map < 0 || id <= 0)
+	if (map < 0)
 		return false;
 	prog = bpf_prog_load(BPF_PROG_TYPE_LSM, "probe", "GPL", in, ARRAY_SIZE(in), &o);
 	return prog >= 0;
 }
 
-bool lsm_sleeps(void)
+static const struct answers *ask(void)
 {
-	static int known = -1;
+	struct btf *types;
+	int hook, r;
 
-	if (known < 0)
-		known = lsm_in_force(NULL) && sleeps_with_maps();
-	return known;
+	if (answers.known)
+		return &answers;
+	types = btf__load_vmlinux_btf();
+	if (libbpf_get_error(types))
+		types = NULL;
+	hook = type_id(types, "bpf_lsm_", HOOK);
+	r = try_program(BPF_PROG_TYPE_LSM, BPF_LSM_MAC, hook);
+	answers.why = r == -ENOENT ? "this kernel is built without BPF LSM"
+		      : r	   ? "this kernel refuses LSM programs"
+		      : !listed()  ? "bpf is not in lsm= of this kernel"
+				   : "";
+	answers.sleeps = !*answers.why && sleeps_with_maps(hook);
+	answers.fmod_ret =
+		!try_program(BPF_PROG_TYPE_TRACING, BPF_MODIFY_RETURN, type_id(types, "", CALLED));
+	answers.known = true;
+	btf__free(types);
+	return &answers;
 }
 
-bool fmod_ret_works(const char *function)
+bool lsm_in_force(const char **ret_why)
 {
-	return !try_program(BPF_PROG_TYPE_TRACING, BPF_MODIFY_RETURN, function, 0);
+	const char *why = ask()->why;
+
+	if (ret_why)
+		*ret_why = why;
+	return !*why;
+}
+
+bool lsm_sleeps(void)
+{
+	return ask()->sleeps;
+}
+
+bool fmod_ret_works(void)
+{
+	return ask()->fmod_ret;
 }

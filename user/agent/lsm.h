@@ -8,7 +8,7 @@
 /* Tried once. *ret_why (may be NULL): static text why not, "" if it is. */
 bool lsm_in_force(const char **ret_why);
 bool lsm_sleeps(void); /* such programs may sleep, and use maps that allocate (6.1) */
-/* fmod_ret on that kernel function, "security_bprm_check". */
-bool fmod_ret_works(const char *function);
+/* fmod_ret on the kernel's security_bprm_check(). */
+bool fmod_ret_works(void);
 
 #endif

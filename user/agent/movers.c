@@ -81,7 +81,8 @@ static bool held(const struct movers *m, int cpu)
 		struct gate_waiter w;
 
 		k = next;
-		if (!bpf_map_lookup_elem(m->waits, &k, &w) && w.cpu == (uint32_t)cpu)
+		if (!bpf_map_lookup_elem(m->waits, &k, &w) && w.cpu == (uint32_t)cpu &&
+		    w.how != GATE_STOPPED)
 			return true;
 		more = !bpf_map_get_next_key(m->waits, &k, &next);
 	}

@@ -532,7 +532,8 @@ void net_backends(const struct net *n, json_t *rows)
 	    : n && gates_all(n)	       ? "cgroup/connect4, connect6, sendmsg4, sendmsg6"
 				       : "none",
 	    "ranges of one service; DNS answers the process asked for");
-	row(rows, "deny a connection by name", skb, "ClientHello, Host of clear HTTP, QUIC Initial");
+	row(rows, "deny a connection by name", skb,
+	    "ClientHello, Host of clear HTTP, QUIC Initial");
 	row(rows, "refuse a socket's sends",
 	    n && n->gates[LSM_SEND] ? "lsm/socket_sendmsg, cgroup_skb" : skb, "");
 	row(rows, "owner of a connection", n && n->attached ? "cgroup/connect4, connect6" : "none",

@@ -4,18 +4,18 @@
  * are, so that SIGKILL of the whole agent takes no refusal away; and at the start, links and maps of
  * the agent before, taken over so that there is no moment without them.
  *
- * DIR/current/{maps,links}/NAME and DIR/current/meta. A former agent whose maps have our layouts
- * (meta holds the digest) is adopted: its maps are ours, rules included, and each of its links gets
- * our program, in one step where the kernel can (cgroup), else ours is attached and then the old one
- * goes. A former agent of other layouts stays in force beside us until pins_settle(): our rules are in
- * our maps by then. Meanwhile we pin in DIR/next, which becomes `current` by rename; a start that finds
- * the rename half done finishes it.
+ * DIR/current/{maps,links,probes}/NAME and DIR/current/meta. A former agent of this very build (meta
+ * holds the digest) is adopted: its maps are ours, rules included, and so are its links and probes
+ * with the programs in them, which are the same as ours: nothing is attached a second time, and nothing
+ * has an end. A former agent of another build stays in force beside us, whole, until pins_settle(): our
+ * rules are in our maps by then, and our probes in place. Meanwhile we pin in DIR/next, which becomes
+ * `current` by rename; a start that finds the rename half done finishes it.
  *
  * Invariant: a link in DIR/current is one that refuses by rules in DIR/current/maps. Nothing is pinned
  * while no rules are in force: an agent that only watches leaves nothing, however it ends.
  *
  * Limits: LINKS_MAX programs. What this kernel cannot pin (links of perf events before 5.15) ends with
- * the keeper, and the status names it.
+ * the keeper, and the status names it. Uprobes are in pins_probes.c, maps in pins_maps.c.
  */
 #include "pins.h"
 
@@ -108,6 +108,7 @@ int pins_open(const char *dir, struct pins **ret)
 	pthread_mutex_init(&p->lock, NULL);
 	finish_move(p);
 	read_former(p);
+	pins_probes_read(p);
 	p->beside = pins_there(p, "current");
 	*ret = TAKE_PTR(p);
 	return 0;
@@ -148,12 +149,10 @@ static bool same_cgroup(const struct bpf_link *l, int cgroup)
 	       info.type == BPF_LINK_TYPE_CGROUP && info.cgroup.cgroup_id == st.st_ino;
 }
 
-/* Our program in a link that is there: no packet between the two. */
-static struct bpf_link *take_link(struct pins *p, struct held *f, struct bpf_program *prog,
-				  int cgroup)
+/* As it is: its program is what ours would be, over the same maps. */
+static struct bpf_link *take_link(struct pins *p, struct held *f, int cgroup)
 {
-	if (!f || !p->adopted || cgroup < 0 || !same_cgroup(f->link, cgroup) ||
-	    bpf_link_update(bpf_link__fd(f->link), bpf_program__fd(prog), NULL))
+	if (!f || !p->adopted || (cgroup >= 0 && !same_cgroup(f->link, cgroup)))
 		return NULL;
 	return TAKE_PTR(f->link);
 }
@@ -176,7 +175,7 @@ static struct bpf_link *attach(struct pins *p, struct bpf_program *prog, int cgr
 {
 	const char *name = bpf_program__name(prog);
 	struct held *f = find(p->former, p->former_n, name), *h = &p->ours[p->ours_n];
-	struct bpf_link *l = take_link(p, f, prog, cgroup) ?: plain(prog, cgroup);
+	struct bpf_link *l = take_link(p, f, cgroup) ?: plain(prog, cgroup);
 
 	if (!l)
 		return NULL;
@@ -234,7 +233,7 @@ void pins_detach(struct pins *p, struct bpf_link *l)
 
 static int make_folders(const struct pins *p)
 {
-	static const char *const subs[] = {"", "/maps", "/links"};
+	static const char *const subs[] = {"", "/maps", "/links", "/probes"};
 	char at[512], sub[64];
 
 	for (size_t i = 0; i < ARRAY_SIZE(subs); i++) {
@@ -254,6 +253,8 @@ static void keep(struct pins *p)
 		pins_put_maps(p);
 	for (unsigned i = 0; !r && i < p->ours_n; i++)
 		pin_link(p, &p->ours[i]);
+	if (!r)
+		pins_put_probes(p);
 	/* Last: without it nobody goes on with what is there. */
 	if (!r)
 		r = pins_put(p, p->meta_fd, "", "meta");
@@ -289,6 +290,7 @@ static unsigned settle(struct pins *p, int verdicts)
 			snprintf(sub, sizeof(sub), "current/links/%s", p->former[i].name);
 			forget(p, sub);
 		}
+		pins_probes_done(p);
 	} else if (p->beside) {
 		denied = pins_take_denied(p, verdicts);
 		move(p, "current", "old");
@@ -332,6 +334,7 @@ void pins_close(struct pins *p)
 		forget(p, "next");
 		rmdir(p->dir);
 	}
+	pins_probes_free(p);
 	close(p->dir_fd);
 	if (p->meta_fd >= 0)
 		close(p->meta_fd);
@@ -381,7 +384,7 @@ json_t *pins_status(const struct pins *p)
 	for (unsigned i = 0; p && i < p->ours_n; i++)
 		json_array_append_new(p->ours[i].unpinnable ? cannot : names,
 				      json_string(p->ours[i].name));
-	return json_pack("{s:s, s:b, s:b, s:b, s:o, s:o}", "dir", p ? p->dir : "", "pinned",
+	return json_pack("{s:s, s:b, s:b, s:b, s:o, s:o, s:o}", "dir", p ? p->dir : "", "pinned",
 			 p && p->on, "adopted", p && p->adopted, "beside", p && p->beside, "links",
-			 names, "unpinnable", cannot);
+			 names, "unpinnable", cannot, "probes", pins_probes_status(p));
 }

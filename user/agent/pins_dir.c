@@ -4,13 +4,13 @@
  * whether the maps in it can be gone on with.
  *
  * The lock is flock(2) on the folder: it ends with its owner, however that ends, so an agent that was
- * killed never keeps the next one out. The digest covers what a program compiled against another
- * version would read wrongly: which maps there are, their sizes, and the C text of their types. What
- * it cannot see is a field that keeps its place and changes its meaning: then PINS_LAYOUT goes up
- * (proto/gate.h).
+ * killed never keeps the next one out. What it had forked (who reads programs) may hold it for a moment
+ * longer, on a busy host for a second; so it is waited for. The digest covers the agent's own file, because it holds the
+ * programs and gives the rules' bits their meaning; and which maps there are, their sizes, and the C
+ * text of their types, which options change. PINS_LAYOUT (proto/gate.h) is in it for builds of the
+ * same bytes that are to be told apart.
  *
- * Maps are kept unless they stand in `fresh`: those are about connections that no probe watched while
- * the agent was away, or belong to one agent's processes.
+ * Maps are kept but for those of the hooks on pipes, whose programs end with the agent, and constants.
  */
 #include "pins_dir.h"
 
@@ -40,6 +40,8 @@
 
 #define BPFFS "/sys/fs/bpf"
 #define DEPTH_MAX 4
+#define LOCK_TRIES 150
+#define LOCK_STEP_US 20000
 
 /* --- the folder -------------------------------------------------------------------------------- */
 
@@ -91,6 +93,18 @@ static int make_dir(const char *dir)
 	return fs_mkdirs(dir, 0700) ?: mount_at(dir);
 }
 
+static int lock(int fd)
+{
+	for (unsigned tries = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; tries++) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return -errno;
+		if (tries == LOCK_TRIES)
+			return -EBUSY;
+		usleep(LOCK_STEP_US);
+	}
+	return 0;
+}
+
 int pins_dir_open(const char *dir, int *ret_fd)
 {
 	_cleanup_close_ int fd = -1;
@@ -101,8 +115,9 @@ int pins_dir_open(const char *dir, int *ret_fd)
 	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
 		return -errno;
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-		return errno == EWOULDBLOCK ? -EBUSY : -errno;
+	r = lock(fd);
+	if (r)
+		return r;
 	if (fchmod(fd, 0700) < 0)
 		return -errno;
 	*ret_fd = TAKE_FD(fd);
@@ -158,19 +173,11 @@ int pins_dir_put(int fd, const char *dir, const char *name)
 
 bool pins_map_kept(const struct bpf_map *m)
 {
-	static const char *const fresh[] = {
-		"conns",  "calls",	"go_calls",   "aead_procs", "verdicts",	  "asleep",
-		"hits",	  "proc_marks", "proc_execs", "socks",	    "control",	  "net_wake",
-		"net_on", "gate_slots", "gate_waits", "stdios",	    "old_flight",
-	};
 	const char *name = bpf_map__name(m);
 
-	if (bpf_map__is_internal(m) || strchr(name, '.') || !strncmp(name, "pipe_", 5))
-		return false;
-	for (size_t i = 0; i < ARRAY_SIZE(fresh); i++)
-		if (!strcmp(name, fresh[i]))
-			return false;
-	return true;
+	if (bpf_map__is_internal(m)) /* variables are kept */
+		return strstr(name, ".bss") || (strstr(name, ".data") && !strstr(name, ".rodata"));
+	return strncmp(name, "pipe_", 5) && strcmp(name, "stdios");
 }
 
 static void into(void *ctx, const char *fmt, va_list ap)
@@ -208,6 +215,17 @@ static int types_into(EVP_MD_CTX *ctx, const struct btf *btf, const struct bpf_m
 	return r;
 }
 
+static int program_into(EVP_MD_CTX *ctx)
+{
+	_cleanup_close_ int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	static uint8_t part[1 << 16];
+	ssize_t n = -1;
+
+	while (fd >= 0 && (n = read(fd, part, sizeof(part))) > 0)
+		EVP_DigestUpdate(ctx, part, n);
+	return n ? -EIO : 0;
+}
+
 int pins_digest(const struct bpf_object *obj, uint8_t ret[static PINS_DIGEST])
 {
 	const struct btf *btf = bpf_object__btf(obj);
@@ -220,18 +238,15 @@ int pins_digest(const struct bpf_object *obj, uint8_t ret[static PINS_DIGEST])
 		return -ENOMEM;
 	}
 	into_f(ctx, "layout %d\n", PINS_LAYOUT);
+	r = program_into(ctx);
 	bpf_object__for_each_map(m, obj)
 	{
-		bool ring = bpf_map__type(m) == BPF_MAP_TYPE_RINGBUF; /* of any size */
-
-		if (!pins_map_kept(m))
+		if (r || !pins_map_kept(m))
 			continue;
 		into_f(ctx, "%s %d %u %u %u %u\n", bpf_map__name(m), bpf_map__type(m),
-		       bpf_map__key_size(m), bpf_map__value_size(m),
-		       ring ? 0 : bpf_map__max_entries(m), bpf_map__map_flags(m));
+		       bpf_map__key_size(m), bpf_map__value_size(m), bpf_map__max_entries(m),
+		       bpf_map__map_flags(m));
 		r = types_into(ctx, btf, m);
-		if (r)
-			break;
 	}
 	if (!r && EVP_DigestFinal_ex(ctx, ret, NULL) != 1)
 		r = -EIO;

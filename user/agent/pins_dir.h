@@ -20,7 +20,7 @@ int pins_dir_put(int fd, const char *dir, const char *name);
 /* Whether the map is one whose contents the next agent goes on with. */
 bool pins_map_kept(const struct bpf_map *m);
 #define PINS_DIGEST 32
-/* SHA-256 of names, sizes and types, down to the members, of all kept maps. */
+/* SHA-256 of this program's file and of names, sizes and types, down to the members, of all kept maps. */
 int pins_digest(const struct bpf_object *obj, uint8_t ret[static PINS_DIGEST]);
 
 #endif

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What pins.c (links, life) and pins_maps.c (maps) share. */
+/* What pins.c (links, life), pins_maps.c (maps) and pins_probes.c (uprobes) share. */
 #ifndef PROBITY_AGENT_PINS_INT_H
 #define PROBITY_AGENT_PINS_INT_H
 
 #include <pthread.h>
 
+#include "agent/inflight.h"
 #include "agent/pins.h"
 #include "agent/pins_dir.h"
 
@@ -13,8 +14,11 @@
 #define META_MAGIC 0x70726f62u
 
 struct meta {
-	uint32_t magic, pad;
+	uint32_t magic;
+	uint32_t
+		loose; /* probes that are not pinned: what the maps say of connections ends with them */
 	uint8_t digest[PINS_DIGEST];
+	uint64_t declared[INFLIGHT_DROPS];
 };
 struct held { /* a link, by the name of its program */
 	char name[64];
@@ -33,6 +37,15 @@ struct pins {
 	struct held ours[LINKS_MAX], former[LINKS_MAX];
 	struct kept maps[MAPS_MAX];
 	unsigned ours_n, former_n, maps_n;
+	struct pins_probe *probes; /* all that are ours */
+	struct former_probes {
+		char **name; /* of the files, in order */
+		bool *taken;
+		size_t n, taken_n;
+	} old;
+	unsigned probes_n, loose, old_loose;
+	int loose_why;			   /* of the last one */
+	uint64_t declared[INFLIGHT_DROPS]; /* by a former agent, then by us */
 	bool adopted; /* the maps are the former agent's, and `current` is ours */
 	bool beside;  /* a former agent of other layouts is in force beside us */
 	bool on;      /* pinned */
@@ -49,5 +62,13 @@ void pins_put_maps(struct pins *p);
 /* Sockets a former agent of other layouts has denied, into our map; how many. */
 unsigned pins_take_denied(const struct pins *p, int verdicts);
 bool pins_guarded(const struct pins *p); /* by a guard that only a signature opens */
+void pins_write_meta(struct pins *p);
+
+/* All in pins_probes.c; the lock is held but for the first and the last. */
+void pins_probes_read(struct pins *p); /* which a former agent left */
+void pins_put_probes(struct pins *p);  /* from now on they are pinned */
+void pins_probes_done(struct pins *p); /* of the former agent's, those that nobody took go */
+void pins_probes_free(struct pins *p);
+json_t *pins_probes_status(const struct pins *p);
 
 #endif

@@ -3,17 +3,20 @@
  * The maps of pins.c: taken from a former agent, or pinned for the next one. Flows in: the object between
  * open and load. Flows out: its maps reused, `meta` with the digest, files in bpffs.
  *
- * All or nothing: with one layout different no map is taken. A map of another size (a ring that was to be
- * larger) is left, and its place taken by ours.
+ * All or nothing: programs that are adopted go on with the maps they have, so ours must be the same ones.
+ * What they say of connections is true as long as probes watch them: where some could not be pinned
+ * (5.10), it is thrown away.
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "agent/ring.h"
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "pins_int.h"
@@ -49,7 +52,7 @@ int pins_put(struct pins *p, int fd, const char *sub, const char *name)
 
 /* --- maps -------------------------------------------------------------------------------------- */
 
-static bool same_layouts(const struct pins *p)
+static bool same_build(struct pins *p)
 {
 	_cleanup_close_ int fd = -1;
 	uint32_t zero = 0;
@@ -59,25 +62,61 @@ static bool same_layouts(const struct pins *p)
 	if (pins_path(at, sizeof(at), p, "current/meta"))
 		return false;
 	fd = bpf_obj_get(at);
-	return fd >= 0 && !bpf_map_lookup_elem(fd, &zero, &m) && m.magic == META_MAGIC &&
-	       !memcmp(m.digest, p->digest, sizeof(m.digest));
+	if (fd < 0 || bpf_map_lookup_elem(fd, &zero, &m) || m.magic != META_MAGIC ||
+	    memcmp(m.digest, p->digest, sizeof(m.digest)))
+		return false;
+	p->old_loose = m.loose;
+	memcpy(p->declared, m.declared, sizeof(p->declared));
+	return true;
+}
+
+/* bpffs has no dots. */
+static void name_of(char to[static 64], const struct bpf_map *m)
+{
+	snprintf(to, 64, "%s", bpf_map__name(m));
+	for (char *dot = to; (dot = strchr(dot, '.'));)
+		*dot = '_';
+}
+
+static int former_map(const struct pins *p, const struct bpf_map *m)
+{
+	char sub[128], at[512], name[64];
+	int fd;
+
+	name_of(name, m);
+	snprintf(sub, sizeof(sub), "current/maps/%s", name);
+	if (pins_path(at, sizeof(at), p, sub))
+		return -ENAMETOOLONG;
+	fd = bpf_obj_get(at);
+	return fd < 0 ? -errno : fd;
+}
+
+static bool wanted(const struct bpf_map *m)
+{
+	return pins_map_kept(m) && bpf_map__autocreate(m);
+}
+
+static bool has_all(const struct pins *p, const struct bpf_object *obj)
+{
+	struct bpf_map *m;
+
+	bpf_object__for_each_map(m, obj)
+	{
+		_cleanup_close_ int fd = wanted(m) ? former_map(p, m) : -1;
+
+		if (wanted(m) && fd < 0) {
+			log_warn("pinned map %s: %s", bpf_map__name(m), strerror(-fd));
+			return false;
+		}
+	}
+	return true;
 }
 
 static int take_map(const struct pins *p, struct bpf_map *m)
 {
-	_cleanup_close_ int fd = -1;
-	struct bpf_map_info info = {};
-	uint32_t n = sizeof(info);
-	char sub[128], at[512];
+	_cleanup_close_ int fd = former_map(p, m);
 
-	snprintf(sub, sizeof(sub), "current/maps/%s", bpf_map__name(m));
-	if (pins_path(at, sizeof(at), p, sub) || (fd = bpf_obj_get(at)) < 0)
-		return -errno;
-	if (bpf_obj_get_info_by_fd(fd, &info, &n))
-		return -errno;
-	if (info.max_entries != bpf_map__max_entries(m))
-		return -ESTALE; /* another size was asked for: what is in it is not rules */
-	return bpf_map__reuse_fd(m, fd);
+	return fd < 0 ? fd : bpf_map__reuse_fd(m, fd);
 }
 
 void pins_maps(struct pins *p, struct bpf_object *obj)
@@ -90,28 +129,37 @@ void pins_maps(struct pins *p, struct bpf_object *obj)
 		log_warn("cannot tell whether the pinned maps are of this version");
 		return;
 	}
-	p->adopted = pins_there(p, "current") && same_layouts(p);
+	p->adopted = pins_there(p, "current") && same_build(p) && has_all(p, obj);
 	p->beside = pins_there(p, "current") && !p->adopted;
 	if (!p->adopted)
 		return;
 	bpf_object__for_each_map(m, obj)
 	{
-		if (pins_map_kept(m) && take_map(p, m))
-			log_info("pinned map %s is not gone on with", bpf_map__name(m));
+		if (wanted(m) && take_map(p, m))
+			log_err("pinned map %s is not gone on with: what is in it is lost",
+				bpf_map__name(m));
 	}
 }
 
 static int make_meta(struct pins *p)
 {
-	struct meta m = {.magic = META_MAGIC};
+	p->meta_fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "probity_meta", sizeof(uint32_t),
+				    sizeof(struct meta), 1, NULL);
+	if (p->meta_fd < 0)
+		return -errno;
+	pins_write_meta(p);
+	return 0;
+}
+
+void pins_write_meta(struct pins *p)
+{
+	struct meta m = {.magic = META_MAGIC, .loose = p->loose};
 	uint32_t zero = 0;
 
 	memcpy(m.digest, p->digest, sizeof(m.digest));
-	p->meta_fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "probity_meta", sizeof(zero), sizeof(m), 1,
-				    NULL);
-	if (p->meta_fd < 0)
-		return -errno;
-	return bpf_map_update_elem(p->meta_fd, &zero, &m, BPF_ANY) ? -errno : 0;
+	memcpy(m.declared, p->declared, sizeof(m.declared));
+	if (p->meta_fd >= 0 && bpf_map_update_elem(p->meta_fd, &zero, &m, BPF_ANY))
+		log_err("%s/meta cannot be written: %s", p->dir, strerror(errno));
 }
 
 void pins_put_maps(struct pins *p)
@@ -122,6 +170,27 @@ void pins_put_maps(struct pins *p)
 		if (r)
 			log_warn("map %s cannot be pinned: %s", p->maps[i].name, strerror(-r));
 	}
+}
+
+static void empty(const struct bpf_object *obj, const char *name)
+{
+	const struct bpf_map *m = bpf_object__find_map_by_name(obj, name);
+	int fd = m ? bpf_map__fd(m) : -1;
+	uint8_t key[64];
+
+	while (fd >= 0 && bpf_map__key_size(m) <= sizeof(key) &&
+	       !bpf_map_get_next_key(fd, NULL, key) && !bpf_map_delete_elem(fd, key))
+		;
+}
+
+/* Connections went on that nobody watched. */
+static void forget_connections(const struct bpf_object *obj)
+{
+	static const char *const of[] = {"conns",      "calls",	     "go_calls",
+					 "gate_waits", "proc_marks", "aead_procs"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(of); i++)
+		empty(obj, of[i]);
 }
 
 int pins_loaded(struct pins *p, struct bpf_object *obj)
@@ -137,7 +206,7 @@ int pins_loaded(struct pins *p, struct bpf_object *obj)
 
 		if (!pins_map_kept(m) || bpf_map__fd(m) < 0 || p->maps_n == MAPS_MAX)
 			continue;
-		snprintf(k->name, sizeof(k->name), "%s", bpf_map__name(m));
+		name_of(k->name, m);
 		k->fd = bpf_map__fd(m);
 		p->maps_n++;
 	}
@@ -145,14 +214,55 @@ int pins_loaded(struct pins *p, struct bpf_object *obj)
 	if (r)
 		return r;
 	p->on = p->adopted;
+	if (p->adopted && p->old_loose)
+		forget_connections(obj);
 	if (p->on)
-		pins_put_maps(p); /* what was not taken over takes the place of what was there */
+		pins_put(p, p->meta_fd, "", "meta");
 	if (p->adopted)
-		log_info("rules of the agent before are in force: %u links taken over from %s",
-			 p->former_n, p->dir);
+		log_info("rules of the agent before are in force: %u links and %zu probes in %s",
+			 p->former_n, p->old.n, p->dir);
 	else if (p->beside)
-		log_info("%s is of another version: it stays in force until the policy is", p->dir);
+		log_info("%s is of another build: it stays in force until the policy is", p->dir);
 	return 0;
+}
+
+const uint64_t *pins_declared(const struct pins *p)
+{
+	return p && p->adopted ? p->declared : NULL;
+}
+
+void pins_declare(struct pins *p, const uint64_t *count)
+{
+	if (!p || !memcmp(p->declared, count, sizeof(p->declared)))
+		return;
+	pthread_mutex_lock(&p->lock);
+	memcpy(p->declared, count, sizeof(p->declared));
+	pins_write_meta(p);
+	pthread_mutex_unlock(&p->lock);
+}
+
+/* Records nobody read, by the head of each (Documentation/bpf/ringbuf.rst): whatever build wrote them. */
+static void count_one(void *ctx, const void *record, size_t n)
+{
+	++*(unsigned *)ctx;
+}
+
+unsigned pins_unread(const struct pins *p)
+{
+	_cleanup_close_ int fd = -1;
+	struct bpf_map_info info = {};
+	uint32_t size = sizeof(info);
+	struct ring *ring;
+	unsigned n = 0;
+	char old[512];
+
+	if (!p || !p->beside || pins_path(old, sizeof(old), p, "current/maps/events") ||
+	    (fd = bpf_obj_get(old)) < 0 || bpf_obj_get_info_by_fd(fd, &info, &size) ||
+	    info.type != BPF_MAP_TYPE_RINGBUF || ring_open(fd, info.max_entries, &ring))
+		return 0;
+	ring_consume(ring, count_one, &n, UINT_MAX);
+	ring_free(ring);
+	return n;
 }
 
 /* Keys and values of the two maps are the same numbers, or nothing is taken. */

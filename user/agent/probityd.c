@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "agent/config.h"
+#include "agent/gate_stop.h"
 #include "agent/pins.h"
 #include "agent/recorder.h"
 #include "agent/resolver.h"
@@ -45,7 +46,8 @@ static const char usage[] =
 	"  --probation SECONDS    how long a new process has to show it (default 5)\n"
 	"  --hold MS              longest wait of a first TLS packet for its probes, 0 = none\n"
 	"                         (default 3000)\n"
-	"  --gate on|off          off: no write waits until its content is judged (default on)\n"
+	"  --gate on|off|stop     off: no write waits until its content is judged (default on);\n"
+	"                         stop: none does inside of its probe, as before Linux 6.0\n"
 	"  --host-id TEXT         names this host in staged rollouts (default: made from\n"
 	"                         /etc/machine-id)\n"
 	"  --user NAME            who worker and recorder run as (default probity, else nobody)\n"
@@ -221,7 +223,9 @@ static int set(struct config *c, struct started *st, int opt, char *arg)
 		c->allow_rollback = true;
 		return 0;
 	case OPT_GATE:
-		return set_switch("gate", arg, &c->gate);
+		c->gate_stop_only = !strcmp(arg, "stop");
+		c->gate |= c->gate_stop_only;
+		return c->gate_stop_only ? 0 : set_switch("gate", arg, &c->gate);
 	case OPT_HOST_ID:
 		c->host_id = arg;
 		return 0;
@@ -423,6 +427,8 @@ int main(int argc, char **argv)
 		return worker(&c, &st);
 	if (!strcmp(st.role, "recorder"))
 		return recorder(&c, &st);
+	if (!strcmp(st.role, "releaser"))
+		return st.nfds == 3 ? releaser_main(st.fds[0], st.fds[1], st.fds[2]) : 2;
 	if (!strcmp(st.role, "resolver"))
 		return st.nfds == 1 ? resolver_main(&c, st.fds[0]) : 2;
 	if (geteuid() != 0) {

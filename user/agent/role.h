@@ -232,10 +232,10 @@ struct role_krule_net {
 
 struct role_gate {
 	uint64_t generation;
-	uint32_t on;	  /* the pack has rules that need the content of a request */
-	uint32_t hold_us; /* as the pack says; 0 = the default */
-	uint32_t full;	  /* enum gate_full */
-	uint32_t pad;
+	uint32_t on;	      /* the pack has rules that need the content of a request */
+	uint32_t hold_us;     /* as the pack says; 0 = the default */
+	uint32_t full;	      /* enum gate_full */
+	uint32_t blocks;      /* a rule of it may let a call wait for its operator */
 	struct krule_do todo; /* what the bits of ROLE_KRULES do */
 };
 
@@ -265,7 +265,9 @@ struct role_done {
 };
 
 /* Same length, so lengths told before stay true. The keeper takes only what lies in the buffer of a
- * write that waits (the kernel's own note of it), and writes nothing but the mask. */
+ * write that waits (the kernel's own note of it), and writes nothing but the mask. In the payload of a
+ * client's WebSocket frame that is the mask under the frame's key: the keeper reads head and key from
+ * that buffer itself, and the span must lie in that frame. */
 struct role_mask {
 	uint64_t seq;
 	uint64_t start_ns;
@@ -274,7 +276,9 @@ struct role_mask {
 };
 struct role_span {
 	uint32_t at, n; /* in the write's buffer */
+	uint32_t frame; /* where in it its WebSocket frame begins; SPAN_PLAIN: it is in none */
 };
+#define SPAN_PLAIN (~0u)
 #define MASK_CHAR 'X'
 #define MASK_SPANS_MAX 1024
 
@@ -347,6 +351,9 @@ struct role_file_rules {
 struct role_exec_rules {
 	uint64_t generation;
 	uint64_t all, any_user, any_tree, in_tree, deny, kill, watch, allowlist, closed;
+	uint64_t then_exec;    /* a tool call may put them in force below its agent */
+	uint32_t then_connect; /* ... or rules on what is reached */
+	uint32_t pad;
 	uint32_t users, wait_us;
 	uint32_t wants; /* EXEC_WANTS_* */
 	uint32_t places;
@@ -357,7 +364,9 @@ struct role_exec_user {
 	uint64_t rules;
 	char pattern[64];
 };
-/* Behind the users: paths that rules name, perhaps with * and ?, in lower case. */
+/* Behind the users: paths that rules name, perhaps with * and ?, in lower case; and packages, "name"
+ * behind ROLE_PLACE_PACKAGE. */
+#define ROLE_PLACE_PACKAGE "package:"
 struct role_exec_place {
 	char path[256];
 };
@@ -365,6 +374,7 @@ struct role_tree {
 	uint64_t start_ns;
 	uint64_t exec_rules, connect_rules, generation;
 	uint64_t until_ns; /* CLOCK_BOOTTIME, 0 = while it lives */
+	uint64_t since_ns; /* when the model asked: what ran below it since is looked at; or 0 */
 	uint32_t pid, pad;
 };
 

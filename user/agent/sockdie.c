@@ -9,6 +9,11 @@
  * namespace is asked for from a thread that enters it (SIOCGSKNS tells which it is) and ends at once.
  * Where the kernel has no SOCK_DESTROY, shutdown(2) on our own descriptor of the same socket: the
  * next write gives EPIPE. Its packets must not leave by then: the caller marks the socket first.
+ *
+ * A process may have closed its descriptor by then, and the kernel still have bytes to send: then the
+ * connection is found by its cookie among all of the process's network namespace. Where the process is
+ * gone as well its namespace is not known any more, and ours is looked through: found, it is ended; not
+ * found says nothing (-ESRCH).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,10 +22,12 @@
 #include <linux/sock_diag.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -32,6 +39,8 @@
 #include "agent/sockwalk.h"
 #include "base/cleanup.h"
 
+#define LIST_MAX 32768 /* of the kernel's list at once; it fills no more */
+#define OVER (1u << TCP_CLOSE | 1u << TCP_TIME_WAIT | 1u << TCP_LISTEN)
 #define ANSWER_MS 200 /* the kernel answers inside of sendmsg; this is against the unthinkable */
 
 /* --- a netlink socket in the namespace of that socket ---------------------------------------------- */
@@ -59,7 +68,7 @@ static void *enter(void *p)
 	return NULL;
 }
 
-static bool is_ours(int ns)
+static bool is_ours(int ns) /* a namespace */
 {
 	struct stat a, b;
 
@@ -67,16 +76,13 @@ static bool is_ours(int ns)
 	       a.st_dev == b.st_dev;
 }
 
-static int diag_for(int sock)
+static int diag_in(int ns)
 {
-	_cleanup_close_ int ns = ioctl(sock, SIOCGSKNS);
 	struct entry e = {.ns = ns};
 	sigset_t all, before;
 	pthread_t t;
 	int r;
 
-	if (ns < 0)
-		return -errno;
 	if (is_ours(ns))
 		return diag_open();
 	sigfillset(&all); /* signals are the caller's loop's */
@@ -87,6 +93,13 @@ static int diag_for(int sock)
 		return r;
 	pthread_join(t, NULL);
 	return e.fd;
+}
+
+static int diag_for(int sock)
+{
+	_cleanup_close_ int ns = ioctl(sock, SIOCGSKNS);
+
+	return ns < 0 ? -errno : diag_in(ns);
 }
 
 /* --- the request ----------------------------------------------------------------------------------- */
@@ -149,26 +162,95 @@ static int answer(int diag)
 	return e->error;
 }
 
-static int destroy(int sock, uint64_t cookie)
+static int ask(int diag, uint16_t type, uint16_t flags, const struct inet_diag_req_v2 *r)
 {
-	_cleanup_close_ int diag = diag_for(sock);
 	struct {
 		struct nlmsghdr h;
 		struct inet_diag_req_v2 r;
 	} m = {.h = {.nlmsg_len = sizeof(m),
-		     .nlmsg_type = SOCK_DESTROY,
-		     .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK}};
+		     .nlmsg_type = type,
+		     .nlmsg_flags = NLM_F_REQUEST | flags},
+	       .r = *r};
 	struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
-	int r;
+	ssize_t n = sendto(diag, &m, sizeof(m), 0, (struct sockaddr *)&kernel, sizeof(kernel));
 
-	if (diag < 0)
-		return diag;
-	r = describe(sock, cookie, &m.r);
-	if (r)
-		return r;
-	if (sendto(diag, &m, sizeof(m), 0, (struct sockaddr *)&kernel, sizeof(kernel)) < 0)
+	return n < 0 ? -errno : 0;
+}
+
+static int destroy(int sock, uint64_t cookie)
+{
+	_cleanup_close_ int diag = diag_for(sock);
+	struct inet_diag_req_v2 q = {};
+	int r = diag < 0 ? diag : describe(sock, cookie, &q);
+
+	r = r ?: ask(diag, SOCK_DESTROY, NLM_F_ACK, &q);
+	return r ?: answer(diag);
+}
+
+/* --- a connection nobody has a descriptor of ------------------------------------------------------- */
+
+/* One datagram of the kernel's list. 1: found, 0: goes on, -ENOENT: that was all. */
+static int look_in(const void *p, size_t n, uint64_t cookie, struct inet_diag_req_v2 *q)
+{
+	for (const struct nlmsghdr *h = p; NLMSG_OK(h, n); h = NLMSG_NEXT(h, n)) {
+		const struct inet_diag_msg *m = (const void *)NLMSG_DATA(h);
+
+		if (h->nlmsg_type == NLMSG_DONE)
+			return -ENOENT;
+		if (h->nlmsg_type == NLMSG_ERROR || h->nlmsg_len < NLMSG_LENGTH(sizeof(*m)))
+			return -EPROTO;
+		if (((uint64_t)m->id.idiag_cookie[1] << 32 | m->id.idiag_cookie[0]) != cookie)
+			continue;
+		q->id = m->id;
+		return 1;
+	}
+	return 0;
+}
+
+/* 0: *q names it; -ENOENT: there is none. */
+static int find(int ns, uint64_t cookie, struct inet_diag_req_v2 *q)
+{
+	char b[LIST_MAX] __attribute__((aligned(NLMSG_ALIGNTO)));
+	_cleanup_close_ int diag = diag_in(ns);
+	int r = diag < 0 ? diag : ask(diag, SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, q);
+
+	while (!r) {
+		ssize_t n = recv(diag, b, sizeof(b), 0);
+
+		r = n < 0 ? -errno : look_in(b, n, cookie, q);
+	}
+	return r > 0 ? 0 : r;
+}
+
+static int die_unheld(uint32_t pid, uint64_t cookie)
+{
+	char path[40];
+	_cleanup_close_ int ns = -1;
+	bool gone;
+	int r = -ENOENT;
+
+	snprintf(path, sizeof(path), "/proc/%u/ns/net", pid);
+	ns = open(path, O_RDONLY | O_CLOEXEC);
+	gone = ns < 0;
+	if (gone)
+		ns = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+	if (ns < 0)
 		return -errno;
-	return answer(diag);
+	for (int i = 0; i < 2 && r == -ENOENT; i++) {
+		struct inet_diag_req_v2 q = {.sdiag_family = i ? AF_INET6 : AF_INET,
+					     .sdiag_protocol = IPPROTO_TCP,
+					     .idiag_states = ~OVER};
+		_cleanup_close_ int diag = -1;
+
+		r = find(ns, cookie, &q);
+		if (r)
+			continue;
+		diag = diag_in(ns);
+		r = diag < 0 ? diag : ask(diag, SOCK_DESTROY, NLM_F_ACK, &q);
+		r = r ?: answer(diag);
+		return r ?: SOCK_DIED_DESTROYED;
+	}
+	return r != -ENOENT ? r : gone ? -ESRCH : SOCK_DIED_BEFORE;
 }
 
 int sock_shut(int sock)
@@ -184,9 +266,19 @@ int sock_end(int sock, uint64_t cookie)
 	return destroy(sock, cookie) ? sock_shut(sock) : SOCK_DIED_DESTROYED;
 }
 
+static bool is_over(int sock)
+{
+	struct tcp_info i = {};
+	socklen_t n = sizeof(i);
+
+	return !getsockopt(sock, IPPROTO_TCP, TCP_INFO, &i, &n) && i.tcpi_state == TCP_CLOSE;
+}
+
 int sock_die(uint32_t pid, uint64_t cookie)
 {
 	_cleanup_close_ int sock = sockwalk_find(pid, cookie);
 
-	return sock < 0 ? sock : sock_end(sock, cookie);
+	if (sock < 0)
+		return die_unheld(pid, cookie);
+	return is_over(sock) ? SOCK_DIED_BEFORE : sock_end(sock, cookie);
 }

@@ -167,6 +167,9 @@ static void on_message(enum role_kind kind, size_t n)
 	case ROLE_MASKED:
 		gate_masked(w.gate, (void *)body);
 		break;
+	case ROLE_CONTINUED:
+		gate_continued(w.gate, (void *)body);
+		break;
 	case ROLE_GRANTS:
 		gate_grants(w.gate, (void *)(body + sizeof(struct role_grants)),
 			    ((struct role_grants *)body)->n);
@@ -246,8 +249,9 @@ static void each_second(void)
 	sweep(now);
 	losses_declare(&w, settled);
 	if (inflight_refused(w.inflight) > refused)
-		log_warn("%d calls are open at once: a crash now would lose some uncounted",
-			 INFLIGHT_SLOTS);
+		log_warn("%d calls, or %d silent sockets, are open at once: a crash now would lose "
+			 "some uncounted",
+			 INFLIGHT_SLOTS, INFLIGHT_SOCKS);
 	refused = inflight_refused(w.inflight);
 	status_send(&w, ring);
 }
@@ -392,6 +396,7 @@ static void begin(void)
 	struct timespec t;
 
 	left_id = inflight_last_id(w.inflight);
+	kept_again(&w);
 	if (inflight_inherit(w.inflight))
 		ring_peek(ring, on_again, NULL);
 	if (handover_sync(w.handover, boot_now(), SYNC_MS))
@@ -488,12 +493,14 @@ static int finish(const struct worker_fds *fds)
 
 	drain(boot_now() + DRAIN_NS);
 	halves_sweep(w.halves, UINT64_MAX);
+	socks_end(w.socks, boot_now());
 	conns_close_all(w.conns, boot_now());
 	mcps_close_all(w.mcps, boot_now());
 	outcomes_sweep(w.outcomes, boot_now(), true);
-	losses_declare(&w, settled);
 	end = boot_now() + DRAIN_NS;
-	while (boot_now() < end && !handover_idle(w.handover) && !handover_run(w.handover)) {
+	/* One of the kernel's counters after the other, each when that before it is durable. */
+	while ((losses_declare(&w, settled) || !handover_idle(w.handover)) && boot_now() < end &&
+	       !handover_run(w.handover)) {
 		settle();
 		usleep(1000);
 	}

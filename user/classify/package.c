@@ -139,6 +139,74 @@ bool package_record_has(const char *text, size_t n, const char *path)
 	return false;
 }
 
+static bool is_below(const char *module, const char *top)
+{
+	size_t k = strlen(top);
+
+	return !strncmp(module, top, k) && (!module[k] || module[k] == '.');
+}
+
+/* "a/b/__init__.py" → "a.b", "a.py" → "a"; anything else brings no module of its own. */
+static bool module_of(const char *path, size_t n, char ret[static PACKAGE_NAME_MAX])
+{
+	static const char *const files[] = {"/__init__.py", "/__main__.py"};
+	size_t k = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(files) && !k; i++) {
+		size_t f = strlen(files[i]);
+
+		if (n > f && !memcmp(path + n - f, files[i], f))
+			k = n - f;
+	}
+	if (!k && n > 3 && !memcmp(path + n - 3, ".py", 3) && !memchr(path, '/', n))
+		k = n - 3;
+	if (!set(ret, path, k))
+		return false;
+	for (char *s = ret; *s; s++) {
+		if (!isalnum((unsigned char)*s) && *s != '_' && *s != '/')
+			return false;
+		*s = *s == '/' ? '.' : *s;
+	}
+	return ret[0] != '.';
+}
+
+static size_t add_module(char v[static PACKAGE_MODULES][PACKAGE_NAME_MAX], size_t n,
+			 const char *module)
+{
+	size_t left = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (is_below(module, v[i]))
+			return n;
+	for (size_t i = 0; i < n; i++) {
+		if (is_below(v[i], module))
+			continue;
+		if (left != i)
+			memcpy(v[left], v[i], PACKAGE_NAME_MAX);
+		left++;
+	}
+	if (left < PACKAGE_MODULES)
+		strcpy(v[left++], module);
+	return left;
+}
+
+size_t package_record_modules(const char *text, size_t n,
+			      char ret[static PACKAGE_MODULES][PACKAGE_NAME_MAX])
+{
+	size_t modules = 0;
+
+	for (const char *end = text + n; text < end;) {
+		const char *stop = memchr(text, '\n', end - text) ?: end;
+		const char *comma = memchr(text, ',', stop - text) ?: stop;
+		char module[PACKAGE_NAME_MAX];
+
+		if (module_of(text, comma - text, module))
+			modules = add_module(ret, modules, module);
+		text = stop + 1;
+	}
+	return modules;
+}
+
 bool package_spec_name(const char *spec, size_t n, char ret[static PACKAGE_NAME_MAX])
 {
 	size_t k;

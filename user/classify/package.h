@@ -17,6 +17,11 @@ bool package_json_name(const char *text, size_t n, char ret[static PACKAGE_NAME_
 bool package_dist_name(const char *folder, char ret[static PACKAGE_NAME_MAX]);
 /* Whether a wheel's RECORD lists that path, or one below it when it ends in '/'. */
 bool package_record_has(const char *text, size_t n, const char *path);
+#define PACKAGE_MODULES 16
+/* The modules that a wheel's RECORD brings, with dots; of those below one another the uppermost, so that
+ * a folder several wheels share (google/) is none. Those beyond PACKAGE_MODULES are left out. */
+size_t package_record_modules(const char *text, size_t n,
+			      char ret[static PACKAGE_MODULES][PACKAGE_NAME_MAX]);
 /* "codex@latest" → "codex", "@openai/codex@1" → "@openai/codex", "aider-chat[x]==1" →
  * "aider-chat". False: a path, a URL, or no name. */
 bool package_spec_name(const char *spec, size_t n, char ret[static PACKAGE_NAME_MAX]);

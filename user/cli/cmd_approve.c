@@ -63,8 +63,11 @@ static int row(struct table *t, const json_t *o)
 		ask_text(o, "why", text[9], CELL),
 	};
 	const enum style styles[N_COLUMNS] = {[1] = waits ? WARN : PLAIN};
+	bool now = number(o, "waiting_now"); /* a call is stopped until it is answered */
 
-	time_local(number(o, "until_unix_ns"), TIME_DATE, until);
+	if (now)
+		cells[1] = "waiting";
+	time_local(number(o, now ? "waits_until_unix_ns" : "until_unix_ns"), TIME_DATE, until);
 	text_count(number(o, "tries"), tries);
 	return table_row(t, cells, N_COLUMNS, styles, NULL);
 }

@@ -85,6 +85,28 @@ static void line(const struct page *p, const char *label, const char *text)
 	fputc('\n', p->f);
 }
 
+/* In how long it was ready, and what of it took longest. */
+static void started(const struct page *p, const json_t *o)
+{
+	const json_t *row, *most = NULL;
+	size_t i;
+
+	json_array_foreach(status_get(o, "phases"), i, row)
+	{
+		if (!most || json_number_value(status_get(row, "ms")) >
+				     json_number_value(status_get(most, "ms")))
+			most = row;
+	}
+	if (!most)
+		return;
+	fprintf(p->f, LABEL "%.0f ms", "ready in", json_number_value(status_get(o, "ready")));
+	fputs(", most of it ", p->f);
+	put(p->f, status_text(most, "phase"));
+	fprintf(p->f, " %.0f ms; computing %.0f ms\n", json_number_value(status_get(most, "ms")),
+		json_number_value(status_get(o, "cpu")) +
+			json_number_value(status_get(o, "roles_cpu")));
+}
+
 static void top(const struct page *p, const json_t *s, uint64_t now_ns)
 {
 	int64_t since = status_number(s, "since_unix_ns", 0);
@@ -105,6 +127,7 @@ static void top(const struct page *p, const json_t *s, uint64_t now_ns)
 		text_duration((uint64_t)since < now_ns ? (now_ns - since) / 1000000000 : 0, up);
 		fprintf(p->f, LABEL "%s (%s)\n", "since", when, up);
 	}
+	started(p, status_get(s, "start_ms"));
 }
 
 static void policy(const struct page *p, const json_t *s)

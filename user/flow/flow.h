@@ -47,6 +47,12 @@ struct mcp_where {
 };
 struct mcp_msg;
 
+/* Where bytes of a client's WebSocket frame stand: under its key (RFC 6455), in what it writes. */
+struct flow_masked {
+	uint64_t offset, head; /* of the first of them, and of the frame's head */
+	bool begins;	       /* with the message's first byte */
+};
+
 struct flow;
 struct flow_ops {
 	/* Request head is complete; it->method, host, path, … are set. */
@@ -57,6 +63,10 @@ struct flow_ops {
 		     size_t n);
 	/* Decoded body bytes of a request as they are hashed, just before. May be NULL. */
 	void (*bytes)(void *ctx, const struct interaction *it, const uint8_t *p, size_t n);
+	/* What is given next to `bytes` and `text` was taken out of a frame, not compressed; at NULL: no
+	 * more of it. May be NULL. */
+	void (*masked)(void *ctx, const struct interaction *it, const uint8_t *p, size_t n,
+		       const struct flow_masked *at);
 	/* The whole request was seen: model, tools offered, sizes are known. Also when bytes in its
 	 * middle are missing; not when its end was lost. */
 	void (*request)(void *ctx, const struct interaction *it);

@@ -3,7 +3,8 @@
  * chunk → frames → messages (ws_reader.c) → whose it is (ws_peek.c, ws_turns.c) → turn (ws_turn.c)
  *
  * A message is held until it says what it is, at most WS_HOLD_MAX bytes of it; the rest goes to
- * its turn as it comes. Binary messages that are no JSON (audio) are counted and hashed.
+ * its turn as it comes, each with its place in the stream (of more frames than WS_PIECES_MAX the last
+ * ones' places are not known). Binary messages that are no JSON (audio) are counted and hashed.
  *
  * Memory: both readers' inflate windows, WS_HOLD_MAX per direction, and at most WS_TURNS_MAX turns
  * and one, whatever the number of turns the connection has carried.
@@ -26,7 +27,7 @@ static void on_begin(void *ctx, uint64_t offset, bool text)
 	way->turn = NULL;
 	way->routed = false;
 	way->wire = 0;
-	way->hold_n = 0;
+	way->hold_n = way->pieces = 0;
 	ws_peek_begin(&way->peek);
 }
 
@@ -41,18 +42,41 @@ static void on_wire(void *ctx, uint64_t n)
 		way->wire += n;
 }
 
-static void feed(struct ws_way *way, const uint8_t *p, size_t n)
+static void feed(struct ws_way *way, const uint8_t *p, size_t n, const struct flow_masked *at)
 {
+	const struct ws_bytes b = {p, n, at, way->text || ws_peek_is_json(&way->peek)};
+
 	if (way->turn)
-		ws_turn_data(way->turn, way->dir, way->text || ws_peek_is_json(&way->peek), p, n,
-			     way->w->ns);
+		ws_turn_data(way->turn, way->dir, &b, way->w->ns);
+}
+
+static void keep(struct ws_way *way, const uint8_t *p, size_t n, const struct flow_masked *at)
+{
+	struct ws_piece *last = way->pieces ? &way->piece[way->pieces - 1] : NULL;
+	bool goes_on =
+		last && last->masked == (at != NULL) &&
+		(!at || (at->head == last->at.head && at->offset == last->at.offset + last->n));
+
+	memcpy(way->hold + way->hold_n, p, n);
+	way->hold_n += n;
+	if (goes_on) {
+		last->n += n;
+	} else if (way->pieces < WS_PIECES_MAX) {
+		way->piece[way->pieces++] =
+			(struct ws_piece){n, at != NULL, at ? *at : (struct flow_masked){0}};
+	} else {
+		last->n += n;
+		last->masked = false;
+	}
 }
 
 static void release(struct ws_way *way)
 {
 	ws_route(way);
-	feed(way, way->hold, way->hold_n);
-	way->hold_n = 0;
+	for (size_t i = 0, at = 0; i < way->pieces; at += way->piece[i++].n)
+		feed(way, way->hold + at, way->piece[i].n,
+		     way->piece[i].masked ? &way->piece[i].at : NULL);
+	way->hold_n = way->pieces = 0;
 }
 
 /* It says whose it is; with several answers under way it must name the one. */
@@ -64,22 +88,25 @@ static bool is_known(const struct ws_way *way)
 	       (way->dir == FLOW_REQUEST || way->w->count < 2 || *k->lane || *k->response_id);
 }
 
-static void on_data(void *ctx, const uint8_t *p, size_t n)
+static void on_data(void *ctx, const uint8_t *p, size_t n, const struct flow_masked *at)
 {
 	struct ws_way *way = ctx;
 	size_t room = WS_HOLD_MAX - way->hold_n, take = n < room ? n : room;
+	struct flow_masked here = at ? *at : (struct flow_masked){0};
 
 	ws_peek_data(&way->peek, p, n);
 	if (!way->routed) {
-		memcpy(way->hold + way->hold_n, p, take);
-		way->hold_n += take;
+		here.begins = !way->hold_n;
+		keep(way, p, take, at ? &here : NULL);
+		here.begins = false;
+		here.offset += take;
 		p += take;
 		n -= take;
 		if (!n && way->hold_n < WS_HOLD_MAX && !is_known(way))
 			return;
 		release(way);
 	}
-	feed(way, p, n);
+	feed(way, p, n, at ? &here : NULL);
 }
 
 static void on_end(void *ctx, const struct ws_flaw *flaw)

@@ -10,6 +10,14 @@
 
 #define WS_HOLD_MAX 8192 /* of a message, until it says whose it is */
 
+#define WS_PIECES_MAX 64 /* of what is held, by the frames it came in */
+
+struct ws_piece {
+	size_t n;
+	bool masked;
+	struct flow_masked at;
+};
+
 /* One direction. */
 struct ws_way {
 	struct ws *w;
@@ -22,7 +30,8 @@ struct ws_way {
 	struct ws_turn *turn; /* NULL: nobody's, or not known yet */
 	bool routed, text;
 	uint64_t offset, wire;
-	size_t hold_n;
+	size_t hold_n, pieces;
+	struct ws_piece piece[WS_PIECES_MAX];
 	uint8_t hold[WS_HOLD_MAX];
 };
 

@@ -88,7 +88,7 @@ static void look_begin(void *ctx, uint64_t offset, bool text)
 
 static void look_wire(void *ctx, uint64_t n) {}
 
-static void look_data(void *ctx, const uint8_t *p, size_t n)
+static void look_data(void *ctx, const uint8_t *p, size_t n, const struct flow_masked *at)
 {
 	struct look *l = ctx;
 	enum dialect d;

@@ -56,7 +56,7 @@ static void flawed(struct ws_reader *r, const struct ws_flaw *flaw)
 	r->restart |= r->packed;
 }
 
-static void give(struct ws_reader *r, const uint8_t *p, size_t n)
+static void give(struct ws_reader *r, const uint8_t *p, size_t n, const struct flow_masked *at)
 {
 	if (n > FLOW_BODY_MAX - r->plain) {
 		n = FLOW_BODY_MAX - r->plain;
@@ -64,7 +64,7 @@ static void give(struct ws_reader *r, const uint8_t *p, size_t n)
 	}
 	r->plain += n;
 	if (n)
-		r->sink->data(r->sink->ctx, p, n);
+		r->sink->data(r->sink->ctx, p, n, at);
 }
 
 /* The stream may end inside a message and go on with what came before in its window. */
@@ -89,7 +89,7 @@ static void inflate_some(struct ws_reader *r, const uint8_t *p, size_t n)
 		r->z.avail_out = sizeof(out);
 		e = inflate(&r->z, Z_SYNC_FLUSH);
 		if (e == Z_OK || e == Z_STREAM_END || e == Z_BUF_ERROR)
-			give(r, out, sizeof(out) - r->z.avail_out);
+			give(r, out, sizeof(out) - r->z.avail_out, NULL);
 		else
 			flawed(r, e == Z_MEM_ERROR ? &no_memory
 				  : r->stale	   ? &no_context
@@ -99,12 +99,12 @@ static void inflate_some(struct ws_reader *r, const uint8_t *p, size_t n)
 	} while (!r->flaw && e != Z_BUF_ERROR && (r->z.avail_in || !r->z.avail_out));
 }
 
-static void payload(struct ws_reader *r, const uint8_t *p, size_t n)
+static void payload(struct ws_reader *r, const uint8_t *p, size_t n, const struct flow_masked *at)
 {
 	if (r->flaw)
 		return;
 	if (!r->packed)
-		give(r, p, n);
+		give(r, p, n, at);
 	else
 		inflate_some(r, p, n);
 }
@@ -215,11 +215,13 @@ static void frame_payload(struct ws_reader *r, const uint8_t *p, size_t n)
 	}
 	r->sink->wire(r->sink->ctx, n);
 	if (!r->frame.masked)
-		payload(r, p, n);
+		payload(r, p, n, NULL);
 	for (size_t done = 0, len; r->frame.masked && done < n; done += len) {
+		const struct flow_masked at = {.offset = r->offset + done, .head = r->head_offset};
+
 		len = n - done < PIECE ? n - done : PIECE;
 		ws_unmask(&r->frame, r->at + done, plain, p + done, len);
-		payload(r, plain, len);
+		payload(r, plain, len, &at);
 	}
 	r->at += n;
 }

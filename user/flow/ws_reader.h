@@ -16,12 +16,15 @@ struct ws_flaw {
 	const char *reason;
 };
 
+struct flow_masked;
+
 /* Every begin has its end. A close comes between messages or inside one. */
 struct ws_sink {
 	/* offset: of the first byte of its first frame. */
 	void (*begin)(void *ctx, uint64_t offset, bool text);
 	void (*wire)(void *ctx, uint64_t n); /* payload bytes as transferred, also missing ones */
-	void (*data)(void *ctx, const uint8_t *p, size_t n);
+	/* at: where they stand under a key; NULL: they do not (inflated, or the server's). */
+	void (*data)(void *ctx, const uint8_t *p, size_t n, const struct flow_masked *at);
 	void (*end)(void *ctx, const struct ws_flaw *flaw); /* NULL: whole */
 	void (*close)(void *ctx, unsigned code);	    /* 0: none given */
 	/* Bytes are missing or not readable outside any message: there may have been others. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Messages of one turn in; its facts, sizes and hashes into an interaction, and the caller's
- * callbacks out in the order of an HTTP exchange: head, text…, request, text…, then done or
+ * callbacks out in the order of an HTTP exchange: head, bytes and text…, request, text…, then done or
  * dropped. Sizes and hashes are those of the messages' bytes one after the other.
  *
  * Memory is one interaction, one extract and two hashes; the number of turns is bounded by ws.c.
@@ -81,26 +81,38 @@ static void answered(struct ws_turn *t, uint64_t ns)
 	t->it.first_byte_ns = ns;
 }
 
-void ws_turn_data(struct ws_turn *t, enum flow_dir dir, bool text, const uint8_t *p, size_t n,
-		  uint64_t ns)
+static void tell(struct ws_turn *t, enum flow_dir dir, const struct ws_bytes *b)
+{
+	bool masked = b->at && t->ops->masked;
+
+	if (masked)
+		t->ops->masked(t->ctx, &t->it, b->p, b->n, b->at);
+	if (dir == FLOW_REQUEST && t->ops->bytes)
+		t->ops->bytes(t->ctx, &t->it, b->p, b->n);
+	if (b->text)
+		t->ops->text(t->ctx, &t->it, dir, b->p, b->n);
+	if (masked)
+		t->ops->masked(t->ctx, &t->it, NULL, 0, NULL);
+}
+
+void ws_turn_data(struct ws_turn *t, enum flow_dir dir, const struct ws_bytes *b, uint64_t ns)
 {
 	bool request = dir == FLOW_REQUEST;
 
-	if (!n)
+	if (!b->n)
 		return;
-	*(request ? &t->it.request_body : &t->it.response_body) += n;
-	EVP_DigestUpdate(t->md[dir], p, n);
+	*(request ? &t->it.request_body : &t->it.response_body) += b->n;
+	EVP_DigestUpdate(t->md[dir], b->p, b->n);
 	if (request)
 		t->it.request_end_ns = ns;
 	else
 		answered(t, ns);
 	t->it.end_ns = ns;
-	if (text)
-		t->ops->text(t->ctx, &t->it, dir, p, n);
+	tell(t, dir, b);
 	if (!t->doc[dir])
 		return;
 	extract_select(t->extract, request ? EXTRACT_REQUEST : EXTRACT_RESPONSE);
-	if (extract_data(t->extract, p, n, ns)) {
+	if (extract_data(t->extract, b->p, b->n, ns)) {
 		interaction_incomplete(&t->it, UNDECODABLE,
 				       "a WebSocket message is not valid JSON");
 		ws_turn_doc_end(t, dir, true);

@@ -29,9 +29,13 @@ void ws_turn_speaks(struct ws_turn *t, enum dialect d);
 void ws_turn_flaw(struct ws_turn *t, const struct ws_flaw *flaw);
 void ws_turn_doc(struct ws_turn *t, enum flow_dir dir);
 void ws_turn_wire(struct ws_turn *t, enum flow_dir dir, uint64_t n);
-/* text: for people to read, so that data classes are looked for. */
-void ws_turn_data(struct ws_turn *t, enum flow_dir dir, bool text, const uint8_t *p, size_t n,
-		  uint64_t ns);
+struct ws_bytes {
+	const uint8_t *p;
+	size_t n;
+	const struct flow_masked *at; /* NULL: they do not stand in the stream like this */
+	bool text;		      /* for people to read, so that data classes are looked for */
+};
+void ws_turn_data(struct ws_turn *t, enum flow_dir dir, const struct ws_bytes *b, uint64_t ns);
 void ws_turn_doc_end(struct ws_turn *t, enum flow_dir dir, bool cut);
 void ws_turn_ask(struct ws_turn *t, uint64_t ns);
 /* Tells done or dropped, and frees. */

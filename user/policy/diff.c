@@ -394,7 +394,7 @@ static void head(struct text *t, const struct pack *p, const char *key)
 	else if (!strcmp(key, "gate")) {
 		if (p->gate.hold_ms)
 			put(t, "hold: %ums, ", p->gate.hold_ms);
-		put(t, "full: %s", p->gate.refuse_when_full ? "refuse" : "pass");
+		put(t, "full: %s", words_full[p->gate.full]);
 	}
 }
 

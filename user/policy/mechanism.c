@@ -29,6 +29,7 @@ const char *gate_mechanism_name(unsigned m)
 		[GATE_QUIC] = "quic_initial_drop",
 		[GATE_PROCESS_VM] = "process_vm_writev",
 		[GATE_LSM_GUARD] = "lsm_guard",
+		[GATE_STOP_EXEC] = "exec_stop_pidfd",
 	};
 
 	return of(names, ARRAY_SIZE(names), m);
@@ -52,7 +53,7 @@ const char *gate_evidence_name(unsigned evidence)
 	static const char *const names[] = {
 		[GATE_BY_SNI] = "sni",	       [GATE_BY_DNS] = "dns",	[GATE_BY_IP] = "address",
 		[GATE_BY_HOST] = "host",       [GATE_BY_FILE] = "file", [GATE_BY_TREE] = "tree",
-		[GATE_BY_CONTENT] = "content",
+		[GATE_BY_CONTENT] = "content", [GATE_BY_NAME] = "name",
 	};
 
 	return of(names, ARRAY_SIZE(names), evidence);

@@ -28,6 +28,10 @@ static const struct {
 	[NEED_KILL_AFTER] = {"kill after", "the process is ended when the answer showed it"},
 	[NEED_TREE] = {"tree deny", "exec or connect is denied below one process"},
 	[NEED_GUARD] = {"guard", "nobody else takes the agent's programs, maps or memory"},
+	[NEED_CONTENT_STOP] =
+		{"content wait or stop",
+		 "a write waits, or its process is stopped, until its content is judged"},
+	[NEED_BLOCK] = {"block", "a write waits until an operator has answered"},
 };
 
 const char *policy_need_name(enum policy_need n)
@@ -77,12 +81,14 @@ static uint32_t refusal(const struct pack_action *a)
 static uint32_t of_call(const struct pack *p, size_t i, const struct pack_action *a)
 {
 	enum disposition d = pack_rule_disposition(p, i);
+	uint32_t wait = NEED_BIT(pack_gate(p).full == GATE_FULL_STOP ? NEED_CONTENT_STOP
+								     : NEED_CONTENT_WAIT) |
+			(a->block_ms ? NEED_BIT(NEED_BLOCK) : 0);
 
 	if (d == DISPOSITION_REDACT)
-		return NEED_BIT(NEED_CONTENT_WAIT) | NEED_BIT(NEED_MASK);
+		return wait | NEED_BIT(NEED_MASK);
 	if (pack_rule_content(p, i))
-		return NEED_BIT(NEED_CONTENT_WAIT) |
-		       (d == DISPOSITION_KILL ? NEED_BIT(NEED_KILL) : refusal(a));
+		return wait | (d == DISPOSITION_KILL ? NEED_BIT(NEED_KILL) : refusal(a));
 	if (!pack_krule_reason(p, i))
 		return NEED_BIT(d == DISPOSITION_KILL ? NEED_KILL : NEED_CALL_DENY);
 	return d == DISPOSITION_KILL ? NEED_BIT(NEED_KILL_AFTER) : refusal(a);

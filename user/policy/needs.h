@@ -25,6 +25,8 @@ enum policy_need {
 	NEED_KILL_AFTER,   /* the process is ended when the answer showed it: nothing is held */
 	NEED_TREE,	   /* exec or connect is denied below one process */
 	NEED_GUARD,	   /* nobody else takes the agent's programs, maps or memory */
+	NEED_CONTENT_STOP, /* a write waits, or its process is stopped, until its content is judged */
+	NEED_BLOCK,	   /* a write waits until an operator has answered */
 	NEED__MAX
 };
 const char *policy_need_name(enum policy_need n);  /* "exec deny", … */

@@ -17,6 +17,7 @@
 #include "base/cleanup.h"
 #include "pack_impl.h"
 #include "pack_keys.h"
+#include "proto/gate.h"
 #include "schema.h"
 
 #define REVISION_MAX 999999999999
@@ -60,7 +61,7 @@ static int read_gate(struct reading *rd, const struct doc_node *n)
 {
 	const struct doc_node *hold, *full;
 	uint64_t ms = 0;
-	size_t at = 0;
+	size_t at = GATE_FULL_REFUSE;
 	int r = schema_map(rd, n, "gate", keys_gate);
 
 	if (r)
@@ -74,7 +75,7 @@ static int read_gate(struct reading *rd, const struct doc_node *n)
 		r = schema_duration(rd, hold, "hold", 1, GATE_HOLD_MAX_MS, &ms);
 	if (full && !r)
 		r = schema_word(rd, full, "full", words_full, &at);
-	rd->pack->gate = (struct pack_gate){.hold_ms = ms, .refuse_when_full = at == 1};
+	rd->pack->gate = (struct pack_gate){.hold_ms = ms, .full = at};
 	return r;
 }
 
@@ -121,6 +122,7 @@ static int read_head(struct reading *rd, const struct doc_node *root)
 	revision = doc_get(root, "revision");
 	if (revision && !r)
 		r = schema_number(rd, revision, "revision", 1, REVISION_MAX, &rd->pack->revision);
+	rd->pack->gate.full = GATE_FULL_REFUSE;
 	gate = doc_get(root, "gate");
 	if (gate && !r)
 		r = read_gate(rd, gate);

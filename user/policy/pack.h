@@ -91,10 +91,10 @@ struct pack_action {
 						     * pack_krules() */
 };
 const struct pack_action *pack_rule_action(const struct pack *p, size_t i);
-/* pack: gate: {hold_ms: 20, full: pass | refuse}; 0 = default */
+/* pack: gate: {hold: 20ms, full: pass | refuse | stop}; hold 0 = default */
 struct pack_gate {
 	unsigned hold_ms;
-	bool refuse_when_full;
+	unsigned full; /* enum gate_full */
 };
 struct pack_gate pack_gate(const struct pack *p);
 uint64_t pack_revision(const struct pack *p); /* revision: monotonic per pack set; 0 = not given */

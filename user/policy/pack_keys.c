@@ -31,7 +31,7 @@ const char *const words_unknown[] = {"allow", "alert", "deny", NULL};
 const char *const words_else[] = {"allow", "alert", "hold", "deny", "kill", NULL};
 const char *const words_refuse[] = {"error", "shutdown", "kill", NULL};
 const char *const words_quic[] = {"drop", NULL};
-const char *const words_full[] = {"pass", "refuse", NULL};
+const char *const words_full[] = {"pass", "refuse", "stop", NULL};
 const char *const words_stage[] = {"process", "host", "request", "done", NULL};
 const char *const words_coverage[] = {"full", NULL};
 

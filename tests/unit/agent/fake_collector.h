@@ -254,7 +254,7 @@ static inline void *fake_run(void *ctx)
 
 	while (!f->stop) {
 		int fd = accept(f->fd, NULL, NULL);
-		struct timeval t = {.tv_sec = 5};
+		struct timeval t = {.tv_sec = 60};
 		SSL *s;
 
 		if (fd < 0)

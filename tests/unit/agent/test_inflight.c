@@ -76,6 +76,44 @@ static void test_new_opens_are_not_inherited(void **state)
 	assert_int_equal(lost(f, 999, &id), 1);
 }
 
+/* A socket's entry or its record's id, never both and never neither. */
+static void test_sockets(void **state)
+{
+	const struct inflight_sock first = {.cookie = 70, .pid = 4, .sni = "ai.example"};
+	struct inflight *f = fresh();
+	struct inflight_sock *s = inflight_sock_open(f, &first), *left;
+	unsigned at = 0;
+
+	assert_non_null(s);
+	assert_ptr_equal(inflight_sock_next(f, &at), s);
+	assert_string_equal(s->sni, "ai.example");
+	assert_null(inflight_sock_next(f, &at));
+	inflight_sock_told(f, s); /* a death before the id is given out */
+	at = 0;
+	assert_ptr_equal(inflight_sock_next(f, &at), s);
+	inflight_sock_told(f, s);
+	inflight_id(f, -1, true); /* and after it */
+	at = 0;
+	assert_null(inflight_sock_next(f, &at));
+	left = inflight_sock_open(f, &first);
+	assert_non_null(left);
+	inflight_sock_drop(left);
+	inflight_sock_drop(NULL);
+	at = 0;
+	assert_null(inflight_sock_next(f, &at));
+}
+
+static void test_sockets_full(void **state)
+{
+	struct inflight *f = fresh();
+	struct inflight_sock k = {};
+
+	for (k.cookie = 1; k.cookie <= INFLIGHT_SOCKS; k.cookie++)
+		assert_non_null(inflight_sock_open(f, &k));
+	assert_null(inflight_sock_open(f, &k));
+	assert_int_equal(inflight_refused(f), 1);
+}
+
 static void test_finished_call_is_in_the_ids(void **state)
 {
 	static const struct {
@@ -176,6 +214,8 @@ static void test_starts(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_sockets),
+		cmocka_unit_test(test_sockets_full),
 		cmocka_unit_test(test_ids_are_consecutive),
 		cmocka_unit_test(test_open_call_is_lost),
 		cmocka_unit_test(test_call_read_again_is_not_lost),

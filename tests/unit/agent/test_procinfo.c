@@ -52,7 +52,7 @@ static void test_long_arguments(void **state)
 		execl("/bin/cat", "cat", "-", text, NULL);
 		_exit(1);
 	}
-	for (int i = 0; i < 500 && (procinfo_read(pid, &p) || p.argv_len < 2000); i++)
+	for (int i = 0; i < 6000 && (procinfo_read(pid, &p) || p.argv_len < 2000); i++)
 		usleep(10000);
 	assert_int_equal(p.argv_len, sizeof(p.argv));
 	assert_int_equal(role_pair(fds), 0);

@@ -264,7 +264,8 @@ static void test_follow(void **state)
 	assert_int_equal(follow_open(f.spool, NULL, &fl), 0);
 	expect(fl, 0, 0);
 	fill(&f, 2);
-	assert_int_equal(poll(&(struct pollfd){.fd = follow_fd(fl), .events = POLLIN}, 1, 1000), 1);
+	assert_int_equal(poll(&(struct pollfd){.fd = follow_fd(fl), .events = POLLIN}, 1, 30000),
+			 1);
 	expect(fl, 0, 3);
 
 	/* A frame that is written in two pieces is seen once, when it is whole. */

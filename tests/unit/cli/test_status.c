@@ -117,12 +117,14 @@ static void *serve(void *arg)
 	assert(c >= 0);
 	assert(read(c, s->asked, sizeof(s->asked) - 1) > 0);
 	/* in two pieces: the client must not take the first for the whole */
-	assert(write(c, s->answer, n / 2) == (ssize_t)(n / 2));
+	/* The client that gives up may have gone before this, on a busy machine. */
+	assert(send(c, s->answer, n / 2, MSG_NOSIGNAL) == (ssize_t)(n / 2) || s->hang);
 	usleep(20000);
-	assert(write(c, s->answer + n / 2, n - n / 2) == (ssize_t)(n - n / 2));
+	assert(send(c, s->answer + n / 2, n - n / 2, MSG_NOSIGNAL) == (ssize_t)(n - n / 2) ||
+	       s->hang);
 	if (s->hang)
 		poll(&(struct pollfd){.fd = c, .events = POLLIN}, 1,
-		     2000); /* until the client goes */
+		     60000); /* until the client goes */
 	close(c);
 	return NULL;
 }
@@ -158,7 +160,7 @@ static void test_call(void **state)
 		s.hang = rows[i].hang;
 		memset(s.asked, 0, sizeof(s.asked));
 		assert_int_equal(pthread_create(&t, NULL, serve, &s), 0);
-		assert_int_equal(control_call(s.dir, "status\n", rows[i].hang ? 200 : 5000, &got),
+		assert_int_equal(control_call(s.dir, "status\n", rows[i].hang ? 200 : 60000, &got),
 				 rows[i].want);
 		pthread_join(t, NULL);
 		assert_string_equal(s.asked, "status\n");

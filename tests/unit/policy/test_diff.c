@@ -57,7 +57,7 @@ static const char want[] =
 	"changed  version| 1| 2\n"
 	"changed  revision| | 3\n"
 	"changed  mode| monitor| enforce\n"
-	"changed  gate| full: pass| hold: 50ms, full: refuse\n"
+	"changed  gate| full: refuse| hold: 50ms, full: refuse\n"
 	"added new | | deny on: connect, address: 10.0.0.0/8\n"
 	"changed r match| data_class: pan| data_class: [pan, iban], any: [{known: false}, {model: "
 	"{regex: \"a+\"}}], not: {port: 80-90}\n"

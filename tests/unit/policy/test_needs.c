@@ -81,6 +81,37 @@ static void then(void **state)
 	pack_free(p);
 }
 
+/* What the pack says of writes that cannot wait, and a rule of its operator. */
+static void waits(void **state)
+{
+	static const struct {
+		const char *gate, *rule;
+		uint32_t needs;
+	} row[] = {
+		{"", "disposition: redact", B(CONTENT_WAIT) | B(MASK)},
+		{"gate: {full: refuse}", "disposition: redact", B(CONTENT_WAIT) | B(MASK)},
+		{"gate: {full: stop}", "disposition: redact", B(CONTENT_STOP) | B(MASK)},
+		{"gate: {full: stop}", "disposition: deny", B(CONTENT_STOP) | B(REFUSE)},
+		{"", "disposition: hold, hold: {block: 30s}",
+		 B(CONTENT_WAIT) | B(REFUSE) | B(BLOCK)},
+	};
+
+	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+		char yaml[512], err[256] = "";
+		struct pack *p;
+		int n = snprintf(yaml, sizeof(yaml),
+				 "pack: t\nversion: 1\n%s\nrules:\n"
+				 "  - {id: r, match: {data_class: pan}, %s}\n",
+				 row[i].gate, row[i].rule);
+
+		if (pack_parse("t", yaml, n, &p, err, sizeof(err)))
+			fail_msg("row %zu: %s", i, err);
+		if (policy_needs_of(p, 0) != row[i].needs)
+			fail_msg("row %zu: needs %x", i, policy_needs_of(p, 0));
+		pack_free(p);
+	}
+}
+
 static void names(void **state)
 {
 	for (unsigned i = 0; i < NEED__MAX; i++) {
@@ -93,7 +124,7 @@ static void names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(rows), cmocka_unit_test(then),
-					   cmocka_unit_test(names)};
+					   cmocka_unit_test(waits), cmocka_unit_test(names)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -230,9 +230,12 @@ static void test_head(void **state)
 		{"gate: {hold: 1s}", "f:3: hold is out of range or no duration; expected 1ms to "
 				     "200ms, like 20ms, 30s, 5m, 1h or 7d"},
 		{"gate: {}", "f:3: gate is an empty mapping; expected hold or full"},
-		{"gate: {full: stop}", "f:3: full is \"stop\"; expected one of: pass, refuse"},
+		{"gate: {full: park}",
+		 "f:3: full is \"park\"; expected one of: pass, refuse, stop"},
 		{"coverage: full", NULL},
 		{"coverage: half", "f:3: coverage is \"half\"; expected one of: full"},
+		{"gate: {full: stop}", NULL},
+		{"gate: {full: pass}", NULL},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -250,7 +253,9 @@ static void test_head(void **state)
 			continue;
 		assert_int_equal(pack_revision(p), i == 0 ? 7 : 0);
 		assert_int_equal(pack_gate(p).hold_ms, i == 3 ? 50 : 0);
-		assert_int_equal(pack_gate(p).refuse_when_full, i == 3);
+		assert_int_equal(pack_gate(p).full, i == 9    ? GATE_FULL_STOP
+						    : i == 10 ? GATE_FULL_PASS
+							      : GATE_FULL_REFUSE);
 		assert_int_equal(pack_coverage(p), i == 7);
 	}
 }

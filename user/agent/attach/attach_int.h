@@ -19,11 +19,14 @@ struct attach {
 	struct event *pump, *soon;
 	struct target *todo, **todo_last;
 	unsigned todo_n, links, linked_images, linked_sites;
-	uint64_t links_made, put_off, saved_ms, begun_ms;
+	uint64_t word_ms; /* who was silent up to then had nobody to tell of him; UINT64_MAX: has */
+	uint64_t links_made, adopted, put_off, saved_ms, begun_ms;
 	double attach_ms;			   /* longest */
 	uint64_t placed, wait_us, longest_wait_us; /* from a mapping to its probes */
 	uint64_t full;	  /* mappings since the last sweep for whose file the table had no room */
 	bool save_failed; /* said, and not to be said again */
+	bool later;	  /* some processes wait for answers and are on no list */
+	bool heard;	  /* a worker works: without its word nobody loses his probes */
 	bool scanning, dirty; /* dirty: what is remembered differs from the file */
 };
 
@@ -40,7 +43,8 @@ void process_mark(struct attach *a, struct target *t);
 void process_tell(struct attach *a, const struct target *t);
 struct target *process_get(struct attach *a, pid_t pid);
 void image_everywhere(struct attach *a, struct image *im, int fd); /* `all`: for everybody */
-void image_wait(struct image *im, pid_t pid);
+/* That process waits for it; whether it did not before, as far as is known. */
+bool image_wait(struct image *im, pid_t pid);
 
 /* cache.c: what is remembered over restarts. */
 void cache_load(struct images *t, const char *path);

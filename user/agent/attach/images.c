@@ -21,6 +21,7 @@
 struct images {
 	struct image *bucket[BUCKETS];
 	struct image *by_index[IMAGES_COUNTED];
+	bool reserved[IMAGES_COUNTED]; /* stand in cookies of a former keeper's probes */
 	unsigned count, ghosts;
 	uint16_t last_index;
 	uint64_t tick;
@@ -157,12 +158,26 @@ bool images_number(struct images *t, struct image *im)
 	for (unsigned i = 1; !im->index && i < IMAGES_COUNTED; i++) {
 		unsigned k = 1 + (t->last_index + i - 1) % (IMAGES_COUNTED - 1);
 
-		if (t->by_index[k])
+		if (t->by_index[k] || t->reserved[k])
 			continue;
 		t->by_index[k] = im;
 		t->last_index = im->index = k;
 	}
 	return im->index;
+}
+
+void images_reserve(struct images *t, uint16_t index)
+{
+	if (index && index < IMAGES_COUNTED)
+		t->reserved[index] = true;
+}
+
+void images_number_as(struct images *t, struct image *im, uint16_t index)
+{
+	if (im->index || !index || index >= IMAGES_COUNTED || t->by_index[index])
+		return;
+	t->by_index[index] = im;
+	im->index = index;
 }
 
 struct image *images_by_index(const struct images *t, uint16_t index)

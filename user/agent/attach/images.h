@@ -62,6 +62,11 @@ struct image *images_get(struct images *t, const struct stat *st, const char *pa
 const struct image *images_twin(const struct images *t, const char *build_id, uid_t uid);
 /* Gives it an index for `hits`; false when all are taken. */
 bool images_number(struct images *t, struct image *im);
+/* The index its probes have already, by a former keeper. Once images_reserve() was called for all of them,
+ * no other image is given one of these. Too late for an image that has another: it is not counted by
+ * this one. */
+void images_number_as(struct images *t, struct image *im, uint16_t index);
+void images_reserve(struct images *t, uint16_t index);
 struct image *images_by_index(const struct images *t, uint16_t index);
 /* Its file is gone: kept for its build-id if that is worth it, else freed. */
 void images_gone(struct images *t, struct image *im);

@@ -8,6 +8,9 @@
  * uprobe_multi meant one thread at first (until 6.10): whether it means the process is found out by
  * a trial, a small program on a function of our own that two threads call.
  *
+ * While rules refuse something links are pinned (pins.c) and so outlive this process; the next keeper
+ * finds them by name. What is let go is unpinned first.
+ *
  * Letting go waits for the kernel's readers: 20 to 70 ms per link with uprobe_multi, about 100 ms
  * per site with perf events. Threads of their own do that; the waits of several go on at the same
  * time. They touch nothing but the links they were given. The list they work on is not bounded here:
@@ -28,6 +31,7 @@
 
 #include "agent/attach/reentry.h"
 #include "agent/bpf_variant.h"
+#include "agent/pins.h"
 #include "base/cleanup.h"
 
 /* Not in the kernel headers of our base distribution. */
@@ -36,7 +40,9 @@
 
 struct links {
 	struct links *next; /* waiting to be closed */
-	int multi;	    /* or -1 */
+	struct pins *pins;
+	struct pins_probe *pinned;
+	int multi; /* or -1 */
 	size_t n;
 	int event[];
 };
@@ -146,12 +152,18 @@ static bool trial(void)
 	return !bpf_map_lookup_elem(map, &zero, &count) && count == 2;
 }
 
-void linker_init(struct linker *l, struct bpf_program *prog)
+void linker_init(struct linker *l, struct bpf_program *prog, struct pins *pins)
 {
 	l->prog = prog;
+	l->pins = pins;
 	l->multi = has_multi(bpf_program__fd(prog));
 	l->multi_pid = l->multi && trial();
 	l->again = !strcmp(bpf_program__name(prog), bpf_variant_program(BPF_VARIANT_REEXEC));
+}
+
+const char *linker_program(const struct linker *l)
+{
+	return bpf_program__name(l->prog);
 }
 
 const char *linker_backend(const struct linker *l, bool by_pid)
@@ -190,18 +202,51 @@ static int fitted(int fd, const uint64_t *offset, const uint64_t *cookie, size_t
 	return 0;
 }
 
-int links_open(const struct linker *l, int fd, const uint64_t *offset, const uint64_t *cookie,
-	       size_t n, pid_t pid, struct links **ret)
+static struct links *links_new(const struct linker *l, bool multi, size_t n)
+{
+	struct links *k = calloc(1, sizeof(*k) + (multi ? 0 : n * sizeof(k->event[0])));
+
+	if (k) {
+		k->multi = -1;
+		k->pins = l->pins;
+	}
+	return k;
+}
+
+int links_adopt(const struct linker *l, const char *begins, size_t n, pid_t pid, char *ret_name,
+		struct links **ret)
 {
 	bool multi = pid ? l->multi_pid : l->multi;
-	struct links *k = calloc(1, sizeof(*k) + (multi ? 0 : n * sizeof(k->event[0])));
+	struct links *k;
+	int r;
+
+	if (!l->pins)
+		return -ENOENT;
+	k = links_new(l, multi, n);
+	if (!k)
+		return -ENOMEM;
+	r = pins_probe_take(l->pins, begins, multi ? 1 : n, multi ? &k->multi : k->event, ret_name,
+			    &k->pinned);
+	if (r) {
+		free(k);
+		return r;
+	}
+	k->n = multi ? 0 : n;
+	*ret = k;
+	return 0;
+}
+
+int links_open(const struct linker *l, int fd, const uint64_t *offset, const uint64_t *cookie,
+	       size_t n, pid_t pid, const char *name, struct links **ret)
+{
+	bool multi = pid ? l->multi_pid : l->multi;
+	struct links *k = links_new(l, multi, n);
 	_cleanup_free_ uint64_t *own = NULL;
 	char path[64];
 	int r;
 
 	if (!k)
 		return -ENOMEM;
-	k->multi = -1;
 	if (l->again) {
 		r = fitted(fd, offset, cookie, n, &own);
 		if (r) {
@@ -222,6 +267,7 @@ int links_open(const struct linker *l, int fd, const uint64_t *offset, const uin
 		links_close(k);
 		return r;
 	}
+	k->pinned = pins_probe(k->pins, name, multi ? &k->multi : k->event, multi ? 1 : n);
 	*ret = k;
 	return 0;
 }
@@ -230,6 +276,7 @@ void links_close(struct links *k)
 {
 	if (!k)
 		return;
+	pins_probe_end(k->pins, k->pinned);
 	if (k->multi >= 0)
 		close(k->multi);
 	for (size_t i = 0; i < k->n; i++)

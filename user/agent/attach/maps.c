@@ -20,9 +20,12 @@
 
 static bool parse(char *line, struct mapping *m)
 {
+	size_t mode = strcspn(line, " ");
 	char perm[5];
 	int at = 0;
 
+	if (strlen(line) < mode + 4 || line[mode + 3] != 'x') /* most are not: sscanf is slow */
+		return false;
 	if (sscanf(line, "%lx-%lx %4s %lx %15s %lu %n", &m->from, &m->to, perm, &m->offset, m->dev,
 		   &m->ino, &at) < 6 ||
 	    perm[2] != 'x' || !m->ino || line[at] != '/')

@@ -22,7 +22,9 @@
 
 #include "agent/attach/attach_int.h"
 #include "agent/attach/maps.h"
+#include "agent/attach/pinned.h"
 #include "agent/net.h"
+#include "agent/pins.h"
 #include "base/cleanup.h"
 #include "base/log.h"
 
@@ -108,13 +110,15 @@ void process_state(struct attach *a, struct target *t, uint32_t state)
 		return;
 	t->state = state;
 	t->looked = true;
-	if (state == PROBES_IN_PLACE && !t->since_ns) {
+	if (state == PROBES_IN_PLACE && t->since_ns) {
+		t->began_ns = 0; /* a former keeper's: nobody waited */
+	} else if (state == PROBES_IN_PLACE) {
 		struct timespec now;
 
 		clock_gettime(CLOCK_BOOTTIME, &now);
 		t->since_ns = now.tv_sec * 1000000000ull + now.tv_nsec;
 		count_wait(a, t);
-	} else if (state != PROBES_IN_PLACE) {
+	} else {
 		t->since_ns = 0;
 	}
 	process_mark(a, t);
@@ -196,16 +200,71 @@ static const uint64_t *cookies_of(struct attach *a, struct image *im, uint64_t *
 	return room;
 }
 
-static int link_image(struct attach *a, struct image *im, int fd, pid_t pid, struct links **ret)
+static struct pinned_id pinned_id_of(const struct attach *a, const struct image *im,
+				     const struct target *t)
+{
+	const struct facts *f = im->facts;
+	uint64_t changed = im->mtime.tv_sec * 1000000000ull + im->mtime.tv_nsec;
+
+	return (struct pinned_id){.pid = t ? t->pid : 0,
+				  .start_ns = t ? t->start_ns : 0,
+				  .dev = im->dev,
+				  .ino = im->ino,
+				  .sites = pinned_sites(linker_program(&a->linker), im->size,
+							changed, f->offset, f->cookie, f->sites_n)};
+}
+
+/* A former keeper's probes, which went on without one: this process was seen all the time. */
+static bool adopt(struct attach *a, struct image *im, struct target *t, const struct pinned_id *id,
+		  struct links **ret)
+{
+	char begins[PINS_PROBE_NAME], name[PINS_PROBE_NAME];
+	struct pinned_as as;
+
+	if (pinned_begins(begins, sizeof(begins), id) ||
+	    links_adopt(&a->linker, begins, im->facts->sites_n, id->pid, name, ret))
+		return false;
+	a->adopted++;
+	if (pinned_read(name, &as))
+		return true;
+	images_number_as(a->images, im, as.index);
+	if (!t)
+		return true;
+	t->early = false;
+	if (as.since_ns < t->exec)
+		as.since_ns = t->exec;
+	if (!t->since_ns || as.since_ns < t->since_ns)
+		t->since_ns = as.since_ns;
+	return true;
+}
+
+static int link_anew(struct attach *a, struct image *im, int fd, const struct pinned_id *id,
+		     uint64_t since_ns, struct links **ret)
 {
 	uint64_t cookies[TLS_SITES_MAX];
+	const uint64_t *cookie = cookies_of(a, im, cookies);
+	struct pinned_as as = {.index = im->index, .since_ns = since_ns ?: boot_ms() * 1000000};
+	char name[PINS_PROBE_NAME];
+	int r = pinned_name(name, sizeof(name), id, &as);
+
+	return r
+		       ?: links_open(&a->linker, fd, im->facts->offset, cookie, im->facts->sites_n,
+				     id->pid, name, ret);
+}
+
+/* t: NULL for everybody. */
+static int link_image(struct attach *a, struct image *im, int fd, struct target *t,
+		      struct links **ret)
+{
+	struct pinned_id id = pinned_id_of(a, im, t);
 	struct timespec from, to;
 	double ms;
 	int r;
 
+	if (adopt(a, im, t, &id, ret))
+		return 0;
 	clock_gettime(CLOCK_MONOTONIC, &from);
-	r = links_open(&a->linker, fd, im->facts->offset, cookies_of(a, im, cookies),
-		       im->facts->sites_n, pid, ret);
+	r = link_anew(a, im, fd, &id, t ? t->since_ns : 0, ret);
 	clock_gettime(CLOCK_MONOTONIC, &to);
 	ms = (to.tv_sec - from.tv_sec) * 1e3 + (to.tv_nsec - from.tv_nsec) / 1e6;
 	if (ms > a->attach_ms)
@@ -224,7 +283,7 @@ static int link_image(struct attach *a, struct image *im, int fd, pid_t pid, str
 
 void image_everywhere(struct attach *a, struct image *im, int fd)
 {
-	if (im->links || im->failed || link_image(a, im, fd, 0, &im->links))
+	if (im->links || im->failed || link_image(a, im, fd, NULL, &im->links))
 		return;
 	a->linked_images++;
 	a->linked_sites += im->facts->sites_n;
@@ -290,7 +349,7 @@ static void probe_use(struct look *l, struct image *im, const struct mapping *m,
 		l->put_off = true;
 		return;
 	}
-	r = im->failed ? -EINVAL : link_image(a, im, fd, t->pid, &u->links);
+	r = im->failed ? -EINVAL : link_image(a, im, fd, t, &u->links);
 	l->gone |= r == -ESRCH;
 	l->failed |= r && r != -ESRCH;
 	if (r)
@@ -299,14 +358,24 @@ static void probe_use(struct look *l, struct image *im, const struct mapping *m,
 	use_on(a, u);
 }
 
-void image_wait(struct image *im, pid_t pid)
+bool image_wait(struct image *im, pid_t pid)
 {
 	for (unsigned i = 0; i < im->waiters_n && i < IMAGE_WAITERS; i++)
 		if (im->waiters[i] == pid)
-			return;
+			return false;
 	if (im->waiters_n < IMAGE_WAITERS)
 		im->waiters[im->waiters_n] = pid;
 	im->waiters_n++;
+	return true;
+}
+
+/* A file that is mapped twice has one answer. */
+static bool counted(const struct look *l, const struct mapping *m)
+{
+	for (const struct mapping *k = l->all; k < m; k++)
+		if (k->ino == m->ino && !strcmp(k->dev, m->dev))
+			return true;
+	return false;
 }
 
 static void look_at(struct look *l, const struct mapping *m)
@@ -325,7 +394,7 @@ static void look_at(struct look *l, const struct mapping *m)
 		ask_image(l->a->ask, im, fd, true);
 	if (im->state == IMAGE_PENDING) {
 		image_wait(im, l->t->pid);
-		l->pending++;
+		l->pending += !counted(l, m);
 	} else if (im->state == IMAGE_SITES) {
 		l->with_sites++;
 		probe_use(l, im, m, fd);

@@ -229,7 +229,8 @@ enum approve_answer approve_ask(struct approve *a, const struct approve_call *ca
 			yes = i;
 	}
 	if (yes == a->n) {
-		ask(a, &p);
+		if (!call->again)
+			ask(a, &p);
 		return APPROVE_ASKED;
 	}
 	memcpy(ret_id, a->grants[yes].id, 16);

@@ -21,6 +21,7 @@ struct approve_call {
 	const struct subject *s;
 	int rule; /* of w->pack; it holds */
 	const char *service, *host, *model;
+	bool again; /* it was asked for before: nobody is told anew */
 };
 enum approve_answer approve_ask(struct approve *a, const struct approve_call *call,
 				char ret_id[static 16], char ret_by[static 64]);

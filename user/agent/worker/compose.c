@@ -309,8 +309,9 @@ static const char *why_incomplete(const struct conn *c, const struct watch *watc
 	const struct gate_outcome *o = gate_outcome(watch);
 
 	if (c->refused)
-		return c->kill_mechanism == GATE_NONE || c->kill_mechanism == GATE_SIGNAL
-			       ? "killed before the request could leave"
+		return c->kill_mechanism == GATE_SIGNAL ? "killed before the request could leave"
+		       : c->kill_mechanism == GATE_NONE
+			       ? "was to be refused, and nothing could here"
 			       : "refused before the request could leave";
 	if (!o || o->failed || !o->mechanism || o->did == DISPOSITION_REDACT)
 		return it->incomplete_reason;
@@ -360,6 +361,7 @@ static void gated(const struct gate_outcome *o, Probity__V1__Decision *m)
 {
 	m->sent_before = o->sent_before;
 	m->waited_ns = o->waited_ns;
+	m->waited_by = text(o->waited_by ?: "");
 	m->approval_id = text(o->approval_id);
 	m->approved_by = text(o->approved_by);
 	redactions(o, m);
@@ -388,6 +390,8 @@ static void decision(const struct worker *w, const struct watch *watch, const st
 	m->controls = s_.controls;
 	if (o)
 		gated(o, m);
+	if (watch)
+		m->not_judged = text(gate_not_judged(watch));
 	m->evaluated_at_unix_ns = boot_now() + w->wall_offset_ns;
 	m->mode = w->enforce ? "enforce" : "monitor";
 	m->disposition = text(disposition_name(d->disposition));

@@ -127,6 +127,7 @@ void conns_drop(struct conns *cs, struct conn *c)
 void conns_end(struct conns *cs, struct conn *c, uint64_t ns)
 {
 	c->closing = true;
+	gate_ending(cs->worker->gate, c);
 	plain_sweep(c, UINT64_MAX);
 	follow_end(c, ns);
 	if (c->refused && !c->judged)
@@ -322,6 +323,10 @@ void conns_data(struct conns *cs, const struct event_data *e)
 	if (!(e->h.flags & EVENT_F_GATED) && conns_is_ignored(cs->worker, e->h.conn))
 		return; /* on its way up when its connection was given up */
 	c = conns_get(cs, &e->h);
+	if (c && e->h.flags & EVENT_F_GATED && gate_over_before(cs->worker->gate, c)) {
+		conns_end(cs, c, e->h.boot_ns);
+		c = conns_get(cs, &e->h);
+	}
 	if (!c)
 		return;
 	if (e->h.flags & EVENT_F_PLAIN && !c->sock) {
@@ -349,7 +354,7 @@ static void found_socket(struct conn *c, struct sock *s)
 {
 	struct proc *p = procs_find(c->worker->procs, c->pid, c->start_ns);
 
-	s->seen = true;
+	socks_seen(s);
 	if (p && p->tls.loose && !(c->flags & EVENT_F_PLAIN))
 		p->tls.loose--;
 }
@@ -368,6 +373,8 @@ void conns_bind(struct conn *c, struct sock *s, const struct event_conn *e)
 	c->peer = e && e->peer.family ? e->peer : s->peer;
 	c->peer_adjacent = e && e->h.flags & EVENT_F_ADJACENT;
 	s->bound = true;
+	if (s->kept)
+		kept_note(c->worker, s);
 	conns_learn(c, s);
 }
 
@@ -415,6 +422,7 @@ void conns_killed(struct conns *cs, const struct event_kill *e)
 	refuse(c);
 	c->kill_rules = e->rules;
 	c->kill_policy = e->policy;
+	c->kill_mechanism = GATE_SIGNAL;
 	conns_end(cs, c, e->h.boot_ns);
 }
 

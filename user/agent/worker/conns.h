@@ -48,7 +48,7 @@ struct conn {
 	bool quiet, skips[2];  /* the kernel may leave bytes out, by enum event_dir: or may have */
 	unsigned strangers;    /* exchanges that are not AI */
 	uint64_t kill_rules, kill_policy;
-	uint16_t kill_mechanism; /* enum gate_mechanism; GATE_NONE: as EVENT_KILL does */
+	uint16_t kill_mechanism; /* enum gate_mechanism; GATE_NONE: nothing here could stop it */
 	struct gate_conn *gate;	 /* NULL: no write of it has waited */
 
 	/* The socket, and what its first packets said. */

@@ -71,7 +71,7 @@ static void decision_of(const struct worker *w, const struct event_deny *e, stru
 			struct verdict_text *v)
 {
 	bool kill = e->mechanism == GATE_SIGNAL || e->mechanism == GATE_SIGNAL_EXEC ||
-		    e->mechanism == GATE_PIDFD;
+		    e->mechanism == GATE_PIDFD || e->mechanism == GATE_STOP_EXEC;
 	bool failed = !e->watched && e->mechanism == GATE_NONE; /* it had ended */
 	bool alert = e->watched == DENIAL_ALERT;
 	enum disposition did = kill ? DISPOSITION_KILL : DISPOSITION_DENY;
@@ -136,6 +136,10 @@ static void file(const struct worker *w, const struct event_deny *e)
 	const struct exec_file *f =
 		w->exec_rules ? exec_rules_find(w->exec_rules, e->dev, e->ino) : NULL;
 
+	if (e->evidence == GATE_BY_NAME) { /* no file: the command line is with the process */
+		s_.m.package = text(f && f->package[0] ? f->package : e->what);
+		return;
+	}
 	s_.m.path = text(f && f->path[0] ? f->path : e->what);
 	if (!f)
 		return;

@@ -140,12 +140,32 @@ static void add_place(void *ctx, size_t rule, unsigned line, const char *key, co
 	struct places *s = ctx;
 	struct role_exec_place *at = &s->m->place[s->m->head.places];
 
-	if (pack_rule_action(s->pack, rule)->on != FACTS_EXEC || value[0] != '/' ||
-	    (strcmp(key, "exe") && strcmp(key, "script")) || s->m->head.places == PLACES_MAX ||
-	    strlen(value) >= sizeof(at->path) || value[strlen(value) - 1] == '/')
+	if (pack_rule_action(s->pack, rule)->on != FACTS_EXEC || s->m->head.places == PLACES_MAX)
 		return;
-	strcpy(at->path, value);
+	if (!strcmp(key, "package")) { /* a command line names it before it is there */
+		if (strlen(value) >= PACKAGE_NAME_MAX || value[0] == '/' || strpbrk(value, "*?"))
+			return;
+		snprintf(at->path, sizeof(at->path), ROLE_PLACE_PACKAGE "%s", value);
+	} else {
+		if (value[0] != '/' || (strcmp(key, "exe") && strcmp(key, "script")) ||
+		    strlen(value) >= sizeof(at->path) || value[strlen(value) - 1] == '/')
+			return;
+		strcpy(at->path, value);
+	}
 	s->m->head.places++;
+}
+
+/* What a tool call may yet put in force below its agent. */
+static void add_then(const struct worker *w, struct role_exec_rules *h)
+{
+	for (size_t i = 0; w->enforce && i < pack_rules(w->pack); i++) {
+		const struct pack_action *a = pack_rule_action(w->pack, i);
+
+		if (a->on != FACTS_TOOL_CALL)
+			continue;
+		h->then_exec |= a->tree_exec_bits & h->all;
+		h->then_connect |= !!a->tree_connect_bits;
+	}
 }
 
 void exec_rules_send(struct exec_rules *x)
@@ -166,6 +186,7 @@ void exec_rules_send(struct exec_rules *x)
 	m->head.wait_us = WAIT_US;
 	for (unsigned i = 0; i < x->n; i++)
 		add_rule(x, m, i);
+	add_then(w, &m->head);
 	if (x->all) {
 		m->head.wants = wants(w->pack);
 		pack_values(w->pack, add_place, &(struct places){w->pack, m});
@@ -300,6 +321,8 @@ void exec_rules_file(struct exec_rules *x, const struct role_file *f)
 			      .host_id = x->w->host_id};
 	struct catalog_tool tool;
 
+	if (!f->path[0]) /* a package, whoever names it */
+		facts.exe = facts.script = NULL;
 	tool_of(x, f, &tool);
 	if (!tool.id[0] && f->package[0] && (f->script || f->flags & FILE_NAME))
 		tool_of_package(x, f->package, &tool);

@@ -130,7 +130,6 @@ static void on_text(void *ctx, const struct interaction *it, enum flow_dir dir, 
 	if (dir == FLOW_REQUEST)
 		gate_text(c, w, p, n);
 	dataclass_feed(c->worker->classes, dir == FLOW_REQUEST ? &w->request : &w->response, p, n);
-	tell_tools(c, w, it, boot_now());
 }
 
 static void on_bytes(void *ctx, const struct interaction *it, const uint8_t *p, size_t n)
@@ -140,6 +139,12 @@ static void on_bytes(void *ctx, const struct interaction *it, const uint8_t *p, 
 
 	if (w)
 		gate_bytes(c, w, p, n);
+}
+
+static void on_masked(void *ctx, const struct interaction *it, const uint8_t *p, size_t n,
+		      const struct flow_masked *at)
+{
+	gate_unframed(ctx, p, n, at);
 }
 
 static void on_request(void *ctx, const struct interaction *it)
@@ -192,6 +197,7 @@ static const struct flow_ops ops = {
 	.head = on_head,
 	.text = on_text,
 	.bytes = on_bytes,
+	.masked = on_masked,
 	.request = on_request,
 	.done = on_done,
 	.dropped = on_dropped,
@@ -251,7 +257,7 @@ static void saw(struct conn *c, const struct chunk *k)
 	struct proc *p;
 
 	if (c->sock)
-		c->sock->seen = true;
+		socks_seen(c->sock);
 	if (!(c->flags & EVENT_F_PLAIN) && !c->end[EVENT_WRITE] && !c->end[EVENT_READ]) {
 		p = procs_find(c->worker->procs, c->pid, c->start_ns);
 		if (p) {
@@ -287,6 +293,8 @@ static bool feed(struct conn *c, const struct chunk *k)
 	}
 	st = flow_data(c->flow, request ? FLOW_REQUEST : FLOW_RESPONSE, k->offset, k->p, k->n,
 		       k->ns);
+	for (struct watch *w = request ? NULL : c->watches; w; w = w->next)
+		tell_tools(c, w, w->it, k->ns);
 	if (c->slot >= 0 && !flow_busy(c->flow)) {
 		inflight_drop(c->worker->inflight, c->slot);
 		c->slot = -1;

@@ -11,6 +11,7 @@
 #include "policy/pack.h"
 #include "proto/gate.h"
 
+struct flow_masked;
 struct gate;
 struct gate_conn;  /* of a connection whose writes wait */
 struct gate_watch; /* of one of its exchanges */
@@ -28,9 +29,10 @@ json_t *gate_status(const struct gate *g);
 /* EVENT_GATE, EVENT_GATE_END. The bytes were given to flow just before. */
 void gate_asked(struct gate *g, const struct event_gate *e);
 void gate_ended(struct gate *g, const struct event_gate_end *e);
-/* ROLE_REFUSED, ROLE_MASKED, ROLE_GRANTS. */
+/* ROLE_REFUSED, ROLE_MASKED, ROLE_CONTINUED, ROLE_GRANTS. */
 void gate_refused(struct gate *g, const struct role_done *d);
 void gate_masked(struct gate *g, const struct role_done *d);
+void gate_continued(struct gate *g, const struct role_done *d);
 void gate_grants(struct gate *g, const struct role_grant *v, size_t n);
 
 /* --- conns.c, halves.c and follow.c --- */
@@ -41,6 +43,9 @@ bool gate_holds(const struct conn *c);
 bool gate_waits_clear(const struct gate *g);
 /* The kernel refused a write by itself: the client is to notice at once. */
 void gate_denied(struct gate *g, const struct conn *c, const struct event_deny *e);
+/* A chunk of a gated write is about to be read. True: the write before it was refused, and all that is
+ * left of that is to end its connection; the chunk is another's. g may be NULL. */
+bool gate_over_before(struct gate *g, struct conn *c);
 /* A chunk of a gated write, or of a clear connection whose packets wait, is about to be read; was
  * read, if the connection is still there. */
 void gate_chunk(struct gate *g, struct conn *c, const struct chunk *k);
@@ -51,7 +56,11 @@ void gate_clear(struct gate *g, struct conn *c);
 void gate_head(struct conn *c, struct watch *w);
 void gate_bytes(struct conn *c, struct watch *w, const uint8_t *p, size_t n);
 void gate_text(struct conn *c, struct watch *w, const uint8_t *p, size_t n);
+/* What comes next of these was taken out of a WebSocket frame; at NULL: no more of it. */
+void gate_unframed(struct conn *c, const uint8_t *p, size_t n, const struct flow_masked *at);
 void gate_watch_free(struct watch *w);
+/* It ends, before its calls are recorded. */
+void gate_ending(struct gate *g, struct conn *c);
 void gate_conn_free(struct gate *g, struct conn *c);
 
 /* --- judge.c --- */
@@ -77,6 +86,8 @@ struct gate_outcome {
 	int rule;	    /* of the pack of that generation; -1: none */
 	uint64_t generation;
 	uint64_t waited_ns, sent_before;
+	const char *not_judged; /* a write of it; NULL: none */
+	const char *waited_by;	/* "made_again", "held", "stopped", "blocked"; NULL = it did not */
 	struct gate_redaction *redactions;
 	size_t n_redactions;
 	bool masked;	      /* the body left with masked bytes: */
@@ -91,6 +102,8 @@ void gate_done(struct watch *w, const struct interaction *it);
  * or that takes no error for an answer, tries again. Counted, and no record of its own. */
 bool gate_again(struct gate *g, const struct conn *c, const struct watch *w,
 		const struct interaction *it);
+/* Why a write of it went, or was refused, without being judged; "": none was. */
+const char *gate_not_judged(const struct watch *w);
 /* NULL: the gate had no part in it. */
 const struct gate_outcome *gate_outcome(const struct watch *w);
 

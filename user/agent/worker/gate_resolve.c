@@ -66,11 +66,15 @@ static bool all_placed(const struct watch *w)
 	return true;
 }
 
-/* Only what leaves as HTTP content in the clear of its framing can be masked in place. */
+/* Only what leaves as it is, or under a WebSocket's key, can be masked in place. */
 static bool maskable(const struct watch *w)
 {
-	return w->it && !strcmp(w->it->wire, "http") && !w->it->websocket &&
-	       !w->it->request_encoding[0] && w->it->completeness == COMPLETE;
+	const struct interaction *it = w->it;
+
+	if (!it || it->completeness != COMPLETE)
+		return false;
+	return it->websocket ? !strcmp(it->wire, "websocket")
+			     : !strcmp(it->wire, "http") && !it->request_encoding[0];
 }
 
 static enum disposition redact(struct gate *g, struct gate_conn *gc, struct watch *w)
@@ -90,24 +94,40 @@ static enum disposition redact(struct gate *g, struct gate_conn *gc, struct watc
 	return gw->otherwise;
 }
 
+/* Between exchanges of one write: one that may not go counts before one that is masked. */
+static unsigned weight(enum disposition d)
+{
+	return d == DISPOSITION_REDACT ? 2
+	       : d == DISPOSITION_HOLD ? 3
+	       : d < DISPOSITION_HOLD  ? d
+				       : d + 4;
+}
+
+static void worse(struct gate_conn *gc, const struct gate_watch *gw)
+{
+	if (weight(gw->final) <= weight(gc->worst))
+		return;
+	gc->worst = gw->final;
+	gc->rule = gw->rule;
+}
+
 void gate_otherwise(struct gate_conn *gc, struct gate_watch *gw)
 {
 	gw->final = gw->otherwise;
 	gw->rule = gw->otherwise_rule;
-	if (gw->final > gc->worst) {
-		gc->worst = gw->final;
-		gc->rule = gw->rule;
-	}
+	worse(gc, gw);
 }
 
 /* --- approval ------------------------------------------------------------------------------------- */
 
-static enum disposition hold(struct gate *g, struct gate_conn *gc, struct watch *w)
+/* again: its wait was told of before. */
+static enum disposition hold(struct gate *g, struct gate_conn *gc, struct watch *w, bool again)
 {
 	struct gate_watch *gw = w->gate;
 	const struct interaction *it = w->it;
 	const struct conn *c = gc->conn;
 	struct approve_call call = {.rule = gw->rule, .service = w->service.id ?: ""};
+	enum approve_answer said;
 	struct subject s;
 
 	if (gw->approved)
@@ -116,7 +136,10 @@ static enum disposition hold(struct gate *g, struct gate_conn *gc, struct watch 
 	call.s = &s;
 	call.host = it && it->host[0] ? it->host : c->sni;
 	call.model = it ? it->request_model : "";
-	if (approve_ask(g->approve, &call, gw->out.approval_id, gw->out.approved_by) != APPROVE_YES)
+	call.again = again;
+	said = approve_ask(g->approve, &call, gw->out.approval_id, gw->out.approved_by);
+	gw->asked = said == APPROVE_ASKED;
+	if (said != APPROVE_YES)
 		return DISPOSITION_HOLD;
 	g->count.approved++;
 	gw->approved = true;
@@ -135,12 +158,11 @@ static enum disposition finally(struct gate *g, struct gate_conn *gc, struct wat
 	if (want == DISPOSITION_REDACT)
 		want = redact(g, gc, w);
 	if (want == DISPOSITION_HOLD)
-		want = hold(g, gc, w);
+		want = hold(g, gc, w, false);
 	return want;
 }
 
-/* The first content rule that concerns this write and fails closed; -1: none. */
-static int closed_rule(const struct worker *w, uint64_t rules)
+int gate_closed_rule(const struct worker *w, uint64_t rules)
 {
 	for (size_t i = 0; i < w->krules; i++) {
 		const struct pack_action *a = pack_rule_action(w->pack, w->krule[i].index);
@@ -163,18 +185,31 @@ void gate_resolve(struct gate *g, struct gate_conn *gc, bool unread)
 		if (!gw || !gw->touched)
 			continue;
 		gw->final = gw->want >= DISPOSITION_HOLD ? finally(g, gc, w) : DISPOSITION_ALLOW;
-		if (gw->final > gc->worst) {
-			gc->worst = gw->final;
-			gc->rule = gw->rule;
-		}
+		worse(gc, gw);
 	}
+	gc->spans_n = held_order(gc->spans, gc->spans_n);
 	if (unread && gc->worst < DISPOSITION_REDACT) {
-		int rule = closed_rule(g->worker, gc->rules);
+		int rule = gate_closed_rule(g->worker, gc->rules);
 
 		if (rule < 0)
 			return;
 		gc->worst = DISPOSITION_DENY;
 		gc->rule = rule;
+	}
+}
+
+void gate_hold_again(struct gate *g, struct gate_conn *gc)
+{
+	gc->worst = DISPOSITION_ALLOW;
+	gc->rule = -1;
+	for (struct watch *w = gc->conn->watches; w; w = w->next) {
+		struct gate_watch *gw = w->gate;
+
+		if (!gw || !gw->touched)
+			continue;
+		if (gw->final == DISPOSITION_HOLD)
+			gw->final = hold(g, gc, w, true);
+		worse(gc, gw);
 	}
 }
 
@@ -191,9 +226,10 @@ static void refused(const struct gate_conn *gc, struct watch *w, unsigned mechan
 	o->generation = gc->generation;
 	o->mechanism = mechanism;
 	o->failed = failed;
-	o->before = !failed && !gw->body_left;
 	o->sent_before =
 		gc->held.start > w->request_offset ? gc->held.start - w->request_offset : 0;
+	o->before = !failed && !gw->body_left &&
+		    !(w->it && w->it->websocket && o->sent_before); /* it has no head of its own */
 	/* What was to be masked in this write never left; what was masked before did. */
 	if (!o->masked)
 		o->n_redactions = 0;

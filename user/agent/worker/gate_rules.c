@@ -60,17 +60,20 @@ void gate_pack(struct gate *g)
 	if (w->pack && w->enforce) {
 		settings = pack_gate(w->pack);
 		r.hold_us = settings.hold_ms * 1000;
-		r.full = settings.refuse_when_full ? GATE_FULL_REFUSE : GATE_FULL_PASS;
+		r.full = settings.full;
 		holds = todo_of(w, &r.todo);
 		r.on = g->on = holds & r.todo.content && g->slots;
 		g->clear = holds & (r.todo.content | r.todo.deny | r.todo.kill);
-		for (size_t i = 0; i < pack_rules(w->pack); i++)
+		for (size_t i = 0; i < pack_rules(w->pack); i++) {
 			g->redacts |= pack_rule_disposition(w->pack, i) == DISPOSITION_REDACT;
+			r.blocks |= pack_rule_action(w->pack, i)->block_ms != 0;
+		}
 	} else if (w->pack) {
 		todo_of(w, &r.todo);
 		r.todo = (struct krule_do){.watch = r.todo.watch};
 	}
 	tell_keeper(w, ROLE_GATE, &r, sizeof(r));
+	gate_blocked_answered(g);
 }
 
 /* --- status ----------------------------------------------------------------------------------- */
@@ -106,7 +109,12 @@ json_t *gate_status(const struct gate *g)
 		{"approved", c->approved},
 		{"timeouts", c->timeouts},
 		{"unanswered", c->too_late},
+		{"timeouts_passed", c->went_late},
 		{"no_wait", c->no_wait},
+		{"agent_away", c->away},
+		{"stopped", c->stopped},
+		{"blocked", c->blocked},
+		{"block_over", c->block_over},
 		{"unread", c->unread},
 		{"unknown", c->unknown},
 		{"failed", c->failed},

@@ -2,12 +2,14 @@
 /*
  * Flows in: chunks of a write that waits, and, while flow reads each, the pieces of it that are body
  * and text of an exchange. They are known by their address: what lies inside of the chunk stands on
- * the wire as it is, and can be masked there; what does not was decoded (a content coding, a
- * WebSocket's key), and its values are `lost`. Flows out: spans to mask, and the body's hash as it
- * left.
+ * the wire as it is, and can be masked there; of what was taken out of a WebSocket frame flow says
+ * where it stands under the frame's key (held_masked), and here it is kept without; anything else was
+ * decoded (a content coding, compression), and its values are `lost`. Flows out: spans to mask, and
+ * the body's hash as it left.
  *
  * A value that lies over two writes was not masked in the first and cannot be in the second; the
- * caller is told. The last bytes of a write are masked by what they look like now (dataclass_peek),
+ * caller is told; nor can one in a frame whose head left with an earlier write, as the keeper must see
+ * the key. The last bytes of a write are masked by what they look like now (dataclass_peek),
  * and what is masked once is not looked for again.
  *
  * Bounds: HELD_WRITE_MAX and HELD_MAX bytes; a write that is not kept whole cannot be masked. All of
@@ -46,8 +48,11 @@ static void wipe(struct held *h)
 		explicit_bzero(h->bytes, h->n);
 	free(h->bytes);
 	free(h->kind);
+	free(h->frame);
 	h->bytes = h->kind = NULL;
-	h->n = h->cap = 0;
+	h->frame = NULL;
+	h->n = h->cap = h->frames = h->frames_cap = 0;
+	h->piece = NULL;
 }
 
 void held_free(struct held *h)
@@ -112,9 +117,56 @@ void held_chunk_over(struct held *h)
 	h->chunk = NULL;
 }
 
+static bool add_frame(struct held *h, uint32_t at, uint32_t n, uint32_t head)
+{
+	struct held_frame *last = h->frames ? &h->frame[h->frames - 1] : NULL;
+
+	if (last && last->head == head && last->at + last->n == at) {
+		last->n += n;
+		return true;
+	}
+	if (h->frames == HELD_FRAMES_MAX || (last && last->at + last->n > at) ||
+	    !grow((void **)&h->frame, &h->frames_cap, h->frames, sizeof(*h->frame)))
+		return false;
+	h->frame[h->frames++] = (struct held_frame){at, n, head};
+	return true;
+}
+
+void held_masked(struct held *h, const uint8_t *p, size_t n, const struct flow_masked *at)
+{
+	h->piece = NULL;
+	h->piece_begins = at && at->begins;
+	if (!at || h->cut || at->head < h->start || at->offset < at->head ||
+	    at->offset - h->start > h->n || n > h->n - (at->offset - h->start) ||
+	    !add_frame(h, at->offset - h->start, n, at->head - h->start))
+		return;
+	h->piece = p;
+	h->piece_n = n;
+	h->piece_at = at->offset - h->start;
+	memcpy(h->bytes + h->piece_at, p, n);
+}
+
+/* The frame that has this byte of the write, or SPAN_PLAIN. */
+static uint32_t frame_of(const struct held *h, uint32_t at)
+{
+	size_t lo = 0, hi = h->frames;
+
+	while (lo < hi) {
+		size_t mid = (lo + hi) / 2;
+
+		if (h->frame[mid].at + h->frame[mid].n <= at)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < h->frames && h->frame[lo].at <= at ? h->frame[lo].head : SPAN_PLAIN;
+}
+
 /* Where in the write p is, or -1. */
 static int64_t place(const struct held *h, const uint8_t *p, size_t n)
 {
+	if (h->piece && p >= h->piece && p + n <= h->piece + h->piece_n)
+		return h->piece_at + (p - h->piece);
 	if (!h->chunk || p < h->chunk || p + n > h->chunk + h->chunk_n)
 		return -1;
 	return h->chunk_at + (p - h->chunk);
@@ -126,6 +178,10 @@ void held_text_feed(struct held *h, struct held_text *t, const uint8_t *p, size_
 {
 	int64_t raw = place(h, p, n);
 
+	if (h->piece_begins) { /* each message is a text of its own */
+		t->form = (struct redact_text){0};
+		h->piece_begins = false;
+	}
 	if (raw < 0 || !grow((void **)&t->run, &t->runs_cap, t->runs, sizeof(*t->run))) {
 		t->lost = true;
 	} else {
@@ -172,8 +228,8 @@ void held_text_free(struct held_text *t)
 
 /* --- masking ------------------------------------------------------------------------------------- */
 
-static int spans_of(const struct redact_write *w, struct held_value *v, struct role_span *out,
-		    size_t cap, size_t *n, uint64_t *ret_bytes)
+static int spans_of(const struct held *h, const struct redact_write *w, struct held_value *v,
+		    struct role_span *out, size_t cap, size_t *n, uint64_t *ret_bytes)
 {
 	static struct redact_span span[MASK_SPANS_MAX];
 	size_t had = *n, k = 0;
@@ -181,7 +237,7 @@ static int spans_of(const struct redact_write *w, struct held_value *v, struct r
 
 	*ret_bytes = 0;
 	for (size_t i = 0; !r && i < k; i++) {
-		out[(*n)++] = (struct role_span){span[i].at, span[i].n};
+		out[(*n)++] = (struct role_span){span[i].at, span[i].n, frame_of(h, span[i].at)};
 		*ret_bytes += span[i].n;
 	}
 	return r;
@@ -203,7 +259,7 @@ int held_spans(struct held *h, struct held_text *t, const bool wanted[static DAT
 
 		if (!wanted[v.class] || is_masked(t, &v))
 			continue;
-		r = spans_of(&w, &v, out, cap, n, &bytes);
+		r = spans_of(h, &w, &v, out, cap, n, &bytes);
 		if (r)
 			break;
 		list_add(t, &t->masked, &v);
@@ -212,6 +268,31 @@ int held_spans(struct held *h, struct held_text *t, const bool wanted[static DAT
 	if (r)
 		*n = had;
 	return r;
+}
+
+static int by_place(const void *a, const void *b)
+{
+	const struct role_span *x = a, *y = b;
+
+	return x->at < y->at ? -1 : x->at > y->at;
+}
+
+size_t held_order(struct role_span *spans, size_t n)
+{
+	size_t left = 0;
+
+	if (n)
+		qsort(spans, n, sizeof(*spans), by_place);
+	for (size_t i = 0; i < n; i++) {
+		struct role_span *last = left ? &spans[left - 1] : NULL;
+		uint32_t end = spans[i].at + spans[i].n;
+
+		if (!last || last->at + last->n < spans[i].at || last->frame != spans[i].frame)
+			spans[left++] = spans[i];
+		else if (last->at + last->n < end)
+			last->n = end - last->at;
+	}
+	return left;
 }
 
 void held_mask(struct held *h, const struct role_span *spans, size_t n)

@@ -141,4 +141,5 @@ void hellos_told(struct worker *w, const struct event_hello *e)
 		server(s, e);
 	else
 		client(w, s, e);
+	kept_note(w, s);
 }

@@ -243,7 +243,7 @@ void judge_partial(struct worker *w, struct conn *c, struct watch *watch)
 static void effect_refused(const struct worker *w, const struct conn *c, struct decision *d,
 			   struct verdict_text *ret)
 {
-	bool kill = c->kill_mechanism == GATE_NONE || c->kill_mechanism == GATE_SIGNAL;
+	bool kill = c->kill_mechanism == GATE_SIGNAL, failed = c->kill_mechanism == GATE_NONE;
 	enum disposition did = kill ? DISPOSITION_KILL : DISPOSITION_DENY;
 
 	for (size_t i = 0; i < w->krules && c->kill_policy == w->generation; i++)
@@ -253,10 +253,8 @@ static void effect_refused(const struct worker *w, const struct conn *c, struct 
 				d->deciding = w->krule[i].index;
 		}
 	d->disposition = did;
-	*ret = (struct verdict_text){effect_name(did, EFFECT_DONE),
-				     gate_mechanism_name(c->kill_mechanism ? c->kill_mechanism
-									   : GATE_SIGNAL),
-				     true};
+	*ret = (struct verdict_text){effect_name(did, failed ? EFFECT_FAILED : EFFECT_DONE),
+				     gate_mechanism_name(c->kill_mechanism), !failed};
 }
 
 /* What the gate did, or tried to do. */

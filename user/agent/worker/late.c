@@ -156,7 +156,9 @@ void late_socket(struct worker *w, struct sock *s, uint64_t ns)
 		return;
 	}
 	c = conn_of(w, s);
+	inflight_sock_told(w->inflight, s->kept);
 	record(w, &c, s->sni, &because, s->hello_ns, ns);
+	kept_drop(s);
 }
 
 /* --- connections -------------------------------------------------------------------------------- */

@@ -19,31 +19,32 @@ static bool has_room(const struct worker *w)
 	return handover_bytes(w->handover) < HANDOVER_MAX / 2;
 }
 
-/* Declares what one counter has grown by; the next when this is durable. */
-static void kernel_drops(struct worker *w)
+/* Declares what one counter has grown by; the next when this is durable. Whether it did. */
+static bool kernel_drops(struct worker *w)
 {
 	static const char *const what[DROP__MAX] = {
 		[DROP_RING_FULL] = "ring_full",	  [DROP_CTL_FULL] = "control_full",
 		[DROP_READ_FAULT] = "read_fault", [DROP_TOO_LARGE] = "too_large",
 		[DROP_CONN_FULL] = "conn_full",	  [DROP_STASH_MISS] = "entry_missed",
 		[DROP_SIGNAL] = "signal_failed",  [DROP_NO_OWNER] = "no_owner",
-		[DROP_HELLO] = "hello_unread",
+		[DROP_HELLO] = "hello_unread",	  [DROP_WENT_ON] = "stopped_went_on",
 	};
 	struct inflight_drops *d = inflight_drops(w->inflight);
 
 	if (d->id > handover_durable(w->handover))
-		return;
+		return false;
 	memcpy(d->before, d->count, sizeof(d->before));
 	if (!has_room(w))
-		return;
+		return false;
 	for (unsigned i = 0; i < DROP__MAX; i++)
 		if (what[i] && w->drops.count[i] > d->count[i]) {
 			d->count[i] = w->drops.count[i];
 			d->id = inflight_last_id(w->inflight) + 1;
 			judge_loss(w, 0, "chunks", d->count[i] - d->before[i], what[i],
 				   "the kernel could not deliver what it saw");
-			return;
+			return true;
 		}
+	return false;
 }
 
 /* What was lost here since it was last said; each is said once, when there is room. */
@@ -75,9 +76,10 @@ static void own_losses(struct worker *w)
 	}
 }
 
-void losses_declare(struct worker *w, bool settled)
+bool losses_declare(struct worker *w, bool settled)
 {
-	if (settled)
-		kernel_drops(w);
+	bool more = settled && kernel_drops(w);
+
 	own_losses(w);
+	return more;
 }

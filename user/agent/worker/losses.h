@@ -6,7 +6,7 @@
 #include "agent/worker/worker.h"
 
 /* Once a second. settled: what the worker before left is declared, so the kernel's counters, which
- * outlive a worker, may go on from there. */
-void losses_declare(struct worker *w, bool settled);
+ * outlive a worker, may go on from there. True: one of those was declared, and another may be due. */
+bool losses_declare(struct worker *w, bool settled);
 
 #endif

@@ -195,15 +195,26 @@ static void send_rules(struct worker *w)
 	exec_rules_send(w->exec_rules);
 }
 
-/* A write waits as long as the gate's bound for all, which is far below an operator's time. */
-static void say_what_does_not_block(const struct pack *p)
+/* Writes wait at hosts that the kernel knows: the catalog's, and those that rules name. */
+static void say_what_comes_late(const struct worker *w)
 {
-	for (size_t i = 0; i < pack_rules(p); i++)
-		if (pack_rule_action(p, i)->block_ms)
-			log_warn(
-				"rule %s: block: no write can wait for an operator here: the call is "
-				"refused at once, with a pending approval",
-				pack_rule_id(p, i));
+	char names[512] = "";
+	size_t n = 0, more = 0;
+
+	for (size_t i = 0; i < w->krules; i++) {
+		const char *id = pack_rule_id(w->pack, w->krule[i].index);
+
+		if (!w->krule[i].any_host || !pack_rule_content(w->pack, w->krule[i].index))
+			continue;
+		if (n + strlen(id) + 3 > sizeof(names))
+			more++;
+		else
+			n += snprintf(names + n, sizeof(names) - n, "%s%s", n ? ", " : "", id);
+	}
+	if (n)
+		log_info("at a host outside of the catalog the first request has left before it is "
+			 "judged by content; name the host to have it wait: rules %s%s",
+			 names, more ? " and others" : "");
 }
 
 static void put_in_force(struct worker *w, const struct role_pack *p, struct pack *pack,
@@ -219,7 +230,7 @@ static void put_in_force(struct worker *w, const struct role_pack *p, struct pac
 	snprintf(signer, sizeof(signer), "%s", p->signer);
 	send_rules(w);
 	if (w->enforce)
-		say_what_does_not_block(pack);
+		say_what_comes_late(w);
 	record(w, pack, NULL);
 }
 

@@ -98,6 +98,7 @@ static void drop(struct socks *ss, struct sock *s, uint64_t ns)
 	if (s->hello_ns)
 		late_socket(ss->worker, s, s->closed_ns ?: ns);
 	unlink_sock(ss, s);
+	kept_drop(s);
 	release(s);
 	evidence_again(ss->worker, pid, start_ns);
 }
@@ -157,6 +158,7 @@ void socks_closed(struct socks *ss, const struct event_conn *e, int64_t sent)
 		return;
 	s->closed_ns = e->h.boot_ns;
 	s->sent = sent;
+	kept_note(ss->worker, s);
 	if (!s->hello_ns || s->judged)
 		drop(ss, s, e->h.boot_ns);
 	else
@@ -182,6 +184,21 @@ void socks_sweep(struct socks *ss, uint64_t now_ns)
 		else if (is_old(s, now_ns))
 			late_socket(ss->worker, s, now_ns);
 	}
+}
+
+void socks_end(struct socks *ss, uint64_t now_ns)
+{
+	for (struct sock *s = ss->oldest, *next; s; s = next) {
+		next = s->newer;
+		if (s->closed_ns)
+			drop(ss, s, now_ns);
+	}
+}
+
+void socks_seen(struct sock *s)
+{
+	s->seen = true;
+	kept_drop(s);
 }
 
 void socks_free(struct socks *ss)

@@ -31,6 +31,7 @@ struct sock {
 	bool declared; /* the call nobody saw has its record */
 	bool old;      /* it was looked at for being silent */
 	struct conn *conns;
+	struct inflight_sock *kept; /* for the next worker; NULL: nothing is */
 };
 
 struct socks *socks_new(struct worker *w);
@@ -42,6 +43,10 @@ void socks_connected(struct socks *s, const struct event_conn *e);
 /* sent: payload bytes the socket sent, -1 unknown. */
 void socks_closed(struct socks *s, const struct event_conn *e, int64_t sent);
 void socks_sweep(struct socks *s, uint64_t now_ns);
+/* The worker ends: those that are closed have had their last word. */
+void socks_end(struct socks *s, uint64_t now_ns);
+/* Plaintext of it came up. */
+void socks_seen(struct sock *s);
 /* Whether a socket of that process said hello and nobody knows yet to whom it speaks. */
 bool socks_open(const struct socks *s, uint32_t pid, uint64_t start_ns);
 unsigned socks_count(const struct socks *s);
@@ -49,6 +54,11 @@ unsigned socks_count(const struct socks *s);
 /* hellos.c: the first bytes of either side. */
 void hellos_told(struct worker *w, const struct event_hello *e);
 void hellos_free(struct sock *s);
+
+/* kept.c: what the next worker has to know if this one dies. Something of it may have changed. */
+void kept_note(struct worker *w, struct sock *s);
+void kept_drop(struct sock *s);
+void kept_again(struct worker *w); /* at the start */
 
 /* late.c: calls of which nothing, or not the beginning, could be seen. */
 /* The socket closed, or lived long enough: declares the call that must have been made over it. */

@@ -170,11 +170,13 @@ static struct who agent_of(const struct worker *w, const struct subject *s)
 	return (struct who){s->pid, s->start_ns};
 }
 
-/* All that was forbidden to this agent; the keeper's word replaces the one before. */
-static void tell_tree(struct trees *t, const struct who *agent)
+/* All that was forbidden to this agent; the keeper's word replaces the one before. What was run since
+ * the model asked may have been quicker than this: the keeper looks at it. */
+static void tell_tree(struct trees *t, const struct who *agent, uint64_t since_ns)
 {
 	struct role_tree r = {.pid = agent->pid,
 			      .start_ns = agent->start_ns,
+			      .since_ns = since_ns,
 			      .generation = t->generation};
 
 	for (unsigned i = 0; i < CAUSES; i++)
@@ -227,7 +229,7 @@ static bool remember(struct trees *t, const struct asked *a, const struct who *a
 		forbids |= c->exec_rules || c->connect_rules;
 	}
 	if (forbids)
-		tell_tree(t, agent);
+		tell_tree(t, agent, a->ns);
 	return any;
 }
 
@@ -335,6 +337,13 @@ void trees_mcp_call(struct trees *t, const struct who *client, const char *serve
 					 .ns = ns});
 }
 
+/* The agent, or its child: an agent that was forked and began no image is in no line of ancestors. */
+static bool is_of(const struct tree_cause *c, const struct proc *p)
+{
+	return same(&c->agent, &(struct who){p->pid, p->start_ns}) ||
+	       (p->ppid == c->agent.pid && p->start_ns >= c->agent.start_ns);
+}
+
 const struct tree_cause *trees_cause(const struct trees *t, uint32_t pid, uint64_t start_ns,
 				     uint64_t exec_rules, uint64_t connect_rules)
 {
@@ -349,8 +358,7 @@ const struct tree_cause *trees_cause(const struct trees *t, uint32_t pid, uint64
 		if (!(c->exec_rules & exec_rules) && !(c->connect_rules & connect_rules))
 			continue;
 		for (size_t k = 0; k < n; k++)
-			if (same(&c->agent, &(struct who){line[k]->pid, line[k]->start_ns}) &&
-			    (!best || best->ns < c->ns))
+			if (is_of(c, line[k]) && (!best || best->ns < c->ns))
 				best = c;
 	}
 	return best;

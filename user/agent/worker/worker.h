@@ -68,7 +68,7 @@ struct worker {
 	bool enforce;
 	struct pack_krule krule[64];
 	size_t krules, krules_own; /* the others are of krules_split() */
-	uint64_t krules_told; /* bits in the kernel that a process may have by its tool */
+	uint64_t krules_told;	   /* bits in the kernel that a process may have by its tool */
 	char pack_error[256];
 	char host_id[65]; /* of this machine, for rollouts; "" = not known */
 

@@ -32,6 +32,33 @@ static void test_identity(void **state)
 	images_free(t);
 }
 
+/* Numbers that stand in the cookies of a former keeper's probes. */
+static void test_reserved(void **state)
+{
+	struct images *t = images_new();
+	struct stat st[3] = {made_stat(5), made_stat(6), made_stat(7)};
+	struct image *im[3];
+
+	for (size_t i = 0; i < ARRAY_SIZE(im); i++)
+		im[i] = images_get(t, &st[i], "/x");
+	images_reserve(t, 1);
+	images_reserve(t, 2);
+	images_reserve(t, UINT16_MAX);
+	images_number(t, im[0]);
+	assert_int_equal(im[0]->index, 3);
+	images_number_as(t, im[1], 2);
+	assert_int_equal(im[1]->index, 2);
+	assert_ptr_equal(images_by_index(t, 2), im[1]);
+	images_number_as(t, im[2], 2); /* another's */
+	assert_int_equal(im[2]->index, 0);
+	images_number_as(t, im[0], 1); /* has one */
+	assert_int_equal(im[0]->index, 3);
+	images_number_as(t, im[2], 0);
+	images_number_as(t, im[2], UINT16_MAX);
+	assert_int_equal(im[2]->index, 0);
+	images_free(t);
+}
+
 /* Whose word about a build-id holds for whose file. */
 static void test_twins(void **state)
 {
@@ -130,7 +157,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_identity), cmocka_unit_test(test_twins),
 		cmocka_unit_test(test_gone),	 cmocka_unit_test(test_full),
-		cmocka_unit_test(test_numbers),
+		cmocka_unit_test(test_numbers),	 cmocka_unit_test(test_reserved),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

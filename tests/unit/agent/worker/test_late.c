@@ -77,26 +77,54 @@ static void check_silent(const struct silent *s)
 	assert_true(c->end_ns > 0);
 }
 
-static void play_silent(const struct silent *s)
+/* Of what a worker knew the next one has what inflight.c keeps, and what the keeper tells it again. */
+static void dies(void)
 {
+	conns_free(w.conns);
+	halves_free(w.halves);
+	socks_free(w.socks);
+	procs_free(w.procs);
+	w.procs = procs_new();
+	w.conns = conns_new(&w);
+	w.halves = halves_new(&w);
+	w.socks = socks_new(&w);
+	kept_again(&w);
+	tell_of(PID, "/usr/bin/python3", "python3\0job.py", 15);
+}
+
+/* death: after which step the worker dies, 0 = it lives. */
+static void play_silent(const struct silent *s, int death)
+{
+	uint64_t since;
+
 	if (s->worked) {
 		bound(5, 0, COOKIE + 1);
 		data(5, 0, EVENT_WRITE, 0, "GET /");
 	}
 	hello(COOKIE, s->sni);
+	if (death == 1)
+		dies();
 	if (s->answered)
 		answered(COOKIE, true);
+	if (death == 2)
+		dies();
+	since = s->since_ms ? now + s->since_ms * (int64_t)MS : 0;
 	if (s->state != NO_WORD)
-		probes(s->state, s->since_ms ? now + s->since_ms * (int64_t)MS : 0, "", s->reason);
+		probes(s->state, since, "", s->reason);
 	now += 500 * MS;
 	sock_closed(COOKIE, s->sent);
+	if (death != 3)
+		return;
+	dies();
+	if (s->state != NO_WORD)
+		probes(s->state, since, "", s->reason);
 }
 
 static void test_silent_sockets(void **state)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(silents); i++) {
 		world_new(state);
-		play_silent(&silents[i]);
+		play_silent(&silents[i], 0);
 		assert_int_equal(calls_n, 0); /* what was read may still be decrypted */
 		pass(3 * SECOND);
 		check_silent(&silents[i]);
@@ -109,6 +137,43 @@ static void test_silent_sockets(void **state)
 }
 
 /* It need not end to be declared, and is declared once. */
+/* The same records whenever a worker dies, and none twice. A process of which other plaintext was seen
+ * is known to work by that alone, which dies. */
+static void test_worker_dies(void **state)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(silents); i++)
+		for (int death = 1; death <= 3 && !silents[i].worked; death++) {
+			world_new(state);
+			play_silent(&silents[i], death);
+			assert_int_equal(calls_n, 0);
+			pass(3 * SECOND);
+			check_silent(&silents[i]);
+			dies();
+			pass(40 * SECOND);
+			assert_int_equal(calls_n, silents[i].completeness != NULL);
+			assert_int_equal(socks_count(w.socks), 0);
+			world_free(state);
+		}
+}
+
+/* Bound to its handle before the death: what comes after it is its plaintext. */
+static void test_bound_then_dies(void **state)
+{
+	hello(COOKIE, AI_HOST);
+	answered(COOKIE, true);
+	bound(5, 0, COOKIE);
+	dies();
+	probes(PROBES_IN_PLACE, now + 40 * MS, "", "");
+	data(5, 0, EVENT_WRITE, 0, request_to(AI_HOST));
+	data(5, 0, EVENT_READ, 0, answer());
+	sock_closed(COOKIE, 4000);
+	pass(3 * SECOND);
+	assert_int_equal(calls_n, 1);
+	assert_string_equal(calls[0]->completeness, "complete");
+	assert_string_equal(calls[0]->peer_address, "192.0.2.7");
+	assert_int_equal(w.count.unseen, 0);
+}
+
 static void test_long_lived(void **state)
 {
 	hello(COOKIE, AI_HOST);
@@ -241,6 +306,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_silent_sockets),
+		cmocka_unit_test(test_worker_dies),
+		cmocka_unit_test_setup_teardown(test_bound_then_dies, world_new, world_free),
 		cmocka_unit_test_setup_teardown(test_long_lived, world_new, world_free),
 		cmocka_unit_test_setup_teardown(test_seen_is_not_declared, world_new, world_free),
 		cmocka_unit_test_setup_teardown(test_loose_plaintext, world_new, world_free),
