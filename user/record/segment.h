@@ -96,5 +96,10 @@ struct chain_sealed {	    /* what stands behind a record */
 int chain_append(struct chain_state *c, const uint8_t *record, size_t n,
 		 const struct chain_sealed *s, struct record *ret, const char **ret_why);
 void chain_state_done(struct chain_state *c);
+/* The state between two runs, without verifier and MAC key, as bytes of our own (versioned; big-endian).
+ * Length, or 0: does not fit. Load: 0; -EBADMSG, state untouched. */
+#define CHAIN_STATE_MAX 2560
+size_t chain_state_save(const struct chain_state *c, uint8_t *out, size_t cap);
+int chain_state_load(const uint8_t *p, size_t n, struct chain_state *ret);
 
 #endif

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A directory of segments read as an auditor would: every frame, hash, signature, the order over
- * segments, and that the signed head is covered.
+ * A directory of segments read as an auditor would: every frame, hash, signature and MAC, the epochs and
+ * their seals, the tree against the tiles beside it, and that the signed head and every checkpoint known
+ * anywhere are covered. Reads only; on several threads.
  */
 #ifndef PROBITY_RECORD_VERIFY_H
 #define PROBITY_RECORD_VERIFY_H
 
+#include "note.h"
 #include "segment.h"
 
 struct verify_finding {
@@ -13,22 +15,47 @@ struct verify_finding {
 	uint64_t offset; /* in that file */
 	uint64_t seq;	 /* expected there */
 	char kind[32]; /* frame, crc, record, sequence, previous hash, signature, chain id, key id,
-			    id order, torn tail, tail cut, head, missing segment, io, empty */
+			    id order, epoch, seal, seal overdue, tree, time, boot, mac, torn tail, tail
+			    cut, head, missing segment, tile, checkpoint, cosignature, uncovered, fork,
+			    io, empty */
 	char detail[160];
 };
 struct verify_result {
 	bool ok;
 	uint64_t first_seq, last_seq, records, bytes, segments;
 	uint64_t by_schema[8];
-	uint8_t chain[16], public[32], last_leaf[32];
+	uint8_t chain[16], public[32], last_leaf[32]; /* public: of the chain's first epoch */
+	bool trusted;	/* public is the caller's, not the chain's own word */
 	bool pruned;	/* first_seq > 0: earlier segments were removed within the spool's bound */
 	bool live_tail; /* an incomplete last frame while the agent holds the directory's lock */
+	uint64_t epochs, seals, late_seals;
+	uint64_t signatures, macs; /* checked */
+	uint64_t erased;	   /* records without their payload */
+	uint64_t unsigned_tail;    /* records behind the last signature that covers them; a live agent has some */
+	struct tree_hash root;	   /* of all records; tree_known only */
+	bool tree_known;
+	uint64_t checkpoint_size;	 /* largest that is covered; 0 = none is known */
+	uint64_t witness_size, witness_s; /* largest cosigned one, and when: Unix seconds */
 	size_t findings;
 	struct verify_finding first;
 };
+/* A checkpoint from elsewhere (a collector, a bundle, an auditor's own copy): the chain must cover it. */
+struct verify_known {
+	const char *where; /* for messages */
+	const char *note;
+	size_t n;
+};
 struct verify_options {
-	const uint8_t *expect_public; /* NULL: the key named by the first record is trusted */
-	/* called for each good record, may be NULL; return non-zero to stop */
+	const uint8_t *expect_public; /* of the first epoch; NULL: DIR/../keys/chain.pub is not looked for,
+					 the chain's own START is believed */
+	const uint8_t *mac_seed;      /* K_0; NULL: MACs are not checked */
+	const struct verify_known *known;
+	size_t known_n;
+	const struct note_key *witnesses; /* whose cosignatures count */
+	size_t witnesses_n;
+	unsigned threads; /* 0: as many as there are CPUs */
+	/* called in order of seq for each good record, from the calling thread, may be NULL; return
+	 * non-zero to stop */
 	int (*record)(void *ctx, const struct record *r, const struct frame *f);
 	/* called for each finding, may be NULL */
 	void (*finding)(void *ctx, const struct verify_finding *f);
