@@ -92,12 +92,17 @@ static bool setup(struct forward *f)
 int forward_new(const struct forward_config *c, struct forward **ret, char *err, size_t err_len)
 {
 	_cleanup_(forward_freep) struct forward *f = calloc(1, sizeof(*f));
+	int r;
 
 	if (!f)
 		return -ENOMEM;
 	f->c = *c;
 	snprintf(f->host_name, sizeof(f->host_name), "%s", c->host_name);
-	memcpy(f->public, c->public, sizeof(f->public));
+	r = epochs_chain_public(c->epochs, f->public);
+	if (r) {
+		snprintf(err, err_len, "keys: chain.pub: %s", strerror(-r));
+		return r;
+	}
 	f->st.state = FORWARD_AWAY;
 	snprintf(f->st.last_error, sizeof(f->st.last_error), "not asked yet");
 	f->st.acked = spool_acked_read(c->spool, &f->st.acked_seq) == 0;

@@ -9,6 +9,7 @@
 
 #include <poll.h>
 
+#include "epochs.h"
 #include "spool.h"
 
 #define FORWARD_RECORDS_MAX 512
@@ -25,7 +26,7 @@ struct forward_config {
 	uint16_t port;
 	struct forward_pem ca, cert, key; /* only this CA is trusted; copied */
 	const char *host_name;		  /* of this host */
-	const uint8_t *public;		  /* the chain's key */
+	struct epochs *epochs;		  /* the chain's first key, and the MAC's seed */
 	struct spool *spool;
 	/* Records first to last are asked for and gone: seal a LOSS record that covers them, make it
 	 * durable, spool_note_hole. confirmed: how many of them the collector had confirmed before

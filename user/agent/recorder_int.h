@@ -7,6 +7,7 @@
 #include "forward.h"
 #include "notes.h"
 #include "pending.h"
+#include "record/checkpoint.h"
 #include "recorder.h"
 #include "role.h"
 #include "spool.h"
