@@ -18,9 +18,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 
 	head_decode(p, n, &h, &why);
 	for (; (k = frame_parse(p, n, &f, &why)) > 0; p += k, n -= k) {
-		frame_head(f.record, f.record_len, f.sig, head);
-		if ((size_t)k > n || memcmp(head, p, sizeof(head)) ||
-		    f.sig + RECORD_SIG_LEN != p + k)
+		size_t sealed = MAC_LEN + (f.sig ? RECORD_SIG_LEN : 0);
+
+		frame_head(f.record, f.record_len, sealed, head);
+		if ((size_t)k > n || memcmp(head, p, sizeof(head)) || f.mac + sealed != p + k)
 			abort();
 	}
 	return 0;

@@ -51,9 +51,10 @@ long frame_parse(const uint8_t *p, size_t n, struct frame *ret, const char **ret
 		return bad(ret_why, "crc");
 	own = record_alg(body) != RECORD_CHECKPOINT;
 	seal = MAC_LEN + (own ? RECORD_SIG_LEN : 0);
-	if (len < RECORD_HEADER_LEN + seal ||
-	    (magic == SEGMENT_ERASED_MAGIC && len != RECORD_HEADER_LEN + seal))
+	if (len < RECORD_HEADER_LEN + seal)
 		return bad(ret_why, "frame length");
+	if (record_erased(body, len - seal) != (magic == SEGMENT_ERASED_MAGIC))
+		return bad(ret_why, magic == SEGMENT_ERASED_MAGIC ? "frame length" : "frame magic");
 	*ret = (struct frame){
 		.record = body,
 		.mac = body + len - seal,

@@ -155,7 +155,7 @@ static inline void fake_take(struct fake *f, const Probity__V1__Batch *b, Probit
 		} else if (f->held && memcmp(r.prev, f->leaf, 32)) {
 			f->bad++;
 		}
-		record_leaf(s->record.data, s->record.len, f->leaf);
+		record_leaf(s->record.data, f->leaf);
 		f->last_seq = r.seq;
 		f->held = true;
 	}

@@ -38,7 +38,8 @@ struct fixture {
 
 /* What a seal needs; the bytes live in the arrays. */
 struct sealed_bytes {
-	uint8_t record[RECORD_HEADER_LEN + RECORD_PAYLOAD_MAX], sig[RECORD_SIG_LEN];
+	uint8_t record[RECORD_HEADER_LEN + RECORD_PAYLOAD_MAX];
+	uint8_t mac[MAC_LEN], sig[RECORD_SIG_LEN];
 	size_t n;
 };
 
@@ -92,26 +93,30 @@ static inline void fixture_seal(struct fixture *f, uint32_t schema, const uint8_
 		.payload_len = n,
 		.payload = payload,
 	};
+	struct tree_hash leaf;
 
 	memcpy(r.chain, f->chain, 16);
 	memcpy(r.prev, f->prev, 32);
 	key_id(signer_public(f->signer), r.key_id);
 	out->n = record_encode(&r, out->record, sizeof(out->record));
 	assert(out->n);
-	assert(!signer_sign(f->signer, out->record, out->n, out->sig));
-	record_leaf(out->record, out->n, f->prev);
+	record_leaf(out->record, leaf.b);
+	mac_of(&(struct mac_key){0}, &leaf, out->mac);
+	assert(!signer_sign(f->signer, out->record, RECORD_HEADER_LEN, out->sig));
+	memcpy(f->prev, leaf.b, sizeof(f->prev));
 	f->seq++;
 }
 
 static inline void fixture_append(struct fixture *f, const struct sealed_bytes *b)
 {
-	uint8_t frame[SEGMENT_FRAME_LEN + sizeof(b->record) + RECORD_SIG_LEN];
+	static uint8_t frame[SEGMENT_FRAME_LEN + sizeof(b->record) + RECORD_SEAL_MAX];
+	ssize_t n = SEGMENT_FRAME_LEN + b->n + RECORD_SEAL_MAX;
 
-	frame_head(b->record, b->n, b->sig, frame);
 	memcpy(frame + SEGMENT_FRAME_LEN, b->record, b->n);
-	memcpy(frame + SEGMENT_FRAME_LEN + b->n, b->sig, RECORD_SIG_LEN);
-	assert(write(f->fd, frame, SEGMENT_FRAME_LEN + b->n + RECORD_SIG_LEN) ==
-	       (ssize_t)(SEGMENT_FRAME_LEN + b->n + RECORD_SIG_LEN));
+	memcpy(frame + SEGMENT_FRAME_LEN + b->n, b->mac, MAC_LEN);
+	memcpy(frame + SEGMENT_FRAME_LEN + b->n + MAC_LEN, b->sig, RECORD_SIG_LEN);
+	frame_head(frame + SEGMENT_FRAME_LEN, b->n, RECORD_SEAL_MAX, frame);
+	assert(write(f->fd, frame, n) == n);
 }
 
 /* Signs what the spool ends with, as the recorder does after a flush. */

@@ -467,12 +467,12 @@ static void test_certificate(void **state)
 		assert_int_equal(sscanf(text_at(o, NULL, "public_key") + 2 * i, "%2hhx", &pub[i]),
 				 1);
 	assert_int_equal(verifier_new(pub, &v), 0);
-	assert_true(verifier_ok(v, bytes, n, sig));
+	assert_true(verifier_ok(v, bytes, RECORD_HEADER_LEN, sig));
 	bytes[100] ^= 1;
-	assert_false(verifier_ok(v, bytes, n, sig));
+	assert_false(verifier_ok(v, bytes, RECORD_HEADER_LEN, sig));
 	verifier_free(v);
 
-	record_leaf(b.record, b.n, leaf);
+	record_leaf(b.record, leaf);
 	strcpy(id, "pcert-");
 	for (int i = 0; i < 16; i++)
 		sprintf(id + 6 + 2 * i, "%02x", leaf[i]);

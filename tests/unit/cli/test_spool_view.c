@@ -270,11 +270,14 @@ static void test_follow(void **state)
 
 	/* A frame that is written in two pieces is seen once, when it is whole. */
 	fixture_call(&f, &fixture_plain, &b);
-	frame_head(b.record, b.n, b.sig, head);
+	memcpy(b.record + b.n, b.mac, MAC_LEN);
+	memcpy(b.record + b.n + MAC_LEN, b.sig, RECORD_SIG_LEN);
+	frame_head(b.record, b.n, RECORD_SEAL_MAX, head);
 	assert_int_equal(write(f.fd, head, sizeof(head)), sizeof(head));
 	assert_int_equal(write(f.fd, b.record, 50), 50);
 	expect(fl, 3, 3);
 	assert_int_equal(write(f.fd, b.record + 50, b.n - 50), b.n - 50);
+	assert_int_equal(write(f.fd, b.mac, sizeof(b.mac)), sizeof(b.mac));
 	assert_int_equal(write(f.fd, b.sig, sizeof(b.sig)), sizeof(b.sig));
 	expect(fl, 3, 4);
 

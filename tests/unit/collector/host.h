@@ -58,9 +58,9 @@ static inline struct host_record host_seal(struct host *h, uint32_t schema, cons
 	r.payload_len = n;
 	key_id(signer_public(h->signer), r.key_id);
 	out.n = out.bytes ? record_encode(&r, out.bytes, RECORD_HEADER_LEN + n) : 0;
-	if (!out.n || signer_sign(h->signer, out.bytes, out.n, out.sig))
+	if (!out.n || signer_sign(h->signer, out.bytes, RECORD_HEADER_LEN, out.sig))
 		host_die("record cannot be sealed");
-	record_leaf(out.bytes, out.n, h->prev);
+	record_leaf(out.bytes, h->prev);
 	h->seq++;
 	h->id++;
 	return out;

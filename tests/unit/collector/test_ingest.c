@@ -336,7 +336,7 @@ static void check_ack(const struct step *t, const struct ingest_result *res)
 		if (t->last == 6)
 			last = &rec['h'];
 		assert_int_equal(ack->last_seq, t->last);
-		record_leaf(last->bytes, last->n, leaf);
+		record_leaf(last->bytes, leaf);
 		assert_int_equal(ack->last_leaf.len, sizeof(leaf));
 		assert_memory_equal(ack->last_leaf.data, leaf, sizeof(leaf));
 	}
