@@ -111,7 +111,7 @@ static void connect_with(const struct identity *trust, const struct identity *me
 		.cert = {me->cert_pem, strlen(me->cert_pem)},
 		.key = {me->key_pem, strlen(me->key_pem)},
 		.host_name = "host-1",
-		.public = signer_public(c.signer),
+		.epochs = c.epochs,
 		.spool = c.s,
 		.declare = declare,
 	};
