@@ -196,8 +196,25 @@ static void taken(struct chain_state *c, const struct record *r, const control *
 	c->started = true;
 }
 
+static bool holds(struct verifier *v, const uint8_t pub[static 32], const uint8_t *record,
+		  const struct chain_sealed *s, const struct chain_checked *k)
+{
+	if (!s->sig)
+		return false;
+	if (k && k->looked && !memcmp(k->key, pub, sizeof(k->key)))
+		return k->holds;
+	return verifier_ok(v, record, RECORD_HEADER_LEN, s->sig);
+}
+
 int chain_append(struct chain_state *c, const uint8_t *record, size_t n,
 		 const struct chain_sealed *s, struct record *ret, const char **ret_why)
+{
+	return chain_append_checked(c, record, n, s, NULL, ret, ret_why);
+}
+
+int chain_append_checked(struct chain_state *c, const uint8_t *record, size_t n,
+			 const struct chain_sealed *s, const struct chain_checked *k,
+			 struct record *ret, const char **ret_why)
 {
 	_cleanup_(control_freep) control *ctl = NULL;
 	struct verifier *v = NULL;
@@ -208,16 +225,20 @@ int chain_append(struct chain_state *c, const uint8_t *record, size_t n,
 	const char *why;
 	bool macked;
 
-	if (record_decode(record, n, &r, ret_why))
-		return -EBADMSG;
+	if (k && k->decoded) {
+		r = k->record;
+		leaf = k->leaf;
+	} else {
+		if (record_decode(record, n, &r, ret_why))
+			return -EBADMSG;
+		record_leaf(record, leaf.b);
+	}
 	if (r.schema == RECORD_CONTROL && r.payload)
 		ctl = probity__v1__control__unpack(NULL, r.payload_len, r.payload);
-	record_leaf(record, leaf.b);
 	why = order(c, &r);
 	if (!why)
 		why = key(c, &r, ctl, pub, &v);
-	if (!why && r.alg != RECORD_CHECKPOINT &&
-	    (!s->sig || !verifier_ok(v, record, RECORD_HEADER_LEN, s->sig)))
+	if (!why && r.alg != RECORD_CHECKPOINT && !holds(v, pub, record, s, k))
 		why = "signature";
 	if (!why)
 		why = mac(c, &r, s, &leaf, &mac_now, &macked);

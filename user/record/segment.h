@@ -95,6 +95,19 @@ struct chain_sealed {	    /* what stands behind a record */
  * covers it is the caller's to see (verify.c). */
 int chain_append(struct chain_state *c, const uint8_t *record, size_t n,
 		 const struct chain_sealed *s, struct record *ret, const char **ret_why);
+/* The same, with what another thread found out about the record before. Of that only what was asked of the
+ * key it must be under counts; the rest is done here. */
+struct chain_checked {
+	bool decoded; /* record_decode took it: */
+	struct record record;
+	struct tree_hash leaf;
+	bool looked; /* at its signature, under `key`: */
+	bool holds;
+	uint8_t key[RECORD_PUBKEY_LEN];
+};
+int chain_append_checked(struct chain_state *c, const uint8_t *record, size_t n,
+			 const struct chain_sealed *s, const struct chain_checked *k,
+			 struct record *ret, const char **ret_why);
 void chain_state_done(struct chain_state *c);
 /* The state between two runs, without verifier and MAC key, as bytes of our own (versioned; big-endian).
  * Length, or 0: does not fit. Load: 0; -EBADMSG, state untouched. */
