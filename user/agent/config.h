@@ -11,6 +11,7 @@ struct config {
 	const char *collector_host; /* "" = none */
 	uint16_t collector_port;
 	const char *tls_dir;
+	const char *witness_vkey; /* NULL = the first key the collector names */
 	const char *policy_key; /* packs must be signed by it; NULL = need not */
 	bool allow_rollback;	/* a pack may have a lower revision than one before */
 	bool gate;		/* writes wait until their content is judged */

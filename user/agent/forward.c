@@ -17,6 +17,7 @@
 #include <curl/curl.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <openssl/crypto.h>
 #include <openssl/rand.h>
 #include <stdio.h>
 #include <string.h>
@@ -92,6 +93,7 @@ static bool setup(struct forward *f)
 int forward_new(const struct forward_config *c, struct forward **ret, char *err, size_t err_len)
 {
 	_cleanup_(forward_freep) struct forward *f = calloc(1, sizeof(*f));
+	uint8_t seed[MAC_LEN];
 	int r;
 
 	if (!f)
@@ -107,7 +109,9 @@ int forward_new(const struct forward_config *c, struct forward **ret, char *err,
 	snprintf(f->st.last_error, sizeof(f->st.last_error), "not asked yet");
 	f->st.acked = spool_acked_read(c->spool, &f->st.acked_seq) == 0;
 	f->hint_seq = f->st.acked ? f->st.acked_seq : UINT64_MAX;
-	f->acked_end = f->st.acked ? f->st.acked_seq + 1 : 0;
+	f->acked_end = f->said_end = f->st.acked ? f->st.acked_seq + 1 : 0;
+	f->st.seed_held = !epochs_seed(c->epochs, seed);
+	OPENSSL_cleanse(seed, sizeof(seed));
 	f->backoff_ms = FORWARD_BACKOFF_MIN_MS;
 	f->multi = curl_multi_init();
 	f->easy = curl_easy_init();
@@ -116,6 +120,9 @@ int forward_new(const struct forward_config *c, struct forward **ret, char *err,
 			 c->port);
 		return -EINVAL;
 	}
+	r = forward_witness_open(f, err, err_len);
+	if (r)
+		return r;
 	/* The texts are copied into libcurl; the caller may wipe its own. */
 	f->c.ca = f->c.cert = f->c.key = (struct forward_pem){0};
 	*ret = TAKE_PTR(f);
@@ -133,7 +140,8 @@ void forward_free(struct forward *f)
 	curl_slist_free_all(f->headers);
 	if (f->hint_seq != f->st.acked_seq && f->st.acked)
 		spool_acked_write(f->c.spool, f->st.acked_seq);
-	free(f->body);
+	forward_body_free(f);
+	forward_checkpoint_drop(f);
 	free(f);
 }
 
@@ -197,6 +205,15 @@ static void acked(struct forward *f, uint64_t seq)
 		f->hint_seq = seq;
 }
 
+void forward_words(const char *s, char *ret, size_t cap)
+{
+	size_t n = 0;
+
+	for (; *s && n + 1 < cap; s++)
+		ret[n++] = *s >= ' ' && *s <= '~' ? *s : '?';
+	ret[n] = '\0';
+}
+
 /* The collector's leaf against ours where we still have the record; false = two histories. */
 static bool same_history(struct forward *f, const Probity__V1__Ack *a)
 {
@@ -223,12 +240,8 @@ static void refused(struct forward *f, const Probity__V1__Ack *a)
 		[FAULT(WRONG_KEY)] = "wrong key",
 	};
 	char why[256], said[160];
-	size_t n = 0;
 
-	/* Its words go to our log: printable ASCII only. */
-	for (const char *s = a->error; *s && n + 1 < sizeof(said); s++)
-		said[n++] = *s >= ' ' && *s <= '~' ? *s : '?';
-	said[n] = '\0';
+	forward_words(a->error, said, sizeof(said));
 	snprintf(why, sizeof(why), "%s at record %" PRIu64 ": %s", names[a->fault], a->fault_seq,
 		 said);
 	state_set(f, FORWARD_REFUSED, why);
@@ -249,6 +262,13 @@ static void position(struct forward *f, const Probity__V1__Ack *a)
 			 "it holds record %" PRIu64 ", this host only up to %" PRIu64
 			 ": the host was set back",
 			 a->last_seq, s->durable_seq - 1);
+		state_set(f, FORWARD_REFUSED, why);
+		return;
+	} else if (a->witnessed_size > s->durable_seq) {
+		snprintf(why, sizeof(why),
+			 "it has cosigned a tree of %" PRIu64 " records, this host has %" PRIu64
+			 ": the host was set back",
+			 a->witnessed_size, s->durable_seq);
 		state_set(f, FORWARD_REFUSED, why);
 		return;
 	} else if (first && !same_history(f, a)) {
@@ -272,7 +292,10 @@ static void on_ack(struct forward *f, const Probity__V1__Ack *a)
 	switch (a->fault) {
 	case FAULT(NONE):
 	case FAULT(GAP):
+	case FAULT(CHECKPOINT):
+		forward_said(f, a);
 		position(f, a);
+		forward_checkpoint_answer(f, a);
 		return;
 	case FAULT(FORK):
 	case FAULT(WRONG_KEY):
@@ -297,6 +320,7 @@ static void answered(struct forward *f, CURLcode code)
 	if (f->answer_long)
 		code = CURLE_OK; /* the answer is there, and is nothing we know */
 	if (code != CURLE_OK) {
+		f->st.failures++;
 		forward_back_off(f, f->curl_error[0] ? f->curl_error : curl_easy_strerror(code));
 		return;
 	}
@@ -306,9 +330,13 @@ static void answered(struct forward *f, CURLcode code)
 	    (a->chain.len &&
 	     (a->chain.len != 16 || memcmp(a->chain.data, spool_state(f->c.spool)->chain, 16)))) {
 		snprintf(why, sizeof(why), "HTTP %ld without an answer this agent knows", http);
+		f->st.failures++;
 		forward_back_off(f, why);
 	} else {
 		f->again_ms = now + (now - f->sent_ms) / 4;
+		/* It is there: only what it does not confirm may make the next pause longer. */
+		if (!f->fruitless)
+			f->backoff_ms = FORWARD_BACKOFF_MIN_MS;
 		on_ack(f, a);
 	}
 	probity__v1__ack__free_unpacked(a, NULL);
@@ -327,7 +355,7 @@ static void finish(struct forward *f)
 		curl_multi_remove_handle(f->multi, f->easy);
 		f->busy = false;
 		answered(f, code);
-		free(TAKE_PTR(f->body));
+		forward_body_free(f);
 		return;
 	}
 }
@@ -343,6 +371,7 @@ int forward_step(struct forward *f, uint64_t now_ms)
 		curl_multi_perform(f->multi, &running);
 		finish(f);
 	}
+	forward_checkpoint_look(f);
 	if (!f->busy && f->st.state != FORWARD_REFUSED && now_ms >= f->again_ms &&
 	    forward_wanted(f)) {
 		forward_send(f);

@@ -28,19 +28,32 @@ struct forward_config {
 	const char *host_name;		  /* of this host */
 	struct epochs *epochs;		  /* the chain's first key, and the MAC's seed */
 	struct spool *spool;
+	const char *witness_vkey; /* whose cosignatures count; NULL or "": the first key it names */
 	/* Records first to last are asked for and gone: seal a LOSS record that covers them, make it
 	 * durable, spool_note_hole. confirmed: how many of them the collector had confirmed before
 	 * (so nobody has declared them yet). 0 or -errno. */
 	int (*declare)(void *ctx, uint64_t first, uint64_t last, uint64_t confirmed);
+	/* Records first to last were confirmed before (holds_less), or were in a tree it had cosigned
+	 * (cosigned_less), and are not any more: seal a COLLECTOR record. May be NULL. 0 or -errno. */
+	int (*set_back)(void *ctx, const char *cause, const char *reason, uint64_t first,
+			uint64_t last);
 	void *ctx;
 };
 
+enum forward_witness { WITNESS_UNKNOWN, WITNESS_FIRST_USE, WITNESS_CONFIGURED };
 enum forward_state { FORWARD_OFF, FORWARD_OK, FORWARD_AWAY, FORWARD_REFUSED };
 struct forward_status {
 	enum forward_state state;
 	bool acked; /* acked_seq is known, from the collector or from the hint of an earlier run */
 	uint64_t acked_seq;
 	char target[280], last_error[256];
+	uint64_t requests, failures,
+		sent_bytes;		 /* failures: without an answer that could be read */
+	bool seed_held;			 /* the collector has the seed of the MACs */
+	enum forward_witness witness;	 /* whose key it is */
+	uint64_t witnessed, witnessed_s; /* the newest tree it cosigned, and when; 0 = none */
+	uint64_t checkpoints_refused, set_back, findings;
+	char finding[256]; /* the last one; "": none since the start */
 };
 
 struct forward;

@@ -2,13 +2,17 @@
 /*
  * In: the place where the collector is. Out: the next request to it: the question where that is, or
  * the records from there on, read from the spool as they lie there. When the spool no longer has
- * what the collector asks for, the first request behind the hole carries a signed LOSS record that
- * covers it. At most FORWARD_RECORDS_MAX records and FORWARD_BYTES_MAX bytes of them.
+ * what the collector asks for, the first request behind the hole carries what forward_gap.c gathers. The
+ * seed of the MACs goes with every request until the collector holds it, a checkpoint with the first
+ * request after its records were confirmed. At most FORWARD_RECORDS_MAX records and FORWARD_BYTES_MAX bytes of them.
  */
 #include "forward_int.h"
 
 #include <errno.h>
+#include <openssl/crypto.h>
 #include <stdlib.h>
+
+#include "base/cleanup.h"
 
 static size_t sealed_records(struct forward *f, size_t n)
 {
@@ -22,11 +26,7 @@ static size_t sealed_records(struct forward *f, size_t n)
 
 		if (used <= 0)
 			break;
-		probity__v1__sealed_record__init(&f->rec[k]);
-		f->rec[k].record = (ProtobufCBinaryData){fr.record_len, (uint8_t *)fr.record};
-		f->rec[k].signature =
-			(ProtobufCBinaryData){fr.sig ? RECORD_SIG_LEN : 0, (uint8_t *)fr.sig};
-		f->rec[k].mac = (ProtobufCBinaryData){MAC_LEN, (uint8_t *)fr.mac};
+		forward_sealed(&fr, &f->rec[k]);
 		f->recs[k] = &f->rec[k];
 		k++;
 		p += used;
@@ -34,10 +34,52 @@ static size_t sealed_records(struct forward *f, size_t n)
 	return k;
 }
 
-static void request(struct forward *f, size_t records, Probity__V1__SealedRecord *loss)
+void forward_body_free(struct forward *f)
+{
+	if (f->body)
+		OPENSSL_cleanse(f->body, f->body_n); /* it may hold the seed */
+	free(f->body);
+	f->body = NULL;
+}
+
+static bool pack(struct forward *f, const Probity__V1__Batch *b)
+{
+	size_t n = probity__v1__batch__get_packed_size(b);
+
+	forward_body_free(f);
+	f->body = malloc(n ? n : 1);
+	if (!f->body)
+		return false;
+	f->body_n = n;
+	probity__v1__batch__pack(b, f->body);
+	return true;
+}
+
+static void send_body(struct forward *f, size_t records, bool proof)
+{
+	f->answer_len = 0;
+	f->answer_long = false;
+	f->curl_error[0] = '\0';
+	f->sent_ms = forward_now_ms();
+	f->proof_sent = proof;
+	f->sent_end = records ? f->next + records : 0;
+	if (curl_easy_setopt(f->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)f->body_n) !=
+		    CURLE_OK ||
+	    curl_easy_setopt(f->easy, CURLOPT_POSTFIELDS, f->body) != CURLE_OK ||
+	    curl_multi_add_handle(f->multi, f->easy) != CURLM_OK) {
+		forward_back_off(f, "libcurl takes no request");
+		return;
+	}
+	f->busy = true;
+	f->st.requests++;
+	f->st.sent_bytes += f->body_n;
+}
+
+static void request(struct forward *f, size_t records, struct forward_gap *gap)
 {
 	Probity__V1__Batch b = PROBITY__V1__BATCH__INIT;
-	size_t n;
+	uint8_t seed[MAC_LEN];
+	bool packed;
 
 	b.version = 1;
 	b.chain = (ProtobufCBinaryData){16, (uint8_t *)spool_state(f->c.spool)->chain};
@@ -45,80 +87,38 @@ static void request(struct forward *f, size_t records, Probity__V1__SealedRecord
 	b.host = f->host_name;
 	b.records = f->recs;
 	b.n_records = records;
-	b.loss = loss;
-	n = probity__v1__batch__get_packed_size(&b);
-	free(f->body);
-	f->body = malloc(n ? n : 1);
-	if (!f->body) {
-		forward_back_off(f, "no memory for a batch");
-		return;
+	if (!f->st.seed_held && epochs_seed(f->c.epochs, seed))
+		b.mac_seed = (ProtobufCBinaryData){MAC_LEN, seed};
+	if (gap) {
+		b.loss = gap->has_loss ? &gap->loss : NULL;
+		b.seals = gap->seal_list;
+		b.n_seals = gap->seals_n;
+		b.edge = gap->peaks;
+		b.n_edge = gap->peaks_n;
+		b.edge_consistency = gap->proof;
+		b.n_edge_consistency = gap->proof_n;
 	}
-	probity__v1__batch__pack(&b, f->body);
-	f->answer_len = 0;
-	f->answer_long = false;
-	f->curl_error[0] = '\0';
-	f->sent_ms = forward_now_ms();
-	f->proof_sent = loss;
-	f->sent_end = records ? f->next + records : 0;
-	if (curl_easy_setopt(f->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)n) != CURLE_OK ||
-	    curl_easy_setopt(f->easy, CURLOPT_POSTFIELDS, f->body) != CURLE_OK ||
-	    curl_multi_add_handle(f->multi, f->easy) != CURLM_OK)
-		forward_back_off(f, "libcurl takes no request");
+	forward_checkpoint_attach(f, &b);
+	packed = pack(f, &b);
+	OPENSSL_cleanse(seed, sizeof(seed));
+	if (packed)
+		send_body(f, records, gap && gap->has_loss);
 	else
-		f->busy = true;
+		forward_back_off(f, "no memory for a batch");
 }
 
-/*
- * The hole between what the collector holds and the first record kept: the LOSS record that covers
- * it, made now if there is none. False: not to be had, or (records moved) not needed any more.
- */
-static bool proof(struct forward *f, uint64_t kept, Probity__V1__SealedRecord *ret)
+/* Records from `kept` on, behind a gap when the collector does not hold all before. */
+static void send_records(struct forward *f, uint64_t kept)
 {
-	const struct spool_state *s = spool_state(f->c.spool);
-	uint64_t first = f->next, confirmed = 0;
+	_cleanup_(forward_gap_done) struct forward_gap gap = {0};
+	uint64_t held = f->confirmed ? f->st.acked_seq + 1 : 0;
 	const char *why;
-	struct frame fr;
-	ssize_t n;
-	size_t one;
-
-	if (!s->hole.valid || s->hole.first > first || s->hole.last + 1 < kept ||
-	    s->hole.seq < s->first_seq) {
-		if (f->acked_end > first)
-			confirmed = (f->acked_end < kept ? f->acked_end : kept) - first;
-		if (f->c.declare(f->c.ctx, first, kept - 1, confirmed))
-			return false;
-	}
-	n = spool_read(f->c.spool, s->hole.seq, f->loss, sizeof(f->loss), 1, &one);
-	if (n <= 0 || frame_parse(f->loss, n, &fr, &why) <= 0)
-		return false;
-	probity__v1__sealed_record__init(ret);
-	ret->record = (ProtobufCBinaryData){fr.record_len, (uint8_t *)fr.record};
-	ret->signature = (ProtobufCBinaryData){fr.sig ? RECORD_SIG_LEN : 0, (uint8_t *)fr.sig};
-	ret->mac = (ProtobufCBinaryData){MAC_LEN, (uint8_t *)fr.mac};
-	return true;
-}
-
-void forward_send(struct forward *f)
-{
-	Probity__V1__SealedRecord loss, *with = NULL;
-	uint64_t kept;
 	size_t records;
 	ssize_t n;
 
-	if (!f->asked) {
-		request(f, 0, NULL);
+	if (kept > held && forward_gap_of(f, held, kept, f->confirmed, &gap, &why)) {
+		forward_back_off(f, why);
 		return;
-	}
-	kept = spool_next_kept(f->c.spool, f->next);
-	if (kept >= spool_state(f->c.spool)->durable_seq)
-		return;
-	/* A collector that holds nothing of the chain takes it from wherever it begins. */
-	if (kept > f->next && f->confirmed) {
-		if (!proof(f, kept, &loss)) {
-			forward_back_off(f, "the loss record it needs cannot be sealed now");
-			return;
-		}
-		with = &loss;
 	}
 	f->next = kept;
 	n = spool_read(f->c.spool, kept, f->frames, sizeof(f->frames), FORWARD_RECORDS_MAX,
@@ -128,11 +128,23 @@ void forward_send(struct forward *f)
 	if (n < 0)
 		forward_back_off(f, "the spool cannot be read");
 	else if (n > 0)
-		request(f, sealed_records(f, n), with);
+		request(f, sealed_records(f, n), kept > held ? &gap : NULL);
+}
+
+static bool records_wait(const struct forward *f)
+{
+	return spool_next_kept(f->c.spool, f->next) < spool_state(f->c.spool)->durable_seq;
+}
+
+void forward_send(struct forward *f)
+{
+	if (f->asked && records_wait(f))
+		send_records(f, spool_next_kept(f->c.spool, f->next));
+	else if (!f->asked || forward_checkpoint_due(f))
+		request(f, 0, NULL);
 }
 
 bool forward_wanted(const struct forward *f)
 {
-	return !f->asked ||
-	       spool_next_kept(f->c.spool, f->next) < spool_state(f->c.spool)->durable_seq;
+	return !f->asked || records_wait(f) || forward_checkpoint_due(f);
 }

@@ -85,6 +85,19 @@ size_t note_loss(const char *reason, const char *cause, uint64_t count, uint64_t
 	return pack(&c, out);
 }
 
+size_t note_collector(const char *reason, const char *cause, uint64_t first, uint64_t last,
+		      uint8_t *out)
+{
+	Probity__V1__Control c = PROBITY__V1__CONTROL__INIT;
+
+	c.kind = KIND(COLLECTOR);
+	c.reason = (char *)reason;
+	c.cause = (char *)cause;
+	c.first_seq = first;
+	c.last_seq = last;
+	return pack(&c, out);
+}
+
 size_t note_repair(const struct spool_repair *r, uint8_t *out)
 {
 	Probity__V1__Control c = PROBITY__V1__CONTROL__INIT;

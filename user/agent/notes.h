@@ -25,6 +25,9 @@ size_t note_stop(const char *reason, uint8_t *out);
 /* `count` records lost for `cause`; first to last is the hole in the chain, where there is one. */
 size_t note_loss(const char *reason, const char *cause, uint64_t count, uint64_t first,
 		 uint64_t last, uint8_t *out);
+/* cause: holds_less, cosigned_less; records first to last are not there any more, it says */
+size_t note_collector(const char *reason, const char *cause, uint64_t first, uint64_t last,
+		      uint8_t *out);
 size_t note_repair(const struct spool_repair *r, uint8_t *out);
 
 #endif

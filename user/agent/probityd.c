@@ -39,6 +39,8 @@ static const char usage[] =
 	"  --run-dir DIR          control socket (default /run/probity)\n"
 	"  --collector HOST:PORT  forward records there (default: keep them here)\n"
 	"  --tls-dir DIR          ca.pem, agent.pem, agent.key for it (default STATE-DIR/tls)\n"
+	"  --witness-vkey KEY     the collector must cosign checkpoints with it (default: the first it\n"
+	"                         names; probity-collector vkey prints it)\n"
 	"  --spool-max MIB        most disk the records may take (default 1024)\n"
 	"  --ring MIB             memory between kernel and worker, a power of two (default 16)\n"
 	"  --attach MODE          adaptive: probe a process alone, and keep the probes only while it\n"
@@ -75,6 +77,7 @@ enum {
 	OPT_RUN,
 	OPT_COLLECTOR,
 	OPT_TLS,
+	OPT_WITNESS,
 	OPT_SPOOL,
 	OPT_RING,
 	OPT_ATTACH,
@@ -106,6 +109,7 @@ static const struct option options[] = {
 	{"run-dir", required_argument, NULL, OPT_RUN},
 	{"collector", required_argument, NULL, OPT_COLLECTOR},
 	{"tls-dir", required_argument, NULL, OPT_TLS},
+	{"witness-vkey", required_argument, NULL, OPT_WITNESS},
 	{"spool-max", required_argument, NULL, OPT_SPOOL},
 	{"ring", required_argument, NULL, OPT_RING},
 	{"attach", required_argument, NULL, OPT_ATTACH},
@@ -242,6 +246,9 @@ static int set(struct config *c, struct started *st, int opt, char *arg)
 	case OPT_TLS:
 		c->tls_dir = arg;
 		return 0;
+	case OPT_WITNESS:
+		c->witness_vkey = arg;
+		return 0;
 	case OPT_SPOOL:
 		if (!number(arg, 1, 1ul << 30, &n))
 			return bad("spool-max", arg, "MiB, at least 1");
@@ -343,6 +350,7 @@ static int recorder(const struct config *c, const struct started *st)
 		.ca_file = in_dir(c->tls_dir, "ca.pem"),
 		.cert_file = in_dir(c->tls_dir, "agent.pem"),
 		.key_file = in_dir(c->tls_dir, "agent.key"),
+		.witness_vkey = c->witness_vkey,
 		.user = c->user,
 		.host = host,
 		.agent_version = PROBITY_VERSION,

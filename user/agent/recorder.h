@@ -21,6 +21,7 @@ struct recorder_config {
 	const char *collector_host; /* "" = do not forward */
 	uint16_t collector_port;
 	const char *ca_file, *cert_file, *key_file; /* of the mTLS client, PEM */
+	const char *witness_vkey; /* of the collector as a witness; NULL: the first it names */
 	uint64_t spool_max_bytes;
 	uint32_t segment_bytes, sync_ms, sync_records, epoch_s;
 	bool sign_checkpoints; /* only control records and checkpoints are signed, the rest by MAC */

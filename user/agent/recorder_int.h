@@ -58,6 +58,8 @@ void recorder_accept(struct recorder *r, const struct role_record *head, const u
 void recorder_commit(struct recorder *r); /* and tell the worker; on failure the stall begins */
 void recorder_retry(struct recorder *r, uint64_t now_ms); /* while stalled */
 void recorder_tell(struct recorder *r);			  /* owed hello and acks */
+int recorder_set_back(void *ctx, const char *cause, const char *reason, uint64_t first,
+		      uint64_t last);
 int recorder_declare(void *ctx, uint64_t first, uint64_t last, uint64_t confirmed);
 
 /* recorder_status.c */

@@ -247,6 +247,18 @@ int recorder_declare(void *ctx, uint64_t first, uint64_t last, uint64_t confirme
 	return e;
 }
 
+int recorder_set_back(void *ctx, const char *cause, const char *reason, uint64_t first,
+		      uint64_t last)
+{
+	struct recorder *r = ctx;
+	uint8_t note[NOTE_BYTES_MAX];
+	int e = r->stalled ? -EAGAIN : recorder_step(r);
+
+	if (!e)
+		e = recorder_note(r, note, note_collector(reason, cause, first, last, note));
+	return e; /* durable with the next group */
+}
+
 /* --- the way of a record ---------------------------------------------------------------------- */
 
 static void enqueue(struct recorder *r, const struct role_record *head, const uint8_t *payload)

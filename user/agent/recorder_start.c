@@ -111,7 +111,9 @@ static int tls_client(struct recorder *r, char *err, size_t err_len)
 			.host_name = c->host,
 			.epochs = r->epochs,
 			.spool = r->spool,
+			.witness_vkey = c->witness_vkey,
 			.declare = recorder_declare,
+			.set_back = recorder_set_back,
 			.ctx = r,
 		};
 		e = forward_new(&f, &r->forward, err, err_len);
