@@ -26,7 +26,7 @@ bool mac_at(const struct mac_key *from, uint32_t epoch, struct mac_key *ret)
 {
 	struct mac_key k = *from;
 
-	if (epoch < from->epoch)
+	if (epoch < from->epoch || epoch - from->epoch > MAC_EPOCHS_MAX)
 		return false;
 	while (k.epoch < epoch)
 		mac_ratchet(&k);

@@ -15,7 +15,10 @@ struct mac_key {
 	uint8_t k[MAC_LEN];
 };
 void mac_ratchet(struct mac_key *k); /* to the next epoch; the old is wiped */
-bool mac_at(const struct mac_key *from, uint32_t epoch, struct mac_key *ret); /* false: behind it */
+/* False: behind it, or farther away than any chain gets (30 years of epochs of 15 minutes), as a hostile
+ * record may say. */
+#define MAC_EPOCHS_MAX (1u << 20)
+bool mac_at(const struct mac_key *from, uint32_t epoch, struct mac_key *ret);
 void mac_of(const struct mac_key *k, const struct tree_hash *leaf, uint8_t ret[static MAC_LEN]);
 bool mac_ok(const struct mac_key *k, const struct tree_hash *leaf,
 	    const uint8_t mac[static MAC_LEN]);

@@ -17,7 +17,7 @@
 #include "printable.h"
 
 #define DASH "\xe2\x80\x94 " /* em dash, space */
-#define BLOB_MAX 512	     /* of one signature, decoded: room for other algorithms */
+#define BLOB_MAX 8192	     /* of one signature, decoded: room for other algorithms */
 
 DEFINE_CLEANUP(struct verifier, verifier_free)
 
@@ -40,13 +40,27 @@ static bool clean(const char *p, size_t n)
 	return true;
 }
 
+/* White_Space of Unicode, without control characters, which are in no text. */
+static bool is_space(uint32_t c)
+{
+	return c == ' ' || c == '\n' || c == 0x85 || c == 0xA0 || c == 0x1680 ||
+	       (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 || c == 0x202F ||
+	       c == 0x205F || c == 0x3000;
+}
+
 static bool name_ok(const char *p, size_t n)
 {
 	if (!n || n >= NOTE_NAME_MAX || !clean(p, n))
 		return false;
-	for (size_t i = 0; i < n; i++)
-		if (p[i] == ' ' || p[i] == '+' || p[i] == '\n')
+	while (n) {
+		uint32_t c;
+		size_t k = utf8_next(p, n, &c);
+
+		if (is_space(c) || c == '+')
 			return false;
+		p += k;
+		n -= k;
+	}
 	return true;
 }
 

@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Flows in: leaf hashes in order. Flows out: tiles, whole or of the size of the last sync. In memory
- * stands the right edge of each level: the hashes of its last tile, and full tiles not written yet.
+ * Flows in: a folder of tiles, which may be any. Flows out: the hashes of subtrees, and whether all tiles
+ * agree with each other and with a root.
  *
- * Invariant: a tile is written whole under another name, synced, and renamed; level 0 before what is
- * above it. So after a crash the tiles hold a tree of some size, and opening finds which: as many full
- * tiles as there are one behind the other, and the widest partial one behind them. Whoever has the
- * records adds the rest again.
- *
- * Limits: TILES_PENDING leaves between two syncs; 2^63 leaves.
+ * A checkpoint may be older than the newest tiles, so a wider partial tile stands in for the one that is
+ * looked for: it begins with the same hashes. Nothing read is believed before a root says so; files of a
+ * wrong length are refused. Limits: TILE_LEVELS levels, which is 2^64 leaves; OPEN_TILES tiles in memory.
  */
-#include "tile.h"
+#include "tile_int.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -27,7 +24,6 @@
 #define OPEN_TILES (TILE_LEVELS * 4)
 
 DEFINE_CLEANUP(DIR, closedir)
-DEFINE_CLEANUP(struct tiles, tiles_free)
 DEFINE_CLEANUP(struct tile_reader, tile_reader_free)
 
 /* --- paths ----------------------------------------------------------------------------------------- */
@@ -74,253 +70,25 @@ bool tile_path_parse(const char *s, unsigned *ret_level, uint64_t *ret_index, un
 	return true;
 }
 
-/* --- files ----------------------------------------------------------------------------------------- */
-
-static int make_dirs(int dir_fd, char *path)
-{
-	for (char *p = strchr(path, '/'); p; p = strchr(p + 1, '/')) {
-		*p = '\0';
-		if (mkdirat(dir_fd, path, 0700) < 0 && errno != EEXIST) {
-			*p = '/';
-			return -errno;
-		}
-		*p = '/';
-	}
-	return 0;
-}
-
-static int sync_dir(int dir_fd, const char *path)
-{
-	char dir[TILE_PATH_MAX];
-	_cleanup_close_ int fd = -1;
-
-	snprintf(dir, sizeof(dir), "%s", path);
-	*strrchr(dir, '/') = '\0';
-	fd = openat(dir_fd, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return fd < 0 || fsync(fd) < 0 ? -errno : 0;
-}
-
-static int tile_write(int dir_fd, unsigned level, uint64_t index, unsigned width,
-		      const struct tree_hash *h)
-{
-	char path[TILE_PATH_MAX], temp[] = "tile/.new";
-	size_t n = width * sizeof(*h);
-	_cleanup_close_ int fd = -1;
-	int r;
-
-	tile_path(level, index, width, path);
-	r = make_dirs(dir_fd, path);
-	if (r)
-		return r;
-	fd = openat(dir_fd, temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return -errno;
-	for (size_t at = 0; at < n;) {
-		ssize_t k = pwrite(fd, (const char *)h + at, n - at, at);
-
-		if (k < 0 && errno == EINTR)
-			continue;
-		if (k <= 0)
-			return k ? -errno : -EIO;
-		at += k;
-	}
-	if (fsync(fd) < 0 || renameat(dir_fd, temp, dir_fd, path) < 0)
-		return -errno;
-	return sync_dir(dir_fd, path);
-}
-
-/* A tile of at least `width` hashes, the full one or that partial one. 0, -ENOENT, -EBADMSG, -errno. */
-static int tile_load(int dir_fd, unsigned level, uint64_t index, unsigned width,
+/* The hashes of one file, of exactly w of them. 0, -ENOENT, -EBADMSG, -errno. */
+static int file_load(int dir_fd, unsigned level, uint64_t index, unsigned w,
 		     struct tree_hash out[static TILE_WIDTH])
 {
-	for (unsigned w = TILE_WIDTH;; w = width) {
-		char path[TILE_PATH_MAX];
-		_cleanup_close_ int fd = -1;
-		struct stat st;
-
-		tile_path(level, index, w, path);
-		fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-		if (fd < 0 && (errno != ENOENT || w == width))
-			return -errno;
-		if (fd < 0)
-			continue;
-		if (fstat(fd, &st) < 0)
-			return -errno;
-		if (st.st_size != (off_t)(w * sizeof(*out)) ||
-		    pread(fd, out, w * sizeof(*out), 0) != st.st_size)
-			return -EBADMSG;
-		return 0;
-	}
-}
-
-/* --- the writer ------------------------------------------------------------------------------------ */
-
-struct level {
-	uint64_t index; /* of the tile that h begins with */
-	size_t n, cap;
-	struct tree_hash *h; /* full tiles not written yet, and the partial one behind them */
-	unsigned on_disk;    /* width of the partial tile `index` that is there; 0 = none */
-};
-struct tiles {
-	int dir;
-	struct tree_edge edge;
-	struct level level[TILE_LEVELS];
-};
-
-/* The root of 2^k hashes. */
-static void root_of(const struct tree_hash *h, size_t n, struct tree_hash *ret)
-{
-	struct tree_edge e = {0};
-
-	for (size_t i = 0; i < n; i++)
-		tree_add(&e, &h[i]);
-	tree_root(&e, ret);
-}
-
-void tiles_free(struct tiles *t)
-{
-	if (!t)
-		return;
-	for (unsigned i = 0; i < TILE_LEVELS; i++)
-		free(t->level[i].h);
-	if (t->dir >= 0)
-		close(t->dir);
-	free(t);
-}
-
-const struct tree_edge *tiles_edge(const struct tiles *t)
-{
-	return &t->edge;
-}
-
-static int make_room(struct level *l, size_t n)
-{
-	size_t cap = l->cap ? l->cap : TILE_WIDTH;
-	struct tree_hash *more;
-
-	while (cap < l->n + n)
-		cap *= 2;
-	if (cap == l->cap)
-		return 0;
-	more = realloc(l->h, cap * sizeof(*more));
-	if (!more)
-		return -ENOMEM;
-	l->h = more;
-	l->cap = cap;
-	return 0;
-}
-
-/* A hash of level i, and of those above whose tile below it ended. There is room. */
-static void push(struct tiles *t, unsigned i, const struct tree_hash *h)
-{
-	struct tree_hash up;
-
-	for (struct level *l = &t->level[i];; l = &t->level[i]) {
-		l->h[l->n++] = *h;
-		if (l->n % TILE_WIDTH || ++i == TILE_LEVELS)
-			return;
-		root_of(l->h + l->n - TILE_WIDTH, TILE_WIDTH, &up);
-		h = &up;
-	}
-}
-
-int tiles_add(struct tiles *t, const struct tree_hash *leaf)
-{
-	if (t->level[0].n >= TILES_PENDING)
-		return -ENOMEM;
-	for (unsigned i = 0; i < TILE_LEVELS; i++)
-		if (make_room(&t->level[i], 1))
-			return -ENOMEM;
-	push(t, 0, leaf);
-	tree_add(&t->edge, leaf);
-	return 0;
-}
-
-/* The partial tile that has become wider, or full. */
-static void forget(struct tiles *t, unsigned i)
-{
 	char path[TILE_PATH_MAX];
-	struct level *l = &t->level[i];
+	_cleanup_close_ int fd = -1;
+	struct stat st;
 
-	tile_path(i, l->index, l->on_disk, path);
-	unlinkat(t->dir, path, 0);
-	*strrchr(path, '/') = '\0';
-	unlinkat(t->dir, path, AT_REMOVEDIR); /* of its widths, unless another is in it */
-	l->on_disk = 0;
-}
-
-static int level_sync(struct tiles *t, unsigned i)
-{
-	struct level *l = &t->level[i];
-	size_t full = 0;
-	int r = 0;
-
-	while (!r && (full + 1) * TILE_WIDTH <= l->n) {
-		r = tile_write(t->dir, i, l->index, TILE_WIDTH, l->h + full * TILE_WIDTH);
-		if (!r && l->on_disk)
-			forget(t, i);
-		if (!r) {
-			l->index++;
-			full++;
-		}
-	}
-	l->n -= full * TILE_WIDTH;
-	memmove(l->h, l->h + full * TILE_WIDTH, l->n * sizeof(*l->h));
-	if (r || !l->n || l->n == l->on_disk)
-		return r;
-	r = tile_write(t->dir, i, l->index, l->n, l->h);
-	if (r)
-		return r;
-	if (l->on_disk) {
-		char path[TILE_PATH_MAX];
-
-		tile_path(i, l->index, l->on_disk, path);
-		unlinkat(t->dir, path, 0);
-	}
-	l->on_disk = l->n;
+	tile_path(level, index, w, path);
+	fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	if (st.st_size != (off_t)(w * sizeof(*out)) ||
+	    pread(fd, out, w * sizeof(*out), 0) != st.st_size)
+		return -EBADMSG;
 	return 0;
 }
 
-int tiles_sync(struct tiles *t)
-{
-	int r = 0;
-
-	for (unsigned i = 0; !r && i < TILE_LEVELS && (t->level[i].n || t->level[i].index); i++)
-		r = level_sync(t, i);
-	return r;
-}
-
-/* --- finding what is there ------------------------------------------------------------------------- */
-
-static bool there(int dir, uint64_t index)
-{
-	char path[TILE_PATH_MAX];
-
-	tile_path(0, index, 0, path);
-	return faccessat(dir, path, R_OK, 0) == 0;
-}
-
-/* Full tiles of level 0, written one after the other. */
-static uint64_t full_tiles(int dir)
-{
-	uint64_t low = 0,
-		 high = 1; /* low are there; tile high - 1 is not, once the first loop ended */
-
-	for (; there(dir, high - 1); high *= 2)
-		low = high;
-	while (high - low > 1) {
-		uint64_t mid = low + (high - low) / 2;
-
-		if (there(dir, mid - 1))
-			low = mid;
-		else
-			high = mid;
-	}
-	return low;
-}
-
-/* The widest partial tile; the others are of older sizes and go. */
-static unsigned partial_width(int dir, unsigned level, uint64_t index)
+unsigned tile_partial(int dir, unsigned level, uint64_t index)
 {
 	char path[TILE_PATH_MAX];
 	_cleanup_(closedirp) DIR *d = NULL;
@@ -342,68 +110,36 @@ static unsigned partial_width(int dir, unsigned level, uint64_t index)
 	return best;
 }
 
-/* The hashes of the partial tile of level i: of level 0 from its file, of others from the full tiles below
- * it, so that what is above level 0 need not be there. */
-static int level_load(struct tiles *t, unsigned i, uint64_t size)
-{
-	struct level *l = &t->level[i];
-	uint64_t n = size >> 8 * i;
-	struct tree_hash tile[TILE_WIDTH];
-	int r;
+#define LOAD_TRIES \
+	3 /* a writer beside us may put a wider tile in the place of the one we look for */
 
-	l->index = n / TILE_WIDTH;
-	r = make_room(l, TILE_WIDTH);
-	if (r || !(n % TILE_WIDTH))
-		return r;
-	l->on_disk = partial_width(t->dir, i, l->index);
-	if (!i) {
-		r = tile_load(t->dir, 0, l->index, l->on_disk, tile);
-		memcpy(l->h, tile, n % TILE_WIDTH * sizeof(*tile));
+int tile_load(int dir_fd, unsigned level, uint64_t index, unsigned width,
+	      struct tree_hash out[static TILE_WIDTH])
+{
+	int r = -ENOENT;
+
+	for (int i = 0; i < LOAD_TRIES && r == -ENOENT; i++) {
+		unsigned wider;
+
+		r = file_load(dir_fd, level, index, TILE_WIDTH, out);
+		if (r == -ENOENT && width < TILE_WIDTH)
+			r = file_load(dir_fd, level, index, width, out);
+		if (r != -ENOENT || width == TILE_WIDTH)
+			return r;
+		wider = tile_partial(dir_fd, level, index);
+		if (wider > width)
+			r = file_load(dir_fd, level, index, wider, out);
 	}
-	for (uint64_t k = 0; i && !r && k < n % TILE_WIDTH; k++) {
-		r = tile_load(t->dir, i - 1, l->index * TILE_WIDTH + k, TILE_WIDTH, tile);
-		if (!r)
-			root_of(tile, TILE_WIDTH, &l->h[k]);
-	}
-	l->n = n % TILE_WIDTH;
 	return r;
 }
 
-static void edge_load(struct tiles *t, uint64_t size)
+void tile_root(const struct tree_hash *h, size_t n, struct tree_hash *ret)
 {
-	t->edge.size = size;
-	for (unsigned i = 0; i < TILE_LEVELS; i++)
-		for (unsigned j = 0, n = t->level[i].n; j < 8; j++)
-			if (n >> j & 1)
-				root_of(t->level[i].h + (n >> (j + 1) << (j + 1)), 1u << j,
-					&t->edge.peak[8 * i + j]);
-}
+	struct tree_edge e = {0};
 
-int tiles_open(int dir_fd, uint64_t size, struct tiles **ret, char *err, size_t err_len)
-{
-	_cleanup_(tiles_freep) struct tiles *t = calloc(1, sizeof(*t));
-	uint64_t full, have;
-	int r = 0;
-
-	if (!t)
-		return -ENOMEM;
-	t->dir = fcntl(dir_fd, F_DUPFD_CLOEXEC, 0);
-	if (t->dir < 0)
-		return -errno;
-	full = full_tiles(t->dir);
-	have = full * TILE_WIDTH + partial_width(t->dir, 0, full);
-	if (have > size)
-		have = size;
-	for (unsigned i = 0; !r && i < TILE_LEVELS; i++)
-		r = level_load(t, i, have);
-	if (r) {
-		snprintf(err, err_len, "tiles: those of %" PRIu64 " leaves cannot be read: %s",
-			 have, r == -EBADMSG ? "a tile has the wrong length" : strerror(-r));
-		return r;
-	}
-	edge_load(t, have);
-	*ret = TAKE_PTR(t);
-	return 0;
+	for (size_t i = 0; i < n; i++)
+		tree_add(&e, &h[i]);
+	tree_root(&e, ret);
 }
 
 /* --- the reader ------------------------------------------------------------------------------------ */
@@ -494,7 +230,7 @@ int tile_reader_hash(void *ctx, unsigned level, uint64_t index, struct tree_hash
 		return -EINVAL;
 	r = tile_get(ctx, i, first / TILE_WIDTH, &k);
 	if (!r)
-		root_of(k->h + first % TILE_WIDTH, 1u << j, ret);
+		tile_root(k->h + first % TILE_WIDTH, 1u << j, ret);
 	return r;
 }
 
@@ -518,7 +254,7 @@ static int level_check(struct tile_reader *r, unsigned i, struct tree_edge *e, c
 			if (!k) {
 				struct tree_hash is;
 
-				root_of(down->h, TILE_WIDTH, &is);
+				tile_root(down->h, TILE_WIDTH, &is);
 				k = memcmp(&is, &h, sizeof(h)) ? -EBADMSG : 0;
 			}
 		} else if (!k) {
