@@ -17,7 +17,7 @@ Q := $(if $(filter 1,$(V)),,@)
 say = $(if $(filter 1,$(V)),,@printf '  %-7s %s\n' '$(1)' '$(2)';)
 
 PKGS := libbpf libcrypto libssl libprotobuf-c libevent libevent_openssl libcurl zlib libbrotlidec libbrotlienc libnghttp2 \
-	libzstd yaml-0.1 jansson sqlite3 libseccomp libcap-ng libhs
+	libzstd libarchive yaml-0.1 jansson sqlite3 libseccomp libcap-ng libhs
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lZydis -lelf -lm -lpthread
 

@@ -9,7 +9,7 @@ packages="
  build-essential pkg-config git
  clang llvm libclang-rt-dev bpftool libbpf-dev libelf-dev linux-libc-dev
  libssl-dev openssl libprotobuf-c-dev protobuf-c-compiler protobuf-compiler
- libevent-dev libcurl4-openssl-dev zlib1g-dev libbrotli-dev libzstd-dev
+ libevent-dev libcurl4-openssl-dev zlib1g-dev libbrotli-dev libzstd-dev libarchive-dev
  libvectorscan-dev libzydis-dev libyaml-dev libjansson-dev libsqlite3-dev sqlite3
  libseccomp-dev libcap-ng-dev libnghttp2-dev
  libcmocka-dev clang-format curl python3 python3-httpx ca-certificates procps util-linux strace

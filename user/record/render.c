@@ -24,6 +24,10 @@ int sealed_open(const uint8_t *record, size_t n, const uint8_t *sig, struct seal
 	if (r)
 		return r;
 	record_leaf(record, s.leaf);
+	if (!s.head.payload) { /* erased */
+		*ret = s;
+		return 0;
+	}
 	if (s.head.schema == RECORD_AI_CALL)
 		s.call = probity__v1__ai_call__unpack(NULL, s.head.payload_len, s.head.payload);
 	else if (s.head.schema == RECORD_CONTROL)
@@ -97,8 +101,9 @@ const char *render_decision(const Probity__V1__Decision *d)
 
 const char *render_control_kind(const Probity__V1__Control *c)
 {
-	static const char *const name[] = {"unspecified", "start",  "stop",	"policy",
-					   "loss",	  "repair", "approval", "guard"};
+	static const char *const name[] = {"unspecified", "start",	"stop",	    "policy",
+					   "loss",	  "repair",	"approval", "guard",
+					   "seal",	  "clock_step", "erase",    "reveal"};
 
 	return (unsigned)c->kind < ARRAY_SIZE(name) ? name[c->kind] : "unknown";
 }
@@ -296,9 +301,11 @@ static json_t *head_json(const struct sealed *s)
 			      json_integer(h->id), "seq", (json_int_t)h->seq, "wall_unix_ns",
 			      (json_int_t)h->wall_ns, "boot_ns", (json_int_t)h->boot_ns, "boot_id",
 			      render_hex(h->boot_id, 16), "schema", (int)h->schema, "algorithm",
-			      h->alg == RECORD_ED25519 ? "ed25519" : "unknown", "key_id",
-			      render_hex(h->key_id, 8), "prev", render_hex(h->prev, 32), "leaf",
-			      render_hex(s->leaf, 32), "payload_sha256",
+			      h->alg == RECORD_ED25519	    ? "ed25519"
+			      : h->alg == RECORD_CHECKPOINT ? "checkpoint"
+							    : "unknown",
+			      "key_id", render_hex(h->key_id, 8), "prev", render_hex(h->prev, 32),
+			      "leaf", render_hex(s->leaf, 32), "payload_sha256",
 			      render_hex(s->bytes + RECORD_HEADER_LEN - 32, 32), "payload_bytes",
 			      (int)h->payload_len);
 
@@ -338,7 +345,8 @@ json_t *render_json(const struct sealed *s)
 			json_object_del(p, "kind");
 		if (!p || json_object_update_new(o, p))
 			goto fail;
-	} else if (json_object_set_new(o, "payload_error", json_string("not readable"))) {
+	} else if (json_object_set_new(o, "payload_error",
+				       json_string(s->head.payload ? "not readable" : "erased"))) {
 		goto fail;
 	}
 	if (json_object_set_new(o, "record", head_json(s)))
