@@ -1,46 +1,39 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * In: a directory of segments and its head, written by someone who may have had reasons. Out: what
- * does not hold, named by file, offset and expected sequence number. Invariant: reads only, in
- * chain order, with one bounded window whatever the size of the files.
+ * In: a directory of segments and what lies beside them, written by someone who may have had reasons. Out:
+ * what does not hold, named by file, offset and expected sequence number. Invariant: reads only, in chain
+ * order, with memory bounded by the number of threads and epochs, not by the size of the files.
  *
- * One finding per segment: behind a broken frame nothing has a proven predecessor, so reading goes
- * on with the next segment, whose first record's `prev` is then taken as given. Limits: a head and
- * segments that were rolled back together to an earlier state verify; only someone who remembers
- * (the collector) can tell.
+ * Head, `seals` and checkpoints are read first: whatever they name is in the segments from then on, also
+ * while a recorder goes on writing. Then one pass over the frames (verify_source.c reads ahead and checks
+ * signatures on several threads; the rules of the chain are applied here, in order), the tree and the tiles
+ * with it (verify_tiles.c). Keys come from SEALs (verify_seals.c), checkpoints are compared where their size
+ * is passed (verify_notes.c).
+ *
+ * One finding per segment: behind a broken frame nothing has a proven predecessor, so reading goes on with
+ * the next segment, whose first record's `prev` is then taken as given. Limits: files that were set back
+ * together to an earlier state verify; only someone who remembers a later one (the collector, a cosigned
+ * checkpoint) can tell.
  */
 #include "verify.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <string.h>
-#include <sys/file.h>
-#include <time.h>
 
 #include "base/cleanup.h"
-#include "segment_io.h"
+#include "proto/record.pb-c.h"
+#include "verify_int.h"
+#include "verify_source.h"
 
-#define LIVE_TRIES 3
+#define PROGRESS_BYTES (256 * 1024)
 
-struct walk {
-	const struct verify_options *o;
-	struct verify_result *r;
-	int dir;
-	uint64_t *names; /* first seq of each segment, ascending */
-	size_t n;
-	uint64_t all_bytes;
-	struct head head;
-	bool have_head, based, stop;
-	struct chain_state c;
-	char file[SEGMENT_NAME_LEN + 1]; /* the segment being read */
-	uint64_t done;			 /* bytes of the segments before it */
-	struct segment_reader in;
-};
+DEFINE_CLEANUP(struct source, source_free)
 
-__attribute__((format(printf, 6, 7))) static void found(struct walk *w, const char *file,
-							uint64_t offset, uint64_t seq,
-							const char *kind, const char *fmt, ...)
+void verify_found(struct walk *w, const char *file, uint64_t offset, uint64_t seq, const char *kind,
+		  const char *fmt, ...)
 {
 	struct verify_finding f = {.offset = offset, .seq = seq};
 	va_list ap;
@@ -56,49 +49,65 @@ __attribute__((format(printf, 6, 7))) static void found(struct walk *w, const ch
 		w->o->finding(w->o->ctx, &f);
 }
 
-/* Whether a recorder holds the directory's lock now. */
-static bool live(const struct walk *w)
-{
-	_cleanup_close_ int fd = openat(w->dir, "lock", O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+/* --- where a segment begins ------------------------------------------------------------------------ */
 
-	return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+/* The SEALs do not reach this record: what it says of itself is all there is. */
+static void keyless(struct walk *w, const struct record *r)
+{
+	uint8_t id[8];
+
+	w->c.epoch = r->epoch;
+	w->c.epoch_first = UINT64_MAX;
+	if (r->epoch && !w->r->findings)
+		verify_found(w, "seals", 0, w->c.next_seq, "seal",
+			     "has no SEAL that names the key of epoch %u", r->epoch);
+	key_id(w->head.public, id);
+	if (!w->o->expect_public && w->have_head && !memcmp(id, r->key_id, sizeof(id)))
+		memcpy(w->c.public, w->head.public, RECORD_PUBKEY_LEN);
 }
 
-static int head_read(const struct walk *w, struct head *ret, const char **ret_why)
+static void epoch_of(struct walk *w, uint64_t name, const struct record *r)
 {
-	_cleanup_close_ int fd = openat(w->dir, "head", O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	uint8_t b[HEAD_LEN + 1];
-	ssize_t n;
+	const struct epoch_end *e = verify_end_before(w, name);
+	struct chain_state *c = &w->c;
 
-	if (fd < 0)
-		return -errno;
-	n = pread(fd, b, sizeof(b), 0);
-	return n < 0 ? -errno : head_decode(b, n, ret, ret_why);
-}
-
-/* A live head is written in place; a reader may meet it half way and looks again. */
-static void head_load(struct walk *w)
-{
-	const char *why = "io";
-	int r = head_read(w, &w->head, &why);
-
-	for (int i = 0; r == -EBADMSG && i < LIVE_TRIES && live(w); i++) {
-		nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
-		r = head_read(w, &w->head, &why);
+	memset(c->public, 0, sizeof(c->public));
+	c->sealed = false;
+	c->timed = false;
+	c->epoch = 0;
+	c->epoch_ns = c->epoch_first = 0;
+	if (e) {
+		c->epoch = e->epoch + 1;
+		c->epoch_first = e->seq + 1;
+		memcpy(c->public, e->next_public, RECORD_PUBKEY_LEN);
+		if (e->seq + 1 == name) {
+			c->epoch = e->epoch;
+			c->sealed = true;
+			memcpy(c->next_public, e->next_public, RECORD_PUBKEY_LEN);
+		}
+	} else if (w->o->expect_public && !r->epoch) {
+		memcpy(c->public, w->o->expect_public, RECORD_PUBKEY_LEN);
+	} else if (name) {
+		keyless(w, r);
+	} else if (w->o->expect_public) {
+		memcpy(c->public, w->o->expect_public, RECORD_PUBKEY_LEN);
 	}
-	w->have_head = r == 0;
-	if (r == -EBADMSG)
-		found(w, "head", 0, 0, "head", "the signed head is not valid: %s", why);
-	else if (r && r != -ENOENT)
-		found(w, "head", 0, 0, "io", "%s", strerror(-r));
+	verifier_free(TAKE_PTR(c->verifier));
+	if (w->o->mac_seed) {
+		struct mac_key zero = {0};
+
+		memcpy(zero.k, w->o->mac_seed, sizeof(zero.k));
+		c->mac = mac_at(&zero, c->epoch, &w->mac) ? &w->mac : NULL;
+	}
 }
 
 /*
- * The state from which a segment is read when nothing before it is proven: its own name, and the
- * first record's word for its predecessor.
+ * The state from which a segment is read when nothing before it is proven: its own name, the first record's
+ * word for its predecessor, the SEALs for its key, and the tiles for the tree of all before it.
  */
 static void base(struct walk *w, uint64_t name, const struct frame *f)
 {
+	struct tree_edge edge = w->based ? w->c.tree : (struct tree_edge){0};
 	struct record r;
 	const char *why;
 
@@ -106,36 +115,26 @@ static void base(struct walk *w, uint64_t name, const struct frame *f)
 		return; /* chain_append will say it */
 	if (!w->based) {
 		memcpy(w->c.chain, w->have_head ? w->head.chain : r.chain, sizeof(w->c.chain));
-		if (w->o->expect_public)
-			memcpy(w->c.public, w->o->expect_public, RECORD_PUBKEY_LEN);
-		else if (name && w->have_head) /* the record that names the key is gone */
-			memcpy(w->c.public, w->head.public, RECORD_PUBKEY_LEN);
 		w->r->first_seq = name;
-		w->r->pruned = w->names[0] > 0;
+		w->r->pruned = name > 0;
+		w->c.tree_known = true;
 	}
 	if (name)
 		memcpy(w->c.prev, r.prev, sizeof(r.prev));
 	else
 		memset(w->c.prev, 0, sizeof(w->c.prev));
 	w->c.next_seq = name;
+	epoch_of(w, name, &r);
+	if (!w->based && w->tiles.must < name)
+		w->tiles.must = w->o->part ? 0 : name;
+	w->c.tree_known = w->c.tree_known && verify_tiles_fill(w, name, &edge);
+	w->c.tree = edge;
+	if (w->covered < name)
+		w->covered = name;
 	w->c.started = w->based = true;
 }
 
-/* An end that is no end of a frame, in the last segment. */
-static void tail(struct walk *w, uint64_t offset)
-{
-	uint64_t seq = w->c.next_seq;
-
-	if (w->have_head && seq <= w->head.seq)
-		found(w, w->file, offset, seq, "tail cut",
-		      "the signed head names record %llu; the file ends inside record %llu",
-		      (unsigned long long)w->head.seq, (unsigned long long)seq);
-	else if (live(w))
-		w->r->live_tail = true;
-	else
-		found(w, w->file, offset, seq, "torn tail",
-		      "incomplete last frame; the recorder cuts it at its next start");
-}
+/* --- one record ------------------------------------------------------------------------------------ */
 
 static bool is_chain_kind(const char *why)
 {
@@ -151,71 +150,116 @@ static bool is_chain_kind(const char *why)
 	return false;
 }
 
-static bool one_record(struct walk *w, const struct frame *f, uint64_t offset)
+/* ERASE records speak of records before them. */
+static int erasures(struct walk *w, const struct record *r, const struct frame *f)
 {
+	Probity__V1__Control *c;
+	int e = 0;
+
+	if (record_erased(f->record, f->record_len))
+		return verify_erased_add(w, r->seq);
+	if (!w->erased.n || r->schema != RECORD_CONTROL)
+		return 0;
+	c = probity__v1__control__unpack(NULL, r->payload_len, r->payload);
+	if (c && c->kind == PROBITY__V1__CONTROL__KIND__ERASE)
+		e = verify_erased_declared(w, c->first_seq, c->last_seq);
+	if (c)
+		probity__v1__control__free_unpacked(c, NULL);
+	return e;
+}
+
+/* What follows from a good record for what lies beside the segments. */
+static int taken(struct walk *w, const struct record *r, const struct frame *f, bool first_of_epoch)
+{
+	struct verify_result *v = w->r;
+	struct tree_hash leaf;
+	int e = 0;
+
+	v->records++;
+	v->last_seq = r->seq;
+	v->by_schema[r->schema < ARRAY_SIZE(v->by_schema) ? r->schema : 0]++;
+	v->signatures += f->sig != NULL;
+	v->epochs += first_of_epoch || v->records == 1;
+	if (!w->first_known && !r->epoch) {
+		memcpy(w->first_public, w->c.public, RECORD_PUBKEY_LEN);
+		w->first_known = true;
+	}
+	if (f->sig)
+		w->covered = r->seq + 1;
+	memcpy(leaf.b, w->c.prev, sizeof(leaf.b));
+	verify_tiles_leaf(w, &leaf);
+	if (w->c.tree_known)
+		verify_notes_at(w, &w->c.tree);
+	if (w->c.sealed)
+		e = verify_ends_add(w, r, f);
+	return e ? e : erasures(w, r, f);
+}
+
+static int one_record(struct walk *w, const struct source_item *it, bool *ret_good)
+{
+	const struct frame *f = &it->frame;
 	uint64_t seq = w->c.next_seq;
+	bool sealed = w->c.sealed;
 	struct record r;
 	const char *why;
 
-	if (chain_append(&w->c, f->record, f->record_len, &(struct chain_sealed){f->sig, f->mac},
-			 &r, &why)) {
-		found(w, w->file, offset, seq, is_chain_kind(why) ? why : "record",
-		      "record %llu: wrong %s", (unsigned long long)seq, why);
-		return false;
+	*ret_good = false;
+	if (chain_append_checked(&w->c, f->record, f->record_len,
+				 &(struct chain_sealed){f->sig, f->mac}, &it->checked, &r, &why)) {
+		verify_found(w, w->file, it->offset, seq, is_chain_kind(why) ? why : "record",
+			     "record %llu: wrong %s", (unsigned long long)seq, why);
+		return 0;
 	}
-	if (w->have_head && r.seq == w->head.seq &&
-	    memcmp(w->c.prev, w->head.leaf, sizeof(w->head.leaf))) {
-		found(w, w->file, offset, seq, "head",
-		      "record %llu is not the one the signed head names", (unsigned long long)seq);
-		return false;
+	if (w->have_head && r.seq == w->head.seq) {
+		w->head_seen = !memcmp(w->c.prev, w->head.leaf, sizeof(w->head.leaf));
+		if (!w->head_seen) {
+			verify_found(w, w->file, it->offset, seq, "head",
+				     "record %llu is not the one the signed head names",
+				     (unsigned long long)seq);
+			return 0;
+		}
 	}
-	w->r->records++;
-	w->r->last_seq = r.seq;
-	w->r->by_schema[r.schema < ARRAY_SIZE(w->r->by_schema) ? r.schema : 0]++;
-	if (w->o->record && w->o->record(w->o->ctx, &r, f))
-		w->stop = true;
-	return true;
+	*ret_good = true;
+	w->stop = w->o->record && w->o->record(w->o->ctx, &r, f);
+	return taken(w, &r, f, sealed);
+}
+
+/* --- segments -------------------------------------------------------------------------------------- */
+
+/* An end that is no end of a frame, in the last segment. */
+static void tail(struct walk *w, uint64_t offset)
+{
+	uint64_t seq = w->c.next_seq;
+
+	if (w->have_head && seq <= w->head.seq)
+		verify_found(w, w->file, offset, seq, "tail cut",
+			     "the signed head names record %llu; the file ends inside record %llu",
+			     (unsigned long long)w->head.seq, (unsigned long long)seq);
+	else if (verify_live(w))
+		w->r->live_tail = true;
+	else
+		verify_found(w, w->file, offset, seq, "torn tail",
+			     "incomplete last frame; the recorder cuts it at its next start");
 }
 
 /* What stopped the reading of a segment, other than its end. */
-static void stopped(struct walk *w, enum segment_answer a, bool last)
+static void stopped(struct walk *w, const struct source_item *it)
 {
-	uint64_t offset = w->in.offset, seq = w->c.next_seq;
-	bool crc = a == SEGMENT_BAD && !strcmp(w->in.why, "crc");
+	bool last = it->segment + 1 == w->n;
+	uint64_t seq = w->c.next_seq;
 
-	if (a == SEGMENT_IO)
-		found(w, w->file, offset, seq, "io", "%s", strerror(w->in.error));
-	else if (a == SEGMENT_TORN && last)
-		tail(w, offset);
-	else if (a == SEGMENT_TORN)
-		found(w, w->file, offset, seq, "frame",
-		      "incomplete frame, and this is not the last segment");
-	else if (crc)
-		found(w, w->file, offset, seq, "crc", "the bytes are not the ones written");
+	if (it->answer == SEGMENT_IO)
+		verify_found(w, w->file, it->offset, seq, "io", "%s", strerror(it->error));
+	else if (it->answer == SEGMENT_TORN && last)
+		tail(w, it->offset);
+	else if (it->answer == SEGMENT_TORN)
+		verify_found(w, w->file, it->offset, seq, "frame",
+			     "incomplete frame, and this is not the last segment");
+	else if (!strcmp(it->why, "crc"))
+		verify_found(w, w->file, it->offset, seq, "crc",
+			     "the bytes are not the ones written");
 	else
-		found(w, w->file, offset, seq, "frame", "wrong %s", w->in.why);
-}
-
-/* Frames of a file until its end, a finding, or the caller's stop. True: whole. */
-static bool frames(struct walk *w, int fd, uint64_t name, bool last)
-{
-	bool rebase = !w->based || !w->c.started;
-	enum segment_answer a;
-
-	segment_read(&w->in, fd, 0);
-	while (!w->stop && (a = segment_next(&w->in)) == SEGMENT_FRAME) {
-		if (rebase)
-			base(w, name, &w->in.frame);
-		rebase = false;
-		if (!one_record(w, &w->in.frame, w->in.offset))
-			return false;
-		if (w->o->progress && w->r->bytes != w->done + w->in.bytes)
-			w->o->progress(w->o->ctx, w->done + w->in.bytes, w->all_bytes);
-		w->r->bytes = w->done + w->in.bytes;
-	}
-	if (!w->stop && a != SEGMENT_END)
-		stopped(w, a, last);
-	return w->stop || a == SEGMENT_END;
+		verify_found(w, w->file, it->offset, seq, "frame", "wrong %s", it->why);
 }
 
 /* Whether the segment follows what was read: its name says where it begins. */
@@ -228,88 +272,189 @@ static bool follows(struct walk *w, uint64_t name, const char *before, uint64_t 
 		return true;
 	segment_name(want, gone);
 	if (name > want)
-		found(w, before, before_end, want, "missing segment",
-		      "records %llu to %llu are missing: this file was cut here, or %s is gone",
-		      (unsigned long long)want, (unsigned long long)name - 1, gone);
+		verify_found(
+			w, before, before_end, want, "missing segment",
+			"records %llu to %llu are missing: this file was cut here, or %s is gone",
+			(unsigned long long)want, (unsigned long long)name - 1, gone);
 	else
-		found(w, w->file, 0, want, "sequence", "begins with record %llu, which was before",
-		      (unsigned long long)name);
+		verify_found(w, w->file, 0, want, "sequence",
+			     "begins with record %llu, which was before", (unsigned long long)name);
 	return false;
 }
 
-/* The spool's bound takes the oldest segments of a live spool, after its head has said so. */
-static bool pruned_meanwhile(const struct walk *w, uint64_t name)
+static void progress(struct walk *w, uint64_t bytes)
 {
-	const char *why;
-	struct head h;
-
-	return head_read(w, &h, &why) == 0 && h.first_seq > name;
-}
-
-static void segments(struct walk *w)
-{
-	char before[SEGMENT_NAME_LEN + 1] = "";
-	uint64_t end = 0;
-	bool whole = true;
-
-	for (size_t i = 0; i < w->n && !w->stop; i++) {
-		_cleanup_close_ int fd = -1;
-
-		segment_name(w->names[i], w->file);
-		fd = openat(w->dir, w->file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-		if (fd < 0 && errno == ENOENT && pruned_meanwhile(w, w->names[i])) {
-			whole = false;
-			continue;
-		}
-		if (!i || !whole || !follows(w, w->names[i], before, end)) {
-			w->c.started = false;
-			w->c.next_seq = w->names[i];
-		}
-		if (fd < 0) {
-			found(w, w->file, 0, w->names[i], "io", "%s", strerror(errno));
-			whole = false;
-			continue;
-		}
-		whole = frames(w, fd, w->names[i], i + 1 == w->n);
-		w->done += w->in.bytes;
-		w->r->bytes = w->done;
-		w->r->segments++;
-		memcpy(before, w->file, sizeof(before));
-		end = w->in.offset;
-	}
-	if (whole && !w->stop && w->n && w->have_head && w->c.next_seq <= w->head.seq)
-		found(w, w->file, end, w->c.next_seq, "tail cut",
-		      "the signed head names record %llu; the last one here is before %llu",
-		      (unsigned long long)w->head.seq, (unsigned long long)w->c.next_seq);
-}
-
-/* What the head promises about the beginning, before any segment is read. */
-static void beginning(struct walk *w)
-{
-	char file[SEGMENT_NAME_LEN + 1];
-
-	if (!w->n && !w->have_head && !w->r->findings)
-		found(w, "", 0, 0, "empty", "no segment and no head here");
-	if (!w->have_head || (w->n && w->names[0] <= w->head.first_seq))
+	w->r->bytes = w->done + bytes;
+	if (!w->o->progress || (w->r->bytes < w->told + PROGRESS_BYTES &&
+				(w->r->bytes < w->all_bytes || w->told == w->r->bytes)))
 		return;
-	if (w->n && pruned_meanwhile(w, w->names[0] - 1))
-		return; /* between our reading of the head and of the directory */
-	segment_name(w->head.first_seq, file);
-	found(w, file, 0, w->head.first_seq, "missing segment",
-	      "the signed head says that records from %llu on are kept",
-	      (unsigned long long)w->head.first_seq);
+	w->told = w->r->bytes;
+	w->o->progress(w->o->ctx, w->told, w->all_bytes);
 }
 
-static void head_check(struct walk *w)
-{
-	const uint8_t *key = w->o->expect_public ? w->o->expect_public : w->c.public;
+/* The walk over what the source gives; `cur` is the segment it is in. */
+struct place {
+	size_t cur; /* + 1; 0: none yet */
+	bool whole, broken,
+		base; /* the one before was read to its end; this one was not; see base() */
+	char before[SEGMENT_NAME_LEN + 1];
+	uint64_t end;
+};
 
-	if (w->have_head && (w->o->expect_public || w->c.verifier) &&
-	    memcmp(w->head.public, key, RECORD_PUBKEY_LEN))
-		found(w, "head", 96, w->head.seq, "key id", "the head is signed with another key");
-	if (!w->have_head && w->n && !w->r->findings && !live(w))
-		found(w, "head", 0, w->c.next_seq, "head",
-		      "no head: whether the tail was cut cannot be told");
+static void begin(struct walk *w, struct place *p, const struct source_item *it)
+{
+	uint64_t name = w->names[it->segment];
+
+	p->cur = it->segment + 1;
+	p->broken = it->unopened && it->error == ENOENT && verify_pruned_meanwhile(w, name);
+	if (p->broken)
+		return;
+	segment_name(name, w->file);
+	if (!it->segment || !p->whole || !follows(w, name, p->before, p->end)) {
+		w->c.started = false;
+		w->c.next_seq = name;
+	}
+	p->base = !w->based || !w->c.started;
+}
+
+static void finish(struct walk *w, struct place *p, const struct source_item *it)
+{
+	if (!p->broken && it->answer != SEGMENT_END)
+		stopped(w, it);
+	p->whole = !p->broken && it->answer == SEGMENT_END;
+	progress(w, it->bytes);
+	w->done += it->bytes;
+	w->r->segments += !it->unopened;
+	memcpy(p->before, w->file, sizeof(p->before));
+	p->end = it->offset;
+}
+
+static int step(struct walk *w, struct place *p, const struct source_item *it)
+{
+	bool good = true;
+	int r;
+
+	if (p->cur != it->segment + 1)
+		begin(w, p, it);
+	if (it->answer != SEGMENT_FRAME) {
+		finish(w, p, it);
+		return 0;
+	}
+	if (p->broken)
+		return 0;
+	if (p->base)
+		base(w, w->names[it->segment], &it->frame);
+	p->base = false;
+	r = one_record(w, it, &good);
+	p->broken = !good;
+	p->end = it->bytes;
+	progress(w, it->bytes);
+	return r;
+}
+
+static bool key_at(void *ctx, uint64_t seq, uint8_t ret[static RECORD_PUBKEY_LEN])
+{
+	uint32_t epoch;
+
+	return verify_key_at(ctx, seq, &epoch, ret);
+}
+
+static unsigned threads(const struct walk *w)
+{
+	cpu_set_t set;
+
+	if (w->o->threads)
+		return w->o->threads;
+	return sched_getaffinity(0, sizeof(set), &set) ? 1 : CPU_COUNT(&set);
+}
+
+static int segments(struct walk *w)
+{
+	const struct source_config cfg = {w->dir, w->names, w->n, threads(w), key_at, w};
+	_cleanup_(source_freep) struct source *s = NULL;
+	const struct source_item *it;
+	struct place p = {.whole = true};
+	int r = source_new(&cfg, &s);
+
+	while (!r && !w->stop && (it = source_next(s)))
+		r = step(w, &p, it);
+	if (!r && p.whole && !w->stop && w->n && w->have_head && !w->o->part &&
+	    w->c.next_seq <= w->head.seq)
+		verify_found(w, w->file, p.end, w->c.next_seq, "tail cut",
+			     "the signed head names record %llu; the last one here is before %llu",
+			     (unsigned long long)w->head.seq, (unsigned long long)w->c.next_seq);
+	w->done = p.end;
+	return r;
+}
+
+/* --- all of it ------------------------------------------------------------------------------------- */
+
+/* Records without a signature of their own, that nothing signed behind them covers. */
+static void unsigned_tail(struct walk *w)
+{
+	if (w->c.next_seq <= w->covered)
+		return;
+	w->r->unsigned_tail = w->c.next_seq - w->covered;
+	if (!verify_live(w) && !w->r->findings)
+		verify_found(w, w->file, w->done, w->covered, "uncovered",
+			     "%llu records have no signature and none behind them",
+			     (unsigned long long)w->r->unsigned_tail);
+}
+
+static void the_rest(struct walk *w)
+{
+	uint64_t to = w->o->part && w->c.tree_known ? verify_notes_largest(w) : 0;
+	struct tree_edge edge = w->c.tree;
+
+	if (to > w->c.next_seq && w->based)
+		verify_tiles_fill(w, to, &edge);
+	verify_tiles_end(w);
+	verify_ends_check(w);
+	verify_head_check(w);
+	verify_notes_check(w);
+	unsigned_tail(w);
+	verify_erased_check(w);
+}
+
+static void result(struct walk *w)
+{
+	struct verify_result *r = w->r;
+
+	memcpy(r->chain, w->c.chain, sizeof(r->chain));
+	memcpy(r->public, w->first_public, sizeof(r->public));
+	memcpy(r->last_leaf, w->c.prev, sizeof(r->last_leaf));
+	r->trusted = w->o->expect_public;
+	r->seals = w->c.seals;
+	r->late_seals = w->c.late_seals;
+	r->macs += w->c.macs;
+	r->tree_known = w->based && w->c.tree_known;
+	if (r->tree_known)
+		tree_root(&w->c.tree, &r->root);
+	r->ok = r->findings == 0;
+}
+
+static int walk(struct walk *w)
+{
+	int e;
+
+	if (w->o->expect_public) {
+		memcpy(w->first_public, w->o->expect_public, RECORD_PUBKEY_LEN);
+		w->first_known = true;
+	}
+	verify_head_load(w);
+	e = verify_ends_load(w);
+	if (!e)
+		e = verify_notes_load(w);
+	if (!e)
+		e = segment_list(w->dir, &w->names, &w->n, &w->all_bytes);
+	if (e)
+		return e;
+	verify_head_beginning(w);
+	e = segments(w);
+	if (!e && !w->stop)
+		the_rest(w);
+	result(w);
+	return e;
 }
 
 int verify_dir(const char *dir, const struct verify_options *o, struct verify_result *ret)
@@ -324,22 +469,17 @@ int verify_dir(const char *dir, const struct verify_options *o, struct verify_re
 		return -errno;
 	if (!w)
 		return -ENOMEM;
-	w->o = o ? o : &none, w->r = &r, w->dir = fd;
-	/* The head first: whatever it names is in the segments from then on. */
-	head_load(w);
-	e = segment_list(w->dir, &w->names, &w->n, &w->all_bytes);
-	if (!e) {
-		beginning(w);
-		segments(w);
-		if (!w->stop)
-			head_check(w);
-		memcpy(r.chain, w->c.chain, sizeof(r.chain));
-		memcpy(r.public, w->c.public, sizeof(r.public));
-		memcpy(r.last_leaf, w->c.prev, sizeof(r.last_leaf));
-		r.ok = r.findings == 0;
+	w->o = o ? o : &none;
+	w->r = &r;
+	w->dir = fd;
+	w->path = dir;
+	e = walk(w);
+	if (!e)
 		*ret = r;
-	}
 	chain_state_done(&w->c);
+	verify_ends_done(w);
+	verify_notes_done(w);
+	verify_erased_done(w);
 	free(w->names);
 	return e;
 }

@@ -17,7 +17,7 @@ struct verify_finding {
 	char kind[32]; /* frame, crc, record, sequence, previous hash, signature, chain id, key id,
 			    id order, epoch, seal, seal overdue, tree, time, boot, mac, torn tail, tail
 			    cut, head, missing segment, tile, checkpoint, cosignature, uncovered, fork,
-			    io, empty */
+			    erased, io, empty */
 	char detail[160];
 };
 struct verify_result {
@@ -28,13 +28,15 @@ struct verify_result {
 	bool trusted;	/* public is the caller's, not the chain's own word */
 	bool pruned;	/* first_seq > 0: earlier segments were removed within the spool's bound */
 	bool live_tail; /* an incomplete last frame while the agent holds the directory's lock */
-	uint64_t epochs, seals, late_seals;
-	uint64_t signatures, macs; /* checked */
-	uint64_t erased;	   /* records without their payload */
-	uint64_t unsigned_tail;    /* records behind the last signature that covers them; a live agent has some */
-	struct tree_hash root;	   /* of all records; tree_known only */
+	uint64_t epochs, seals, late_seals; /* of the segments read */
+	uint64_t tiles;			    /* checked */
+	uint64_t signatures, macs;	    /* checked */
+	uint64_t erased;		    /* records without their payload */
+	uint64_t
+		unsigned_tail; /* records behind the last signature that covers them; a live agent has some */
+	struct tree_hash root; /* of all records; tree_known only */
 	bool tree_known;
-	uint64_t checkpoint_size;	 /* largest that is covered; 0 = none is known */
+	uint64_t checkpoint_size;	  /* largest that is covered; 0 = none is known */
 	uint64_t witness_size, witness_s; /* largest cosigned one, and when: Unix seconds */
 	size_t findings;
 	struct verify_finding first;
@@ -46,14 +48,18 @@ struct verify_known {
 	size_t n;
 };
 struct verify_options {
-	const uint8_t *expect_public; /* of the first epoch; NULL: DIR/../keys/chain.pub is not looked for,
+	const uint8_t *
+		expect_public; /* of the first epoch; NULL: DIR/../keys/chain.pub is not looked for,
 					 the chain's own START is believed */
-	const uint8_t *mac_seed;      /* K_0; NULL: MACs are not checked */
+	const uint8_t *mac_seed; /* K_0; NULL: MACs are not checked */
 	const struct verify_known *known;
 	size_t known_n;
 	const struct note_key *witnesses; /* whose cosignatures count */
 	size_t witnesses_n;
 	unsigned threads; /* 0: as many as there are CPUs */
+	/* DIR is a copy of some of the chain's records (a bundle, a collector's answer): it needs no head, its
+	 * SEALs need not reach the end, and leaves before and behind it are taken from its tiles, if any. */
+	bool part;
 	/* called in order of seq for each good record, from the calling thread, may be NULL; return
 	 * non-zero to stop */
 	int (*record)(void *ctx, const struct record *r, const struct frame *f);

@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * In: segment files. Out: their frames in order, each looked at already.
+ *
+ * The calling thread reads frames into blocks and hands them out; blocks between the two are checked by
+ * whoever is free, the caller too while it waits. So signatures and hashes are spread over all threads and
+ * order is kept by the ring. Memory is the ring: two blocks a thread and two more, whatever the size of
+ * the files.
+ *
+ * Which key a record is under is only guessed here, from START and SEAL records as they are read; the rules
+ * of the chain say later which key it must be, and a signature looked at under another counts for nothing.
+ */
+#include "verify_source.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "proto/record.pb-c.h"
+
+#define BLOCK_ITEMS 128
+#define BLOCK_BYTES (256 * 1024)
+#define THREADS_MAX 64
+#define SCHEMA_AT 99 /* its lowest byte */
+#define KEYS 4	     /* verifiers a thread keeps: a block seldom has more epochs in it */
+
+struct block {
+	struct source_item item[BLOCK_ITEMS];
+	size_t n, used;
+	bool taken, done;
+	uint8_t bytes[BLOCK_BYTES];
+};
+struct keys {
+	size_t next;
+	struct {
+		uint8_t public[RECORD_PUBKEY_LEN];
+		struct verifier *v;
+	} of[KEYS];
+};
+
+struct source {
+	struct source_config c;
+	/* reading */
+	size_t segment;
+	int fd;
+	bool open, held, keyed; /* held: the reader's frame is in no block yet */
+	uint8_t key[RECORD_PUBKEY_LEN];
+	struct segment_reader in;
+	/* the ring: blocks head to below tail are in use, those below `work` have been taken by somebody */
+	struct block **ring;
+	size_t blocks;
+	uint64_t head, tail, work;
+	size_t at; /* in the block at head */
+	bool end;  /* of all files */
+	struct keys keys;
+	/* the threads */
+	pthread_mutex_t lock;
+	pthread_cond_t more, done;
+	bool stop;
+	pthread_t thread[THREADS_MAX];
+	unsigned threads;
+};
+
+/* --- looking at a block ---------------------------------------------------------------------------- */
+
+static struct verifier *verifier_of(struct keys *k, const uint8_t *public)
+{
+	size_t i = k->next;
+
+	for (size_t j = 0; j < KEYS; j++)
+		if (k->of[j].v && !memcmp(k->of[j].public, public, RECORD_PUBKEY_LEN))
+			return k->of[j].v;
+	verifier_free(TAKE_PTR(k->of[i].v));
+	if (verifier_new(public, &k->of[i].v))
+		return NULL;
+	memcpy(k->of[i].public, public, RECORD_PUBKEY_LEN);
+	k->next = (i + 1) % KEYS;
+	return k->of[i].v;
+}
+
+static void keys_done(struct keys *k)
+{
+	for (size_t i = 0; i < KEYS; i++)
+		verifier_free(k->of[i].v);
+}
+
+static void look(struct source_item *it, struct keys *k)
+{
+	struct chain_checked *c = &it->checked;
+	struct verifier *v;
+	const char *why;
+
+	if (it->answer != SEGMENT_FRAME ||
+	    record_decode(it->frame.record, it->frame.record_len, &c->record, &why))
+		return;
+	record_leaf(it->frame.record, c->leaf.b);
+	c->decoded = true;
+	v = c->looked && it->frame.sig ? verifier_of(k, c->key) : NULL;
+	c->looked = v;
+	c->holds = v && verifier_ok(v, it->frame.record, RECORD_HEADER_LEN, it->frame.sig);
+}
+
+static void block_look(struct block *b, struct keys *k)
+{
+	for (size_t i = 0; i < b->n; i++)
+		look(&b->item[i], k);
+}
+
+/* The next block nobody has taken; the lock is held. */
+static struct block *take(struct source *s)
+{
+	struct block *b = s->work < s->tail ? s->ring[s->work % s->blocks] : NULL;
+
+	s->work += b != NULL;
+	return b;
+}
+
+static void *worker(void *arg)
+{
+	struct source *s = arg;
+	struct keys k = {0};
+
+	pthread_mutex_lock(&s->lock);
+	while (!s->stop) {
+		struct block *b = take(s);
+
+		if (!b) {
+			pthread_cond_wait(&s->more, &s->lock);
+			continue;
+		}
+		pthread_mutex_unlock(&s->lock);
+		block_look(b, &k);
+		pthread_mutex_lock(&s->lock);
+		b->done = true;
+		pthread_cond_signal(&s->done);
+	}
+	pthread_mutex_unlock(&s->lock);
+	keys_done(&k);
+	return NULL;
+}
+
+/* --- reading into a block -------------------------------------------------------------------------- */
+
+static void key_is(struct source *s, const ProtobufCBinaryData *key)
+{
+	if (key->len != RECORD_PUBKEY_LEN)
+		return;
+	memcpy(s->key, key->data, RECORD_PUBKEY_LEN);
+	s->keyed = true;
+}
+
+/* Which key a record is under, and those behind it, as it says. */
+static void guess(struct source *s, struct source_item *it)
+{
+	const struct frame *f = &it->frame;
+	Probity__V1__Control *c = NULL;
+
+	if (f->record_len > RECORD_HEADER_LEN && f->record[SCHEMA_AT] == RECORD_CONTROL)
+		c = probity__v1__control__unpack(NULL, f->record_len - RECORD_HEADER_LEN,
+						 f->record + RECORD_HEADER_LEN);
+	if (c && !s->keyed)
+		key_is(s, &c->public_key);
+	memcpy(it->checked.key, s->key, RECORD_PUBKEY_LEN);
+	it->checked.looked = s->keyed;
+	if (c && c->kind == PROBITY__V1__CONTROL__KIND__SEAL)
+		key_is(s, &c->next_public_key);
+	if (c)
+		probity__v1__control__free_unpacked(c, NULL);
+}
+
+static void put_frame(struct source *s, struct block *b)
+{
+	const struct frame *f = &s->in.frame;
+	uint8_t *to = b->bytes + b->used;
+	struct source_item *it = &b->item[b->n++];
+
+	memcpy(to, f->record - SEGMENT_FRAME_LEN, f->len);
+	*it = (struct source_item){
+		.answer = SEGMENT_FRAME,
+		.segment = s->segment,
+		.offset = s->in.offset,
+		.bytes = s->in.offset + f->len,
+		.frame = {.record = to + SEGMENT_FRAME_LEN,
+			  .mac = to + (f->mac - f->record) + SEGMENT_FRAME_LEN,
+			  .sig = f->sig ? to + (f->sig - f->record) + SEGMENT_FRAME_LEN : NULL,
+			  .record_len = f->record_len,
+			  .len = f->len},
+	};
+	b->used += f->len;
+	guess(s, it);
+}
+
+static void put_end(struct source *s, struct block *b, enum segment_answer a, bool unopened)
+{
+	b->item[b->n++] = (struct source_item){
+		.answer = a,
+		.segment = s->segment++,
+		.offset = s->in.offset,
+		.bytes = s->in.bytes,
+		.why = s->in.why,
+		.error = s->in.error,
+		.unopened = unopened,
+	};
+	if (s->open)
+		close(TAKE_FD(s->fd));
+	s->open = s->held = false;
+}
+
+static bool segment_open(struct source *s, struct block *b)
+{
+	char file[SEGMENT_NAME_LEN + 1];
+
+	segment_name(s->c.names[s->segment], file);
+	s->fd = openat(s->c.dir, file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	segment_read(&s->in, s->fd, 0);
+	s->open = s->fd >= 0;
+	if (!s->open) {
+		s->in.error = errno;
+		put_end(s, b, SEGMENT_IO, true);
+	} else if (s->c.key_at && s->c.key_at(s->c.ctx, s->c.names[s->segment], s->key)) {
+		s->keyed = true;
+	}
+	return s->open;
+}
+
+/* Until the block is full or all is read. */
+static void fill(struct source *s, struct block *b)
+{
+	b->n = b->used = 0;
+	b->done = false;
+	while (b->n < BLOCK_ITEMS && s->segment < s->c.n) {
+		enum segment_answer a = SEGMENT_FRAME;
+
+		if (!s->open && !segment_open(s, b))
+			continue;
+		if (!s->held)
+			a = segment_next(&s->in);
+		if (a != SEGMENT_FRAME) {
+			put_end(s, b, a, false);
+			continue;
+		}
+		s->held = b->used + s->in.frame.len > sizeof(b->bytes);
+		if (s->held)
+			return;
+		put_frame(s, b);
+	}
+	s->end = s->segment == s->c.n;
+}
+
+/* --- the ring -------------------------------------------------------------------------------------- */
+
+/* Threads begin with the second block: a small directory needs none. */
+static void threads_start(struct source *s)
+{
+	while (s->threads + 1 < s->c.threads && s->threads < THREADS_MAX &&
+	       !pthread_create(&s->thread[s->threads], NULL, worker, s))
+		s->threads++;
+	if (s->c.threads > s->threads + 1)
+		s->c.threads = s->threads + 1; /* no more are to be had: the caller's does it */
+}
+
+static void read_ahead(struct source *s)
+{
+	while (!s->end && s->tail - s->head < s->blocks) {
+		fill(s, s->ring[s->tail % s->blocks]);
+		pthread_mutex_lock(&s->lock);
+		s->tail++;
+		pthread_cond_signal(&s->more);
+		pthread_mutex_unlock(&s->lock);
+		if (s->tail == 2 && !s->threads)
+			threads_start(s);
+	}
+}
+
+/* Until the first block is done; meanwhile any other. */
+static void await(struct source *s)
+{
+	struct block *head = s->ring[s->head % s->blocks], *b;
+
+	pthread_mutex_lock(&s->lock);
+	while (!head->done) {
+		b = take(s);
+		if (!b) {
+			pthread_cond_wait(&s->done, &s->lock);
+			continue;
+		}
+		pthread_mutex_unlock(&s->lock);
+		block_look(b, &s->keys);
+		pthread_mutex_lock(&s->lock);
+		b->done = true;
+	}
+	pthread_mutex_unlock(&s->lock);
+}
+
+const struct source_item *source_next(struct source *s)
+{
+	for (;;) {
+		struct block *b = s->ring[s->head % s->blocks];
+
+		if (s->head < s->tail && s->at < b->n)
+			return &b->item[s->at++];
+		if (s->head < s->tail)
+			s->head++;
+		s->at = 0;
+		read_ahead(s);
+		if (s->head == s->tail)
+			return NULL;
+		await(s);
+	}
+}
+
+int source_new(const struct source_config *c, struct source **ret)
+{
+	struct source *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return -ENOMEM;
+	s->c = *c;
+	if (!s->c.threads)
+		s->c.threads = 1;
+	s->fd = -1;
+	s->end = !c->n;
+	pthread_mutex_init(&s->lock, NULL);
+	pthread_cond_init(&s->more, NULL);
+	pthread_cond_init(&s->done, NULL);
+	s->blocks = 2 * (s->c.threads < THREADS_MAX ? s->c.threads : THREADS_MAX) + 2;
+	s->ring = calloc(s->blocks, sizeof(*s->ring));
+	for (size_t i = 0; s->ring && i < s->blocks; i++) {
+		s->ring[i] = malloc(sizeof(**s->ring));
+		if (!s->ring[i])
+			break;
+	}
+	if (!s->ring || !s->ring[s->blocks - 1]) {
+		source_free(s);
+		return -ENOMEM;
+	}
+	*ret = s;
+	return 0;
+}
+
+void source_free(struct source *s)
+{
+	if (!s)
+		return;
+	pthread_mutex_lock(&s->lock);
+	s->stop = true;
+	pthread_cond_broadcast(&s->more);
+	pthread_mutex_unlock(&s->lock);
+	for (unsigned i = 0; i < s->threads; i++)
+		pthread_join(s->thread[i], NULL);
+	pthread_mutex_destroy(&s->lock);
+	pthread_cond_destroy(&s->more);
+	pthread_cond_destroy(&s->done);
+	keys_done(&s->keys);
+	for (size_t i = 0; s->ring && i < s->blocks; i++)
+		free(s->ring[i]);
+	free(s->ring);
+	if (s->fd >= 0)
+		close(s->fd);
+	free(s);
+}
