@@ -218,6 +218,8 @@ void forward_said(struct forward *f, const Probity__V1__Ack *a)
 	if (end < f->said_end)
 		less(f, "holds_less", "holds", f->said_end, end);
 	f->said_end = end;
+	if (a->fault == FAULT(GAP))
+		return; /* it says where it is, no more */
 	if (a->witnessed_size < f->said_witnessed)
 		less(f, "cosigned_less", "has cosigned", f->said_witnessed, a->witnessed_size);
 	f->said_witnessed = a->witnessed_size;

@@ -38,8 +38,13 @@ int spool_seals_read(struct spool *s, uint64_t from, uint64_t below, size_t max,
 	_cleanup_free_ uint8_t *out = NULL;
 	size_t n = 0, cap = 0;
 
-	if (fd < 0)
+	if (fd < 0 && errno != ENOENT)
 		return -errno;
+	if (fd < 0) { /* no epoch has ended yet */
+		*ret = NULL;
+		*ret_n = 0;
+		return 0;
+	}
 	segment_read(s->in, fd, 0);
 	while (segment_next(s->in) == SEGMENT_FRAME) {
 		const struct frame *f = &s->in->frame;
@@ -74,8 +79,5 @@ int spool_text_read(struct spool *s, const char *name, char **ret, size_t *ret_n
 
 int spool_text_write(struct spool *s, const char *name, const char *text, size_t n)
 {
-	char path[4200];
-
-	snprintf(path, sizeof(path), "%s/%s", s->path, name);
-	return fs_write_atomic(path, text, n, 0600);
+	return fs_write_atomic_at(s->dir, name, text, n, 0600);
 }

@@ -70,6 +70,27 @@ int fs_write_atomic(const char *path, const void *p, size_t n, mode_t mode)
 	return fs_fsync_parent(path);
 }
 
+int fs_write_atomic_at(int dir, const char *name, const void *p, size_t n, mode_t mode)
+{
+	char tmp[NAME_MAX + 1];
+	_cleanup_close_ int fd = -1;
+	int r;
+
+	if (snprintf(tmp, sizeof(tmp), "%s.tmp", name) >= (int)sizeof(tmp))
+		return -ENAMETOOLONG;
+	fd = openat(dir, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
+	if (fd < 0)
+		return -errno;
+	r = fs_write_all(fd, p, n);
+	if (!r && (fsync(fd) < 0 || renameat(dir, tmp, dir, name) < 0))
+		r = -errno;
+	if (r) {
+		unlinkat(dir, tmp, 0);
+		return r;
+	}
+	return fsync(dir) < 0 ? -errno : 0;
+}
+
 int fs_mkdirs(const char *path, mode_t mode)
 {
 	char p[PATH_MAX];

@@ -17,6 +17,7 @@
 
 #include "../record/chainlet.h"
 #include "agent/forward.h"
+#include "agent/spool_proof.h"
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "fake_collector.h"
@@ -26,6 +27,9 @@ static struct chainlet c;
 static struct fake f;
 static struct forward *fw;
 static uint64_t declared, declared_first, declared_last, declared_confirmed;
+static uint64_t told, told_first, told_last;
+static char told_cause[32];
+static const char *vkey;
 
 static int once(void **state)
 {
@@ -66,10 +70,23 @@ static int declare(void *ctx, uint64_t first, uint64_t last, uint64_t confirmed)
 	return 0;
 }
 
+static int set_back(void *ctx, const char *cause, const char *reason, uint64_t first, uint64_t last)
+{
+	uint8_t note[NOTE_BYTES_MAX];
+
+	told++;
+	told_first = first;
+	told_last = last;
+	snprintf(told_cause, sizeof(told_cause), "%s", cause);
+	return spool_seal(c.s, RECORD_CONTROL, 0, note,
+			  note_collector(reason, cause, first, last, note), true);
+}
+
 static int setup(void **state)
 {
 	fw = NULL;
-	declared = 0;
+	declared = told = 0;
+	vkey = NULL;
 	chainlet_new(&c);
 	chainlet_open(&c, 20000, NULL);
 	chainlet_start(&c);
@@ -113,12 +130,27 @@ static void connect_with(const struct identity *trust, const struct identity *me
 		.host_name = "host-1",
 		.epochs = c.epochs,
 		.spool = c.s,
+		.witness_vkey = vkey,
 		.declare = declare,
+		.set_back = set_back,
 	};
 	char err[256] = "";
 
 	if (forward_new(&cfg, &fw, err, sizeof(err)))
 		fail_msg("%s", err);
+}
+
+static void next_epoch(void)
+{
+	assert_int_equal(spool_end_epoch(c.s, "test", false), 0);
+	assert_int_equal(spool_commit(c.s), 0);
+}
+
+static void begin_again(void)
+{
+	forward_free(fw);
+	fw = NULL;
+	connect_with(&ca, &client, "127.0.0.1");
 }
 
 static uint64_t now_ms(void)
@@ -170,6 +202,19 @@ static bool is_refused(void)
 	return forward_status(fw)->state == FORWARD_REFUSED;
 }
 
+static void assert_delivered(void)
+{
+	if (!drive(delivered, LONG_MS))
+		fail_msg("%s; the collector: %s", forward_status(fw)->last_error, f.bad_why);
+}
+
+static void assert_fine(void)
+{
+	if (f.bad)
+		fail_msg("the collector found %llu wrong, the last: %s", (unsigned long long)f.bad,
+			 f.bad_why);
+}
+
 static void delivers_everything(void **state)
 {
 	records(1500, 50);
@@ -181,7 +226,7 @@ static void delivers_everything(void **state)
 	assert_int_equal(f.empties, 1); /* it asks once where the collector is */
 	assert_int_equal(f.handshakes, 1);
 	assert_int_equal(f.again, 0);
-	assert_int_equal(f.bad, 0);
+	assert_fine();
 	assert_true(f.most_records <= FORWARD_RECORDS_MAX);
 	assert_true(f.most_bytes <= FORWARD_BYTES_MAX + 65536);
 	/* what is sealed later goes too, and by the name as well as by the address */
@@ -264,7 +309,7 @@ static void each_trouble(void **state)
 			assert_true(drive(delivered, LONG_MS));
 			assert_int_equal(f.last_seq, 100);
 		}
-		assert_int_equal(f.bad, 0);
+		assert_fine();
 		teardown(NULL);
 	}
 	setup(NULL);
@@ -304,9 +349,10 @@ static void only_the_right_peer(void **state)
 static void a_hole_goes_with_its_proof(void **state)
 {
 	records(20, 50);
+	f.keep_at = 11;
 	fake_start(&f);
 	connect_with(&ca, &client, "127.0.0.1");
-	assert_true(drive(delivered, LONG_MS));
+	assert_delivered();
 	forward_free(fw);
 	fw = NULL;
 	records(400, 200); /* an outage, and the spool's bound takes the oldest */
@@ -314,7 +360,7 @@ static void a_hole_goes_with_its_proof(void **state)
 		assert_int_equal(spool_drop(c.s, spool_oldest_end(c.s)), 0);
 	assert_true(spool_state(c.s)->first_seq > 21);
 	connect_with(&ca, &client, "127.0.0.1");
-	assert_true(drive(delivered, LONG_MS));
+	assert_delivered();
 	assert_int_equal(declared, 1);
 	assert_int_equal(declared_first, 21);
 	assert_int_equal(declared_last, spool_state(c.s)->first_seq - 1);
@@ -324,14 +370,17 @@ static void a_hole_goes_with_its_proof(void **state)
 	/* The collector comes back from an old backup: the part it had confirmed is said. */
 	forward_free(fw);
 	fw = NULL;
-	f.last_seq = 10;
-	memset(f.leaf, 0, 32);
+	fake_restore(&f);
 	connect_with(&ca, &client, "127.0.0.1");
-	assert_true(drive(delivered, LONG_MS));
+	assert_delivered();
 	assert_int_equal(declared, 2);
 	assert_int_equal(declared_first, 11);
 	assert_int_equal(declared_confirmed, declared_last - 10);
 	assert_int_equal(f.holes, 2);
+	assert_int_equal(told, 1);
+	assert_string_equal(told_cause, "holds_less");
+	assert_int_equal(told_first, 11);
+	assert_fine();
 }
 
 static void a_collector_that_takes_no_hole(void **state)
@@ -340,8 +389,7 @@ static void a_collector_that_takes_no_hole(void **state)
 
 	records(400, 200);
 	assert_int_equal(spool_drop(c.s, spool_oldest_end(c.s)), 0);
-	f.held = true; /* of a chain it has record 0 of, and takes no proof for another key's */
-	f.public[0] ^= 1;
+	f.no_holes = f.need_start = true;
 	fake_start(&f);
 	connect_with(&ca, &client, "127.0.0.1");
 	drive(NULL, 1500);
@@ -357,9 +405,273 @@ static void an_empty_collector_takes_what_is_kept(void **state)
 	assert_int_equal(spool_drop(c.s, spool_oldest_end(c.s)), 0);
 	fake_start(&f);
 	connect_with(&ca, &client, "127.0.0.1");
-	assert_true(drive(delivered, LONG_MS));
+	assert_delivered();
 	assert_int_equal(declared, 0);
 	assert_int_equal(f.last_seq, 400);
+}
+
+/* Several epochs are in the hole: their keys are handed on by SEALs, the tree by its edge. */
+static void a_hole_over_epochs(void **state)
+{
+	static const struct {
+		bool empty; /* the collector holds nothing */
+	} cases[] = {{false}, {true}};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		setup(NULL);
+		records(20, 50);
+		next_epoch();
+		fake_start(&f);
+		connect_with(&ca, &client, "127.0.0.1");
+		if (!cases[i].empty)
+			assert_delivered();
+		forward_free(fw);
+		fw = NULL;
+		for (int k = 0; k < 5; k++) {
+			records(100, 200);
+			next_epoch();
+		}
+		records(10, 50);
+		while (spool_oldest_end(c.s) && spool_oldest_end(c.s) < 500)
+			assert_int_equal(spool_drop(c.s, spool_oldest_end(c.s)), 0);
+		assert_true(spool_state(c.s)->first_seq > 400);
+		connect_with(&ca, &client, "127.0.0.1");
+		assert_delivered();
+		assert_fine();
+		assert_int_equal(declared, !cases[i].empty);
+		assert_int_equal(f.holes, !cases[i].empty);
+		/* After the one it holds the others; from nothing those before what is kept. */
+		assert_int_equal(f.most_seals,
+				 cases[i].empty ? 1 + (spool_state(c.s)->first_seq - 22) / 101 : 5);
+		assert_int_equal(f.last_seq, spool_state(c.s)->durable_seq - 1);
+		assert_int_equal(f.now.st.tree.size, spool_state(c.s)->durable_seq);
+		assert_int_equal(f.now.st.epoch, 6);
+		teardown(NULL);
+	}
+	setup(NULL);
+}
+
+/* K_0 goes until it is held and is then forgotten here; every record's MAC is right under it. */
+static void the_seed_goes_once(void **state)
+{
+	uint8_t seed[MAC_LEN];
+
+	records(600, 50);
+	next_epoch();
+	records(600, 50);
+	assert_true(epochs_seed(c.epochs, seed));
+	fake_start(&f);
+	connect_with(&ca, &client, "127.0.0.1");
+	assert_false(forward_status(fw)->seed_held);
+	assert_delivered();
+	assert_memory_equal(f.seed.k, seed, MAC_LEN);
+	assert_int_equal(f.seeds, 1);
+	assert_int_equal(f.macs, spool_state(c.s)->durable_seq);
+	assert_true(forward_status(fw)->seed_held);
+	assert_false(epochs_seed(c.epochs, seed));
+	begin_again();
+	assert_true(forward_status(fw)->seed_held);
+	records(5, 50);
+	assert_delivered();
+	assert_int_equal(f.seeds, 1);
+	assert_string_equal(forward_status(fw)->finding, "");
+	/* A collector from before it was held: nobody has it any more. */
+	f.seed_held = false;
+	begin_again();
+	assert_delivered();
+	assert_non_null(strstr(forward_status(fw)->finding, "seed"));
+	assert_false(forward_status(fw)->seed_held);
+	assert_fine();
+}
+
+static uint64_t kept_witnessed(void)
+{
+	struct checkpoint cp = {0};
+	char *text = NULL;
+	struct note_key k;
+	struct note note;
+	const char *why;
+	uint64_t at;
+	size_t n;
+
+	if (spool_text_read(c.s, "witnessed", &text, &n))
+		return 0;
+	assert_int_equal(note_vkey_parse_of(f.vkey, strlen(f.vkey), NOTE_COSIGNATURE, &k), 0);
+	assert_int_equal(note_parse(text, n, &note, &why), 0);
+	assert_int_equal(note.n, 2); /* the host's line and the witness's, or it is no proof */
+	assert_int_equal(checkpoint_parse(note.text, note.text_n, &cp, &why), 0);
+	assert_int_equal(cosignature_verify(&note, &k, &at), 0);
+	assert_int_equal(at, forward_status(fw)->witnessed_s);
+	free(text);
+	return cp.size;
+}
+
+static void checkpoints_are_cosigned(void **state)
+{
+	uint64_t requests;
+
+	records(100, 50);
+	fake_start(&f);
+	connect_with(&ca, &client, "127.0.0.1");
+	assert_delivered();
+	assert_int_equal(kept_witnessed(), 0);
+	assert_int_equal(spool_checkpoint(c.s), 0);
+	assert_delivered();
+	assert_int_equal(f.checkpoints, 1);
+	assert_int_equal(kept_witnessed(), 101);
+	assert_int_equal(forward_status(fw)->witnessed, 101);
+	assert_int_equal(forward_status(fw)->witness, WITNESS_FIRST_USE);
+	requests = f.requests;
+	drive(NULL, 300);
+	assert_int_equal(f.requests, requests); /* the same is not sent twice */
+	/* The next goes on from it, over an epoch, in a new run; records behind it do not disturb. */
+	next_epoch();
+	records(1000, 50);
+	assert_int_equal(spool_checkpoint(c.s), 0);
+	records(300, 50);
+	begin_again();
+	assert_int_equal(forward_status(fw)->witnessed, 101);
+	assert_delivered();
+	assert_int_equal(kept_witnessed(), 1102);
+	/* An answer that is lost: sent again, and the collector is already there. */
+	records(10, 50);
+	assert_delivered();
+	assert_int_equal(spool_checkpoint(c.s), 0);
+	f.mode_left = 1;
+	f.mode = FAKE_DROP;
+	assert_true(drive(is_away, LONG_MS));
+	assert_delivered();
+	assert_int_equal(f.checkpoints, 3);
+	records(10, 50);
+	assert_int_equal(spool_checkpoint(c.s), 0);
+	assert_delivered();
+	assert_int_equal(f.checkpoints, 4);
+	assert_int_equal(kept_witnessed(), spool_state(c.s)->durable_seq);
+	assert_string_equal(forward_status(fw)->finding, "");
+	assert_int_equal(told, 0);
+	assert_fine();
+}
+
+/* What a witness may answer that is not to be kept, and that is said. */
+static void a_witness_that_is_none(void **state)
+{
+	static const struct {
+		const char *name;
+		int mode;
+		bool no_vkey, configured, other_configured;
+		const char *says;
+		bool kept;
+	} cases[] = {
+		{"refuses", FAKE_NO_CHECKPOINT, .says = "refuses the checkpoint"},
+		{"another tree", FAKE_OTHER_TREE, .says = "another checkpoint"},
+		{"another key", FAKE_OTHER_WITNESS, .says = "another key"},
+		{"nobody's key", FAKE_NORMAL, .no_vkey = true, .says = "does not name its key"},
+		{"configured", FAKE_NORMAL, .no_vkey = true, .configured = true, .says = "",
+		 .kept = true},
+		{"configured otherwise", FAKE_NORMAL, .other_configured = true,
+		 .says = "another key"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct note_key k = {.name = FAKE_WITNESS};
+		char other[256];
+		const struct forward_status *s;
+
+		setup(NULL);
+		memcpy(k.public, signer_public(f.other), 32);
+		note_vkey_of(&k, NOTE_COSIGNATURE, other, sizeof(other));
+		vkey = cases[i].configured ? f.vkey : cases[i].other_configured ? other : NULL;
+		f.no_vkey = cases[i].no_vkey;
+		f.mode = cases[i].mode;
+		records(50, 50);
+		assert_int_equal(spool_checkpoint(c.s), 0);
+		fake_start(&f);
+		connect_with(&ca, &client, "127.0.0.1");
+		assert_delivered();
+		s = forward_status(fw);
+		if (!strstr(s->finding, cases[i].says) || !s->finding[0] != !cases[i].says[0])
+			fail_msg("%s: %s", cases[i].name, s->finding);
+		assert_null(strchr(s->finding, '\x1b'));
+		assert_int_equal(kept_witnessed(), cases[i].kept ? 51 : 0);
+		assert_int_equal(s->witnessed, cases[i].kept ? 51 : 0);
+		assert_int_equal(s->checkpoints_refused, cases[i].mode == FAKE_NO_CHECKPOINT);
+		records(50, 50); /* records go on all the same */
+		assert_delivered();
+		assert_fine();
+		teardown(NULL);
+	}
+	setup(NULL);
+}
+
+static void a_vkey_that_is_none(void **state)
+{
+	const struct forward_config cfg = {.host = "127.0.0.1",
+					   .port = 1,
+					   .ca = {ca.cert_pem, strlen(ca.cert_pem)},
+					   .cert = {client.cert_pem, strlen(client.cert_pem)},
+					   .key = {client.key_pem, strlen(client.key_pem)},
+					   .host_name = "host-1",
+					   .epochs = c.epochs,
+					   .spool = c.s,
+					   .witness_vkey = "no vkey"};
+	char err[256] = "";
+
+	assert_int_equal(forward_new(&cfg, &fw, err, sizeof(err)), -EINVAL);
+	assert_non_null(strstr(err, "witness key"));
+	fw = NULL;
+}
+
+/* Less held and less cosigned than it said before: told once, in the status and in the chain. */
+static void a_collector_that_was_set_back(void **state)
+{
+	f.keep_at = 51;
+	records(50, 50);
+	fake_start(&f);
+	connect_with(&ca, &client, "127.0.0.1");
+	assert_delivered();
+	records(50, 50);
+	assert_delivered();
+	assert_int_equal(spool_checkpoint(c.s), 0);
+	assert_delivered();
+	assert_int_equal(forward_status(fw)->witnessed, 101);
+	assert_int_equal(told, 0);
+	fake_restore(&f);
+	records(5, 50); /* in the same run: the answer to these is the first that says less */
+	assert_delivered();
+	assert_int_equal(f.last_seq, spool_state(c.s)->durable_seq - 1);
+	assert_int_equal(told, 1); /* the second in the same minute is counted only */
+	assert_int_equal(forward_status(fw)->set_back, 2);
+	assert_string_equal(told_cause, "holds_less");
+	assert_int_equal(told_first, 51);
+	assert_int_equal(told_last, 100);
+	if (!strstr(forward_status(fw)->finding, "set back"))
+		fail_msg("finding: %s", forward_status(fw)->finding);
+	/* It comes to the same tree again. */
+	assert_int_equal(spool_commit(c.s), 0);
+	assert_int_equal(spool_checkpoint(c.s), 0);
+	assert_delivered();
+	assert_int_equal(kept_witnessed(), spool_state(c.s)->durable_seq);
+	/* And back again while the host is away. */
+	forward_free(fw);
+	fw = NULL;
+	fake_restore(&f);
+	connect_with(&ca, &client, "127.0.0.1");
+	assert_delivered();
+	assert_int_equal(told, 2);
+	assert_int_equal(forward_status(fw)->set_back, 2);
+	assert_fine();
+}
+
+static void a_tree_the_host_does_not_have(void **state)
+{
+	records(20, 50);
+	fake_start(&f);
+	connect_with(&ca, &client, "127.0.0.1");
+	assert_delivered();
+	f.now.witnessed = 1000;
+	begin_again();
+	assert_true(drive(is_refused, LONG_MS));
+	assert_non_null(strstr(forward_status(fw)->last_error, "set back"));
 }
 
 static void a_collector_that_confirms_nothing_is_not_hammered(void **state)
@@ -373,7 +685,7 @@ static void a_collector_that_confirms_nothing_is_not_hammered(void **state)
 			  LONG_MS)); /* between two tries; one that began just now counts as OK */
 	assert_true(f.requests < 20);
 	f.mode = FAKE_NORMAL;
-	assert_true(drive(delivered, LONG_MS));
+	assert_delivered();
 }
 
 static void two_histories_are_seen(void **state)
@@ -381,7 +693,7 @@ static void two_histories_are_seen(void **state)
 	records(20, 50);
 	fake_start(&f);
 	connect_with(&ca, &client, "127.0.0.1");
-	assert_true(drive(delivered, LONG_MS));
+	assert_delivered();
 	forward_free(fw);
 	fw = NULL;
 	f.wrong_leaf = true;
@@ -418,6 +730,13 @@ int main(void)
 		TEST(a_hole_goes_with_its_proof),
 		TEST(a_collector_that_takes_no_hole),
 		TEST(an_empty_collector_takes_what_is_kept),
+		cmocka_unit_test_teardown(a_hole_over_epochs, teardown),
+		TEST(the_seed_goes_once),
+		TEST(checkpoints_are_cosigned),
+		cmocka_unit_test_teardown(a_witness_that_is_none, teardown),
+		TEST(a_vkey_that_is_none),
+		TEST(a_collector_that_was_set_back),
+		TEST(a_tree_the_host_does_not_have),
 		TEST(a_collector_that_confirms_nothing_is_not_hammered),
 		TEST(two_histories_are_seen),
 		cmocka_unit_test(off_is_a_status),
