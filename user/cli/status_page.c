@@ -186,6 +186,48 @@ static void forward(const struct page *p, const json_t *o)
 	style_off(p->f, WARN, p->colour && *err);
 }
 
+static void epoch(const struct page *p, const json_t *o)
+{
+	int64_t due = status_number(o, "seal_due_s", 0);
+	char left[24];
+
+	text_duration(due < 0 ? 0 - (uint64_t)due : (uint64_t)due, left);
+	fprintf(p->f, LABEL "%" PRId64 " since seq %" PRId64 ", ", "epoch",
+		status_number(o, "epoch", 0), status_number(o, "first_seq", 0));
+	style_on(p->f, WARN, p->colour && due < 0);
+	fprintf(p->f, due < 0 ? "its seal is overdue by %s" : "sealed in %s", left);
+	style_off(p->f, WARN, p->colour && due < 0);
+	fputc('\n', p->f);
+}
+
+static void witness(const struct page *p, const json_t *f, uint64_t now_ns)
+{
+	const json_t *o = status_get(f, "witness");
+	int64_t size = status_number(o, "size", 0), at = status_number(o, "unix_s", 0);
+	const char *finding = status_text(o, "finding");
+	char age[24];
+
+	if (!json_is_object(o) || !strcmp(status_text(f, "state"), "off"))
+		return;
+	fprintf(p->f, LABEL, "witness");
+	if (size) {
+		text_duration((uint64_t)at < now_ns / 1000000000 ? now_ns / 1000000000 - at : 0,
+			      age);
+		fprintf(p->f, "the first %" PRId64 " records, %s ago, %" PRId64 " behind", size,
+			age, status_number(o, "lag_records", 0));
+	} else {
+		fputs("nothing cosigned yet", p->f);
+	}
+	fputs(", key: ", p->f);
+	put(p->f, *status_text(o, "key") ? status_text(o, "key") : "not told");
+	fputs(json_is_true(status_get(f, "seed_held")) ? "; it has the MAC seed\n"
+						       : "; it has no MAC seed yet\n",
+	      p->f);
+	style_on(p->f, BAD, p->colour && *finding);
+	line(p, "", finding);
+	style_off(p->f, BAD, p->colour && *finding);
+}
+
 /* "cause 12, cause 3" of the non-zero ones; "none" when there is none. */
 static void counts(const struct page *p, const char *label, const json_t *o)
 {
@@ -210,7 +252,7 @@ static void counts(const struct page *p, const char *label, const json_t *o)
 	fputc('\n', p->f);
 }
 
-static void recorder(const struct page *p, const json_t *s)
+static void recorder(const struct page *p, const json_t *s, uint64_t now_ns)
 {
 	const json_t *o = status_get(s, "recorder");
 
@@ -226,6 +268,9 @@ static void recorder(const struct page *p, const json_t *s)
 		spool(p, status_get(o, "spool"));
 	if (json_is_object(status_get(o, "forward")))
 		forward(p, status_get(o, "forward"));
+	if (json_is_object(status_get(o, "epoch")))
+		epoch(p, status_get(o, "epoch"));
+	witness(p, status_get(o, "forward"), now_ns);
 	counts(p, "lost", status_get(o, "lost"));
 }
 
@@ -369,7 +414,7 @@ void status_page(const json_t *status, uint64_t now_ns, bool colour, FILE *f)
 
 	top(&p, status, now_ns);
 	policy(&p, status);
-	recorder(&p, status);
+	recorder(&p, status, now_ns);
 	if (json_is_object(status_get(status, "drops"))) {
 		group(&p, "Capture");
 		counts(&p, "drops", status_get(status, "drops"));

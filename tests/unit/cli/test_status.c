@@ -55,6 +55,18 @@ static void test_pages(void **state)
 		 "                 2.0 KiB of 1.0 MiB, 2 segments, seq 1 to 9\n"
 		 "  forward        down to c, acked 3, 6 behind\n"
 		 "                 refused\n  lost           spool_full 2\n"},
+		{"{\"recorder\":{\"epoch\":{\"epoch\":4,\"first_seq\":90,\"seal_due_s\":600},"
+		 "\"forward\":{\"state\":\"ok\",\"seed_held\":true,\"witness\":{\"key\":\"first use\","
+		 "\"size\":80,\"unix_s\":1795248030,\"lag_records\":7,\"finding\":\"it\\u001b went back\"}}}}",
+		 "probityd is running\n\nEvidence\n  forward        ok, 0 behind\n"
+		 "  epoch          4 since seq 90, sealed in 10 min 0 s\n"
+		 "  witness        the first 80 records, 1 min 0 s ago, 7 behind, key: first use; it has the "
+		 "MAC seed\n                 it? went back\n"},
+		{"{\"recorder\":{\"epoch\":{\"epoch\":4,\"first_seq\":90,\"seal_due_s\":-5},"
+		 "\"forward\":{\"state\":\"away\",\"witness\":{\"key\":\"none yet\"}}}}",
+		 "probityd is running\n\nEvidence\n  forward        away, 0 behind\n"
+		 "  epoch          4 since seq 90, its seal is overdue by 5 s\n"
+		 "  witness        nothing cosigned yet, key: none yet; it has no MAC seed yet\n"},
 		{"{\"libraries\":[{\"path\":\"/l\\u001b[2J.so\",\"dev\":\"8:1\",\"inode\":5,\"stack\":"
 		 "\"openssl\",\"sites\":14,\"processes\":2,\"entries\":3,\"bytes\":99,\"silent\":false,"
 		 "\"late\":true}]}",
