@@ -454,7 +454,7 @@ void approvals_pending(struct approvals *a, const struct role_pending *p)
 	/* Not synced: one that a crash takes with it is asked for again by its retry. */
 	if (approvals_changed(a, e, "pending", true))
 		approvals_to_seal(a, e, ++a->changes);
-	log_info("call %s waits for approval: rule %s, %s to %s", e->p.id, e->p.rule, e->p.user,
+	log_info("call %s waits for approval: rule %s, to %s", e->p.id, e->p.rule,
 		 e->p.service[0] ? e->p.service : e->p.host);
 	approvals_seal(a);
 }

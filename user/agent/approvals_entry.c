@@ -226,6 +226,8 @@ size_t entry_control(const struct entry *e, uint8_t **ret)
 	c.until_unix_ns = e->until_unix_ns;
 	c.rule = v.p.rule;
 	c.subject = about;
+	c.user = v.p.user;
+	c.user_uid = v.p.uid;
 	c.policy_set = v.p.pack;
 	c.policy_version = v.p.pack_version;
 	n = probity__v1__control__get_packed_size(&c);

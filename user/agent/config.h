@@ -6,15 +6,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "record/private.h"
+
 struct config {
 	const char *state_dir, *run_dir, *policy, *user;
 	const char *collector_host; /* "" = none */
 	uint16_t collector_port;
 	const char *tls_dir;
 	const char *witness_vkey; /* NULL = the first key the collector names */
-	const char *policy_key; /* packs must be signed by it; NULL = need not */
-	bool allow_rollback;	/* a pack may have a lower revision than one before */
-	bool gate;		/* writes wait until their content is judged */
+	const char *policy_key;	  /* packs must be signed by it; NULL = need not */
+	bool allow_rollback;	  /* a pack may have a lower revision than one before */
+	bool gate;		  /* writes wait until their content is judged */
 	bool gate_stop_only; /* ... and where it would inside of its probe, its process is stopped */
 	const char *host_id; /* of this machine: hex, the same for ever */
 	uint32_t enforce;    /* 0 monitor, 1 enforce, 2 as the pack says */
@@ -23,8 +25,10 @@ struct config {
 	uint32_t probation_s; /* how long a process has to show that it is a client of AI */
 	uint32_t hold_ms;     /* a first TLS flight waits so long for probes; 0 = never */
 	uint64_t spool_max;
-	const char *pin_dir; /* "" = nothing outlives the keeper */
-	bool keep_enforcing; /* an orderly stop leaves what is refused in force */
+	struct private privacy; /* what records lose before they are sealed; its key is the recorder's */
+	const char *pseudonym_key; /* its file */
+	const char *pin_dir;	   /* "" = nothing outlives the keeper */
+	bool keep_enforcing;	   /* an orderly stop leaves what is refused in force */
 	enum { GUARD_OFF, GUARD_ON, GUARD_AUTO } guard; /* auto: on, but in monitor mode */
 	int ready_fd;					/* or -1 */
 	bool no_seccomp, debug;

@@ -101,6 +101,7 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
 	if (k->phase != RUNNING)
 		return;
 	gates_tick(k);
+	reveal_tick(k);
 	tell_drops(k);
 	k->seconds++;
 	k->received = 0;
@@ -172,6 +173,7 @@ static const struct control_verb verbs[] = {
 	{"approve", true, on_answer},
 	{"deny", true, on_answer},
 	{"revoke", true, on_answer},
+	{"reveal", true, on_reveal},
 	{NULL, false, NULL},
 };
 

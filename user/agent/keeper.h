@@ -132,6 +132,11 @@ void on_guard_challenge(void *keeper, struct control_call *call);
 void on_unlock(void *keeper, struct control_call *call);
 void on_lock(void *keeper, struct control_call *call);
 
+/* keeper_reveal.c */
+void on_reveal(void *keeper, struct control_call *call);
+const char *reveal_answered(struct keeper *k, const void *p, size_t n); /* NULL */
+void reveal_tick(struct keeper *k);
+
 /* keeper_roles.c */
 bool keeper_owns(const struct keeper *k, pid_t pid); /* the agent itself */
 void start_worker(struct keeper *k);

@@ -134,11 +134,15 @@ static message_fn *const of_worker[ROLE__MAX] = {
 	[ROLE_TREE] = gates_tree,
 };
 
+static message_fn *const of_recorder[ROLE__MAX] = {
+	[ROLE_REVEALED] = reveal_answered,
+};
+
 /* --- receiving ---------------------------------------------------------------------------------------- */
 
 static void on_message(struct keeper *k, struct child *c, const struct role_msg *m, size_t n)
 {
-	message_fn *fn = c == &k->worker ? of_worker[m->kind] : NULL;
+	message_fn *fn = c == &k->worker ? of_worker[m->kind] : of_recorder[m->kind];
 	const char *no;
 
 	if (m->kind == ROLE_STATUS) {

@@ -41,6 +41,12 @@ static const char usage[] =
 	"  --tls-dir DIR          ca.pem, agent.pem, agent.key for it (default STATE-DIR/tls)\n"
 	"  --witness-vkey KEY     the collector must cosign checkpoints with it (default: the first it\n"
 	"                         names; probity-collector vkey prints it)\n"
+	"  --users WORD           plain, or pseudonym: no record names a user (default plain)\n"
+	"  --pseudonym-key FILE   key of the pseudonyms, made when absent (default\n"
+	"                         STATE-DIR/pseudonym.key)\n"
+	"  --redact FIELD=HOW,... leave out of records: argv, home_path, peer_address,\n"
+	"                         server_address, user_agent, http_path, groups, cgroup, each\n"
+	"                         drop, hash, mask or keep\n"
 	"  --spool-max MIB        most disk the records may take (default 1024)\n"
 	"  --ring MIB             memory between kernel and worker, a power of two (default 16)\n"
 	"  --attach MODE          adaptive: probe a process alone, and keep the probes only while it\n"
@@ -78,6 +84,9 @@ enum {
 	OPT_COLLECTOR,
 	OPT_TLS,
 	OPT_WITNESS,
+	OPT_USERS,
+	OPT_PSEUDONYM_KEY,
+	OPT_REDACT,
 	OPT_SPOOL,
 	OPT_RING,
 	OPT_ATTACH,
@@ -110,6 +119,9 @@ static const struct option options[] = {
 	{"collector", required_argument, NULL, OPT_COLLECTOR},
 	{"tls-dir", required_argument, NULL, OPT_TLS},
 	{"witness-vkey", required_argument, NULL, OPT_WITNESS},
+	{"users", required_argument, NULL, OPT_USERS},
+	{"pseudonym-key", required_argument, NULL, OPT_PSEUDONYM_KEY},
+	{"redact", required_argument, NULL, OPT_REDACT},
 	{"spool-max", required_argument, NULL, OPT_SPOOL},
 	{"ring", required_argument, NULL, OPT_RING},
 	{"attach", required_argument, NULL, OPT_ATTACH},
@@ -205,6 +217,26 @@ static int set_switch(const char *option, const char *s, bool *ret)
 	return 0;
 }
 
+static int set_users(struct config *c, const char *s)
+{
+	if (strcmp(s, "plain") && strcmp(s, "pseudonym"))
+		return bad("users", s, "plain or pseudonym");
+	c->privacy.users = !strcmp(s, "pseudonym");
+	return 0;
+}
+
+static int set_redact(struct config *c, const char *s)
+{
+	const char *wrong;
+	char text[128];
+	size_t n;
+
+	if (!private_parse(s, &c->privacy, &wrong, &n))
+		return 0;
+	snprintf(text, sizeof(text), "%.*s", (int)n, wrong);
+	return bad("redact", text, "FIELD=drop, hash, mask or keep; see probityd --help");
+}
+
 static int set_fds(struct started *st, char *s)
 {
 	for (char *t = strtok(s, ","); t && st->nfds < ARRAY_SIZE(st->fds); t = strtok(NULL, ","))
@@ -249,6 +281,13 @@ static int set(struct config *c, struct started *st, int opt, char *arg)
 	case OPT_WITNESS:
 		c->witness_vkey = arg;
 		return 0;
+	case OPT_USERS:
+		return set_users(c, arg);
+	case OPT_PSEUDONYM_KEY:
+		c->pseudonym_key = arg;
+		return 0;
+	case OPT_REDACT:
+		return set_redact(c, arg);
 	case OPT_SPOOL:
 		if (!number(arg, 1, 1ul << 30, &n))
 			return bad("spool-max", arg, "MiB, at least 1");
@@ -351,6 +390,8 @@ static int recorder(const struct config *c, const struct started *st)
 		.cert_file = in_dir(c->tls_dir, "agent.pem"),
 		.key_file = in_dir(c->tls_dir, "agent.key"),
 		.witness_vkey = c->witness_vkey,
+		.privacy = &c->privacy,
+		.pseudonym_key = c->pseudonym_key,
 		.user = c->user,
 		.host = host,
 		.agent_version = PROBITY_VERSION,
@@ -428,6 +469,8 @@ int main(int argc, char **argv)
 		c.host_id = host_id();
 	if (!c.tls_dir)
 		c.tls_dir = in_dir(c.state_dir, "tls");
+	if (!c.pseudonym_key)
+		c.pseudonym_key = in_dir(c.state_dir, "pseudonym.key");
 	if (!c.pin_dir) /* agents of other folders are others: what they refuse is theirs */
 		c.pin_dir = strcmp(c.state_dir, STATE_DIR) ? "" : PIN_DIR;
 	log_init(st.role[0] ? st.role : "probityd", c.debug ? LOG_L_DEBUG : LOG_L_INFO);

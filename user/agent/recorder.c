@@ -164,6 +164,8 @@ static void read_keeper(struct recorder *r)
 			r->refused++;
 			continue;
 		}
+		if (n >= 0 && m.kind == ROLE_REVEAL)
+			recorder_reveal(r, r->buf);
 		if (n < 0 || m.kind == ROLE_STOP)
 			r->stop = true;
 		if (n < 0) {

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "record/private.h"
+
 #define SPOOL_MAX_LEAST (4ull << 20) /* a smaller bound is raised to this */
 #define RECORDER_SPOOL_MAX (1ull << 30)
 #define RECORDER_SEGMENT (8u << 20)
@@ -26,7 +28,9 @@ struct recorder_config {
 	uint32_t segment_bytes, sync_ms, sync_records, epoch_s;
 	bool sign_checkpoints; /* only control records and checkpoints are signed, the rest by MAC */
 	const char *org;       /* of checkpoint origins; "": probity */
-	const char *user;      /* to drop to; "" = probity if it exists, else nobody */
+	const struct private *privacy; /* NULL: payloads are sealed as they come */
+	const char *pseudonym_key;     /* its file, when privacy needs one */
+	const char *user;	       /* to drop to; "" = probity if it exists, else nobody */
 	const char *host, *agent_version, *kernel, *config_sha256; /* for START */
 	bool no_seccomp;					   /* only for sanitizer builds */
 };

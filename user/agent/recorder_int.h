@@ -7,6 +7,7 @@
 #include "forward.h"
 #include "notes.h"
 #include "pending.h"
+#include "pseudonyms.h"
 #include "record/checkpoint.h"
 #include "recorder.h"
 #include "role.h"
@@ -42,6 +43,13 @@ struct recorder {
 	uint64_t records, duplicates, refused, lost_spool, lost_memory;
 	bool stop, keeper_gone;
 	_Alignas(8) uint8_t buf[ROLE_BODY_MAX];
+
+	/* recorder_private.c; `private`: there is something to leave out or to replace */
+	bool private;
+	struct private privacy;
+	struct pseudonym_keys pseudonyms;
+	uint64_t unreadable; /* payloads left empty, not yet in a LOSS record */
+	uint8_t clean[SPOOL_PAYLOAD_MAX];
 };
 
 uint64_t recorder_now_ms(void);
@@ -61,6 +69,13 @@ void recorder_tell(struct recorder *r);			  /* owed hello and acks */
 int recorder_set_back(void *ctx, const char *cause, const char *reason, uint64_t first,
 		      uint64_t last);
 int recorder_declare(void *ctx, uint64_t first, uint64_t last, uint64_t confirmed);
+
+/* recorder_private.c */
+int recorder_private_open(struct recorder *r, char *err, size_t err_len);
+void recorder_private_close(struct recorder *r);
+int recorder_private_seal(struct recorder *r, const struct role_record *head,
+			  const uint8_t *payload);
+void recorder_reveal(struct recorder *r, const uint8_t *body); /* a ROLE_REVEAL, checked */
 
 /* recorder_status.c */
 void recorder_status(struct recorder *r);

@@ -80,7 +80,7 @@ static int seal_record(struct recorder *r, const struct role_record *head, const
 {
 	int e = recorder_step(r);
 
-	return e ? e : spool_seal(r->spool, head->schema, head->id, payload, head->len, false);
+	return e ? e : recorder_private_seal(r, head, payload);
 }
 
 /* --- the disk does not take it ---------------------------------------------------------------- */

@@ -213,7 +213,9 @@ int recorder_open(struct recorder *r)
 	r->sync_ms = c->sync_ms ? c->sync_ms : RECORDER_SYNC_MS;
 	r->sync_records = c->sync_records ? c->sync_records : RECORDER_SYNC_RECORDS;
 	curl_global_init(CURL_GLOBAL_DEFAULT);
-	e = key_and_spool(r, err, sizeof(err));
+	e = recorder_private_open(r, err, sizeof(err));
+	if (!e)
+		e = key_and_spool(r, err, sizeof(err));
 	if (!e && c->collector_host[0])
 		e = tls_client(r, err, sizeof(err));
 	if (!e) {
@@ -230,6 +232,7 @@ int recorder_open(struct recorder *r)
 
 void recorder_close(struct recorder *r)
 {
+	recorder_private_close(r);
 	forward_free(r->forward);
 	spool_free(r->spool);
 	epochs_free(r->epochs);

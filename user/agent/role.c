@@ -101,6 +101,23 @@ static bool resolved_ok(const void *p, size_t n)
 	       n == sizeof(*r) + (r->result == 1 ? sizeof(struct tls_found) : 0);
 }
 
+static bool reveal_ok(const void *p, size_t n)
+{
+	const struct role_reveal *r = p;
+	const char *names = (const char *)(r + 1) + r->control_len;
+
+	return ENDS(r->pseudonym) &&
+	       n == sizeof(*r) + (uint64_t)r->control_len + (uint64_t)r->names_len &&
+	       (!r->names_len || !names[r->names_len - 1]);
+}
+
+static bool revealed_ok(const void *p, size_t n)
+{
+	const struct role_revealed *r = p;
+
+	return ENDS(r->name) && r->result <= 0;
+}
+
 static bool krules_ok(const void *p, size_t n)
 {
 	const struct role_krules *r = p;
@@ -173,6 +190,8 @@ static const struct bound {
 	[ROLE_FOLDED] = {sizeof(struct event_deny), sizeof(struct event_deny), NULL},
 	[ROLE_JUDGED] = {sizeof(struct role_judged), ROLE_BODY_MAX, role_judged_ok},
 	[ROLE_POLICY] = {sizeof(struct role_policy), ROLE_BODY_MAX, role_policy_ok},
+	[ROLE_REVEAL] = {sizeof(struct role_reveal), ROLE_BODY_MAX, reveal_ok},
+	[ROLE_REVEALED] = {sizeof(struct role_revealed), sizeof(struct role_revealed), revealed_ok},
 };
 
 static const struct bound *bound_of(unsigned kind)

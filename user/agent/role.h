@@ -71,6 +71,10 @@ enum role_kind {
 	/* worker → keeper */
 	ROLE_JUDGED, /* struct role_judged + JSON text: answer to ROLE_JUDGE */
 	ROLE_POLICY, /* struct role_policy + policy_needs[]: answer to ROLE_PACK */
+	/* keeper → recorder */
+	ROLE_REVEAL, /* struct role_reveal + packed probity.v1.Control + names: whose pseudonym? */
+	/* recorder → keeper */
+	ROLE_REVEALED, /* struct role_revealed: answer, after that Control is durable */
 	ROLE__MAX
 };
 
@@ -376,6 +380,18 @@ struct role_tree {
 	uint64_t until_ns; /* CLOCK_BOOTTIME, 0 = while it lives */
 	uint64_t since_ns; /* when the model asked: what ran below it since is looked at; or 0 */
 	uint32_t pid, pad;
+};
+
+struct role_reveal {
+	uint64_t id;
+	uint32_t control_len, names_len; /* names: each with its NUL */
+	char pseudonym[24];
+};
+struct role_revealed {
+	uint64_t id, seq; /* of the REVEAL record */
+	int32_t result;	  /* 0, or -errno: nothing was sealed */
+	uint32_t pad;
+	char name[256]; /* "": of none of the names */
 };
 
 struct role_judge {

@@ -16,6 +16,7 @@ int cmd_approvals(int argc, char **argv);
 int cmd_approve(int argc, char **argv);
 int cmd_deny(int argc, char **argv);
 int cmd_revoke(int argc, char **argv);
+int cmd_reveal(int argc, char **argv);
 int cmd_tls(int argc, char **argv);
 
 #endif

@@ -28,6 +28,7 @@ static const struct cli_verb verbs[] = {
 	{"revoke", cmd_revoke, "take an answer back"},
 	{"unlock", cmd_unlock, "open a timed window in the agent's protection of itself"},
 	{"lock", cmd_lock, "close it"},
+	{"reveal", cmd_reveal, "whose pseudonym a record has; that it was asked is a record"},
 	{"tls", cmd_tls, "TLS functions in a file: where, how recognised; test of the signatures"},
 	{"help", cmd_help, "help for a verb"},
 	{NULL, NULL, NULL},
