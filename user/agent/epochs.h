@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The keys of a chain's epochs on disk: made, handed over, forgotten. In DIR (mode 0700):
- *   host.key   signs the epoch that is open        host.key.pub  its public half
- *   chain.pub  of the chain's first epoch: what an auditor trusts
- *   next.key   of the next epoch, from before its SEAL is sealed until the old one is forgotten
- *   mac.key, mac.next  K_e likewise                mac.seed      K_0, until somebody has taken it
+ *   epoch.0, epoch.1  keys of the epochs of even and odd number: the signing key and K_e of the MACs. One
+ *                     of them is all zeros, but for the time of a handover
+ *   mac.seed          K_0, until somebody has taken it: then empty
+ *   chain.pub         public key of the chain's first epoch, in hex: what an auditor trusts
  */
 #ifndef PROBITY_AGENT_EPOCHS_H
 #define PROBITY_AGENT_EPOCHS_H
@@ -13,7 +13,8 @@
 #include "record/mac.h"
 
 struct epochs;
-/* Makes what is not there. err: one line that names the file. 0 or -errno. */
+/* Makes what is not there. Opens all files it ever needs: afterwards the rights to open them may go.
+ * err: one line that names the file. 0 or -errno. */
 int epochs_open(const char *dir, struct epochs **ret, char *err, size_t err_len);
 void epochs_free(struct epochs *e);
 
@@ -26,7 +27,9 @@ struct epochs_at {
 	uint8_t next_public[RECORD_PUBKEY_LEN];
 };
 int epochs_resume(struct epochs *e, const struct epochs_at *at, char *err, size_t err_len);
-/* A new chain: new keys and a new seed; epoch 0. */
+/* Behind damage, where the last record cannot be read: the keys whose public one this is. 0, -ENOKEY. */
+int epochs_resume_public(struct epochs *e, const uint8_t public[static RECORD_PUBKEY_LEN]);
+/* A new chain: new keys and a new seed; epoch 0. Still with the rights of epochs_open. */
 int epochs_begin(struct epochs *e, char *err, size_t err_len);
 
 uint32_t epochs_now(const struct epochs *e);
@@ -40,7 +43,7 @@ void epochs_switch(struct epochs *e);
 /* The SEAL is durable: the old keys are overwritten. What fails here epochs_resume does. */
 int epochs_forget(struct epochs *e);
 
-/* Of the chain's first epoch: 0, -errno. */
+/* Of the chain's first epoch: 0, -ENOENT: no chain has begun. */
 int epochs_chain_public(const struct epochs *e, uint8_t ret[static RECORD_PUBKEY_LEN]);
 
 /* K_0 for the collector. False: taken already. */

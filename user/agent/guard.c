@@ -221,9 +221,20 @@ static int mark_tree(const struct guard *g, const char *path)
 	return r;
 }
 
+static void mark_secrets(struct guard *g)
+{
+	static const char *const names[] = {"epoch.0", "epoch.1", "mac.seed"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		_cleanup_free_ char *key = NULL;
+
+		if (asprintf(&key, "%s/keys/%s", g->cfg->state_dir, names[i]) >= 0)
+			mark(g, key, GUARD_SECRET);
+	}
+}
+
 static int mark_files(struct guard *g)
 {
-	_cleanup_free_ char *key = NULL;
 	struct stat st;
 	int r = mark_tree(g, g->cfg->state_dir) ?: mark_tree(g, g->cfg->run_dir);
 
@@ -232,10 +243,9 @@ static int mark_files(struct guard *g)
 		if (!r && !stat(g->cfg->pin_dir, &st))
 			g->now->pins_dev = dev_of(g->cfg->pin_dir, &st);
 	}
-	if (r || asprintf(&key, "%s/keys/host.key", g->cfg->state_dir) < 0)
-		return r ?: -ENOMEM;
-	mark(g, key, GUARD_SECRET); /* the recorder makes it when it first starts */
-	return 0;
+	if (!r)
+		mark_secrets(g); /* the recorder makes them when it first starts */
+	return r;
 }
 
 static int know_program(const struct guard *g)
@@ -413,16 +423,13 @@ void guard_close(struct guard *g)
 
 void guard_tick(struct guard *g)
 {
-	_cleanup_free_ char *key = NULL;
-
 	if (!g)
 		return;
 	send_waiting(g);
 	if (!g->locked)
 		return;
 	know_objects(g);
-	if (asprintf(&key, "%s/keys/host.key", g->cfg->state_dir) >= 0)
-		mark(g, key, GUARD_SECRET);
+	mark_secrets(g);
 	if (g->open && g->now->until_ns <= guard_boot_ns()) {
 		g->open = false;
 		say(g, PROBITY__V1__CONTROL__KIND__GUARD, "locked again: the window ended");

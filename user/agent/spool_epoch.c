@@ -222,7 +222,7 @@ void spool_epoch_durable(struct spool *s)
 int spool_checkpoint(struct spool *s)
 {
 	struct checkpoint c = {.size = s->st.durable_seq};
-	char text[512], note[1024], path[4200];
+	char text[512], note[1024];
 	size_t n;
 	int r;
 
@@ -239,8 +239,7 @@ int spool_checkpoint(struct spool *s)
 	n = n ? note_sign(text, n, c.origin, epochs_signer(s->epochs), note, sizeof(note)) : 0;
 	if (!n)
 		return -EIO;
-	snprintf(path, sizeof(path), "%s/checkpoint", s->path);
-	r = fs_write_atomic(path, note, n, 0600);
+	r = fs_write_atomic_at(s->dir, "checkpoint", note, n, 0600);
 	if (!r)
 		s->st.checkpoint = c.size;
 	return r;

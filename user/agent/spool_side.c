@@ -13,6 +13,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/cleanup.h"
 #include "base/fs.h"
@@ -77,22 +78,36 @@ int spool_acked_write(struct spool *s, uint64_t seq)
 	return 0;
 }
 
+/* fd is taken over. At most DEPTH_MAX folders below each other: tiles have seven. */
+#define DEPTH_MAX 12
+static int give(int fd, uid_t uid, gid_t gid, int depth)
+{
+	_cleanup_(closedirp) DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *e;
+	struct stat st;
+	int r = 0;
+
+	if (!d) {
+		r = -errno;
+		if (fd >= 0)
+			close(fd);
+		return r;
+	}
+	while (errno = 0, !r && (e = readdir(d))) {
+		if (!strcmp(e->d_name, ".."))
+			continue;
+		if (fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+		    fchownat(dirfd(d), e->d_name, uid, gid, AT_SYMLINK_NOFOLLOW) < 0)
+			return -errno;
+		if (S_ISDIR(st.st_mode) && strcmp(e->d_name, ".") && depth)
+			r = give(openat(dirfd(d), e->d_name,
+					O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW),
+				 uid, gid, depth - 1);
+	}
+	return r ? r : -errno;
+}
+
 int spool_chown(struct spool *s, uid_t uid, gid_t gid)
 {
-	_cleanup_(closedirp) DIR *d = NULL;
-	int fd = openat(s->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct dirent *e;
-
-	if (fd < 0)
-		return -errno;
-	d = fdopendir(fd);
-	if (!d) {
-		close(fd);
-		return -ENOMEM;
-	}
-	while (errno = 0, (e = readdir(d)))
-		if (strcmp(e->d_name, "..") &&
-		    fchownat(s->dir, e->d_name, uid, gid, AT_SYMLINK_NOFOLLOW) < 0)
-			return -errno;
-	return -errno;
+	return give(openat(s->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), uid, gid, DEPTH_MAX);
 }

@@ -150,6 +150,14 @@ int signer_open(const char *path, bool create, struct signer **ret, char *err, s
 	return r;
 }
 
+int signer_of(const uint8_t private[static 32], struct signer **ret)
+{
+	_cleanup_(EVP_PKEY_freep) EVP_PKEY *key =
+		EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, private, 32);
+
+	return key ? signer_new(key, ret) : -EINVAL;
+}
+
 void signer_free(struct signer *s)
 {
 	if (!s)

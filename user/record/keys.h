@@ -12,6 +12,8 @@ struct verifier;
 /* Creates (temp, fsync, rename, fsync dir) when absent. err: one clear line naming the file:
  * not a PEM key, not Ed25519, readable by others. 0 or -errno. */
 int signer_open(const char *path, bool create, struct signer **ret, char *err, size_t err_len);
+/* Of the 32 bytes of an Ed25519 private key. 0, -EINVAL, -ENOMEM. */
+int signer_of(const uint8_t private[static 32], struct signer **ret);
 void signer_free(struct signer *s);
 const uint8_t *signer_public(const struct signer *s); /* RECORD_PUBKEY_LEN bytes */
 int signer_sign(struct signer *s, const uint8_t *p, size_t n,

@@ -91,7 +91,7 @@ static unsigned width_of(const char *name)
 /* --- one tile against its files -------------------------------------------------------------------- */
 
 /* True: the file is there, of this width, and begins the tile. `have` hashes of it are known. */
-static bool same(struct walk *w, unsigned level, uint64_t index, unsigned width)
+static bool same(struct walk *w, unsigned level, uint64_t index, unsigned width, unsigned have)
 {
 	const struct tree_hash *is = w->tiles.level[level];
 	struct tree_hash file[TILE_WIDTH];
@@ -108,6 +108,8 @@ static bool same(struct walk *w, unsigned level, uint64_t index, unsigned width)
 		    r == -EBADMSG ? "not as long as its name says" : strerror(-r));
 		return true;
 	}
+	if (width > have) /* of a live chain that went on: only its beginning can be told */
+		width = have;
 	while (i < width && !memcmp(&file[i], &is[i], sizeof(*is)))
 		i++;
 	if (i < width)
@@ -116,19 +118,19 @@ static bool same(struct walk *w, unsigned level, uint64_t index, unsigned width)
 	return true;
 }
 
-/* The widest that is there of at most `have` hashes. */
+/* The widest that is there of at most `have` hashes; while an agent writes, also of more. */
 static unsigned widest(struct walk *w, unsigned level, uint64_t index, unsigned have)
 {
 	_cleanup_(closedirp) DIR *d = partials(w, level, index);
-	unsigned best = 0;
+	unsigned best = 0, most = have < TILE_WIDTH && verify_live(w) ? TILE_WIDTH : have;
 	struct dirent *e;
 
-	if (have == TILE_WIDTH && same(w, level, index, TILE_WIDTH))
+	if (most == TILE_WIDTH && same(w, level, index, TILE_WIDTH, have))
 		best = TILE_WIDTH;
 	while (d && (e = readdir(d))) {
 		unsigned width = width_of(e->d_name);
 
-		if (width && width <= have && same(w, level, index, width) && width > best)
+		if (width && width <= most && same(w, level, index, width, have) && width > best)
 			best = width;
 	}
 	return best;
