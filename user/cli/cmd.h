@@ -8,6 +8,7 @@ int cmd_watch(int argc, char **argv);
 int cmd_ls(int argc, char **argv);
 int cmd_show(int argc, char **argv);
 int cmd_cert(int argc, char **argv);
+int cmd_prove(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
 int cmd_policy(int argc, char **argv);
 int cmd_unlock(int argc, char **argv);

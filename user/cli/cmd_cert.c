@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * probity cert SEQ: the decision certificate of one AI call. It is printed only when the record's
- * own signature holds, so a certificate never says what nobody signed.
+ * probity cert SEQ: the decision certificate of one AI call. It is printed only when it verifies with the
+ * key of the chain's first epoch, so a certificate never says what nobody signed.
  */
 #include <errno.h>
 #include <inttypes.h>
 
+#include "cert.h"
 #include "cmd.h"
 #include "record_arg.h"
 
@@ -18,28 +19,53 @@ static int no_certificate(const struct record_arg *a)
 	return CLI_NEGATIVE;
 }
 
-static int print(const struct record_arg *a)
+/* Why it cannot be checked or does not hold; -1: it can, and does as far as it has a signature. */
+static int refused(const struct record_arg *a)
 {
-	json_t *cert;
-
-	if (!a->has_public) {
+	if (!a->has_anchor)
 		fprintf(stderr,
-			"probity cert: %s names no public key for record %" PRIu64
-			"; give it with --key FILE\n",
-			a->dir, a->seq);
-		return CLI_NEGATIVE;
-	}
-	if (!a->signature_ok) {
+			"probity cert: %s/../keys/chain.pub, the public key of the chain's first epoch, is not "
+			"readable; give it with --key FILE\n",
+			a->dir);
+	else if (!a->has_public)
+		fprintf(stderr, "probity cert: no key for record %" PRIu64 ": %s\n", a->seq,
+			a->key_why);
+	else if (a->sealed.head.alg != RECORD_CHECKPOINT && !a->signature_ok)
 		fprintf(stderr,
 			"probity cert: the signature of record %" PRIu64
 			" does not hold; run probity verify\n",
 			a->seq);
-		return CLI_NEGATIVE;
-	}
+	else
+		return -1;
+	return CLI_NEGATIVE;
+}
+
+/* What is printed verifies: the reader's check is made here first. */
+static int print(const struct record_arg *a)
+{
+	struct cert_trust trust = {.chain_public = a->anchor};
+	struct cert_result res = {0};
+	char err[4600] = "";
+	json_t *cert;
+	int r = refused(a);
+
+	if (r >= 0)
+		return r;
 	cert = render_certificate(&a->sealed, a->public);
 	if (!cert)
 		return no_certificate(a);
-	return cli_print_json(cert, false, stdout) ? cli_unreadable(a->dir, ENOMEM) : CLI_OK;
+	r = cert_add_proof(cert, &a->sealed, a->dir, a->anchor, err, sizeof(err));
+	if (!r)
+		r = cert_verify(cert, &trust, &res);
+	if (!r && res.ok)
+		return cli_print_json(cert, false, stdout) ? cli_unreadable(a->dir, ENOMEM)
+							   : CLI_OK;
+	json_decref(cert);
+	if (!r && res.n)
+		snprintf(err, sizeof(err), "%s: %s; run probity verify", res.steps[res.n - 1].name,
+			 res.steps[res.n - 1].detail);
+	fprintf(stderr, "probity cert: record %" PRIu64 ": %s\n", a->seq, err);
+	return r == -ENOMEM ? CLI_UNREACHABLE : CLI_NEGATIVE;
 }
 
 int cmd_cert(int argc, char **argv)
@@ -50,7 +76,7 @@ int cmd_cert(int argc, char **argv)
 	uint64_t seq;
 	const struct cli_option options[] = {
 		{"key", 'k', CLI_TEXT, &key, "FILE",
-		 "the host's public key, PEM or hex, that must have signed"},
+		 "the public key of the chain's first epoch, PEM or hex (default: keys/chain.pub)"},
 		{"json", 0, CLI_FLAG, &json, NULL, "accepted; the output is always JSON"},
 		CLI_OPT_STATE_DIR(&state_dir),
 		{0},
@@ -58,10 +84,10 @@ int cmd_cert(int argc, char **argv)
 	const struct cli_usage u = {
 		"cert",
 		"SEQ",
-		"Prints the decision certificate of an AI call, after checking the record's signature.",
+		"Prints the decision certificate of an AI call with everything that proves it, after checking\n"
+		"it: the record, the keys of the epochs, and the path to a signed checkpoint.",
 		options,
-		"`record` is the signed bytes in base64: the certificate can be checked without this "
-		"host.",
+		"probity verify FILE.json --key chain.pub checks it on any host.",
 	};
 	int first, r = cli_options(&u, argc, argv, &first);
 

@@ -20,6 +20,7 @@ static const struct cli_verb verbs[] = {
 	{"ls", cmd_ls, "list sealed records, with filters"},
 	{"show", cmd_show, "everything in one record"},
 	{"cert", cmd_cert, "the decision certificate of one AI call, as JSON"},
+	{"prove", cmd_prove, "the proof that a record is in the log, for other programs"},
 	{"verify", cmd_verify, "check every hash, signature and sequence number of a spool"},
 	{"policy", cmd_policy, "check and test policy packs"},
 	{"approvals", cmd_approvals, "calls that wait for an operator, and answers in force"},

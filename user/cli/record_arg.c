@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * From a sequence number to an opened, checked record. Invariant: has_public means the key's id is
- * the one in the record; signature_ok means the record's bytes carry a signature of that key. That
+ * the one in the record, and with has_anchor that it is the key of the record's epoch; signature_ok means the record's bytes carry a signature of that key. That
  * the record stands in an unbroken chain is `probity verify`'s to say.
  */
 #include "record_arg.h"
@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "record/keys.h"
+#include "sealchain.h"
 
 static int absent(const char *verb, const struct record_arg *a, const struct spool_damage *d)
 {
@@ -33,29 +34,62 @@ static int absent(const char *verb, const struct record_arg *a, const struct spo
 	return CLI_NEGATIVE;
 }
 
-/* -1: the key to check with is in a->public, if a->has_public. */
+struct key_search {
+	uint32_t epoch;
+	uint8_t *ret;
+	bool found;
+};
+
+static int key_of(void *ctx, const struct seal *s, const struct frame *f)
+{
+	struct key_search *k = ctx;
+
+	k->found = s->epoch + 1 == k->epoch;
+	if (k->found)
+		memcpy(k->ret, s->next_public, RECORD_PUBKEY_LEN);
+	return k->found;
+}
+
+/* From the chain's first key, one SEAL after the other. */
+static void key_by_seals(struct record_arg *a)
+{
+	struct seal_chain c = {0};
+	struct key_search k = {.epoch = a->sealed.head.epoch, .ret = a->public};
+	uint8_t id[8];
+
+	memcpy(c.chain, a->sealed.head.chain, sizeof(c.chain));
+	memcpy(c.public, a->anchor, sizeof(c.public));
+	if (!k.epoch) {
+		memcpy(a->public, a->anchor, sizeof(a->public));
+		k.found = true;
+	} else if (seals_read(a->dir, &c, key_of, &k, a->key_why, sizeof(a->key_why))) {
+		return;
+	}
+	key_id(a->public, id);
+	a->has_public = k.found && !memcmp(id, a->sealed.head.key_id, sizeof(id));
+	if (!a->has_public)
+		snprintf(a->key_why, sizeof(a->key_why),
+			 k.found ? "it was signed with another key than that of its epoch"
+				 : "%s/seals does not reach its epoch %u",
+			 a->dir, k.epoch);
+}
+
+/* -1: what is known is in *a. */
 static int get_key(struct record_arg *a, const char *verb, const char *key_file)
 {
 	char err[512];
-	uint8_t id[8];
 
+	if (!anchor_read(a->dir, key_file, a->anchor, err, sizeof(err))) {
+		a->has_anchor = true;
+		key_by_seals(a);
+		return -1;
+	}
 	if (!key_file) {
 		a->has_public = !spool_public(a->dir, &a->sealed.head, a->public);
 		return -1;
 	}
-	if (public_read(key_file, a->public, err, sizeof(err))) {
-		fprintf(stderr, "probity %s: %s\n", verb, err);
-		return CLI_UNREACHABLE;
-	}
-	key_id(a->public, id);
-	if (memcmp(id, a->sealed.head.key_id, sizeof(id))) {
-		fprintf(stderr,
-			"probity %s: record %" PRIu64 " was not signed with the key in %s\n", verb,
-			a->seq, key_file);
-		return CLI_NEGATIVE;
-	}
-	a->has_public = true;
-	return -1;
+	fprintf(stderr, "probity %s: %s\n", verb, err);
+	return CLI_UNREACHABLE;
 }
 
 int record_arg_open(struct record_arg *a, const char *verb, const char *state_dir, uint64_t seq,
@@ -82,7 +116,8 @@ int record_arg_open(struct record_arg *a, const char *verb, const char *state_di
 		return r;
 	if (verifier_new(a->public, &v))
 		return cli_unreadable(a->dir, ENOMEM);
-	a->signature_ok = verifier_ok(v, a->sealed.bytes, RECORD_HEADER_LEN, a->sealed.sig);
+	a->signature_ok =
+		a->sealed.sig && verifier_ok(v, a->sealed.bytes, RECORD_HEADER_LEN, a->sealed.sig);
 	verifier_free(v);
 	return -1;
 }

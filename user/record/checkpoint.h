@@ -10,6 +10,7 @@
 #include "note.h"
 #include "tree.h"
 
+#define CHECKPOINT_INTERVAL_S 10 /* an agent signs one so often while records come */
 #define ORIGIN_MAX NOTE_NAME_MAX /* "<org>/<host>/<chain in hex>" */
 struct checkpoint {
 	char origin[ORIGIN_MAX];

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The decision certificate: one AI call's decision with everything that is needed to check it away
- * from the host. It adds nothing to the record: every field is read from the signed bytes, which are
- * inside as base64 beside their signature and the public key. Its id is the leaf hash cut to 128
+ * from the host. It adds nothing to the record: every field is read from the record's bytes, which are
+ * inside as base64, beside the signature of their first 176, the header, and the public key of the epoch. A
+ * record of RECORD_CHECKPOINT has no signature; the proof that cli/cert.c adds stands for it. Its id is the leaf hash cut to 128
  * bits, so the same record always gives the same certificate, byte for byte.
  */
 #include "render.h"
@@ -108,13 +109,13 @@ static json_t *proof_json(const struct sealed *s, const uint8_t *pub)
 	uint8_t whole[SHA256_DIGEST_LENGTH];
 
 	SHA256(s->bytes, s->len, whole);
-	return json_pack("{so so ss so so so so}", "record_sha256",
+	return json_pack("{so so ss so so so* so}", "record_sha256",
 			 render_hex(whole, sizeof(whole)), "payload_sha256",
 			 render_hex(s->bytes + RECORD_HEADER_LEN - 32, 32), "algorithm",
-			 s->head.alg == RECORD_ED25519 ? "ed25519" : "unknown", "key_id",
+			 s->head.alg == RECORD_ED25519 ? "ed25519" : "checkpoint", "key_id",
 			 render_hex(s->head.key_id, 8), "public_key",
 			 render_hex(pub, RECORD_PUBKEY_LEN), "signature",
-			 render_base64(s->sig, RECORD_SIG_LEN), "record",
+			 s->sig ? render_base64(s->sig, RECORD_SIG_LEN) : NULL, "record",
 			 render_base64(s->bytes, s->len));
 }
 

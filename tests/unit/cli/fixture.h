@@ -14,8 +14,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "record/checkpoint.h"
 #include "record/render.h"
 #include "record/segment.h"
+#include "record/tile.h"
 
 /* 2026-11-21T08:00:00Z; record n is sealed n seconds later. */
 #define FIXTURE_T0 1795248000000000000ull
@@ -33,7 +35,8 @@ struct fixture {
 	struct signer *signer;
 	uint8_t chain[16], prev[32];
 	uint64_t seq;
-	int fd; /* the segment being written */
+	struct tree_hash leaf[64]; /* of the first records */
+	int fd;			   /* the segment being written */
 };
 
 /* What a seal needs; the bytes live in the arrays. */
@@ -104,6 +107,8 @@ static inline void fixture_seal(struct fixture *f, uint32_t schema, const uint8_
 	mac_of(&(struct mac_key){0}, &leaf, out->mac);
 	assert(!signer_sign(f->signer, out->record, RECORD_HEADER_LEN, out->sig));
 	memcpy(f->prev, leaf.b, sizeof(f->prev));
+	if (f->seq < 64)
+		f->leaf[f->seq] = leaf;
 	f->seq++;
 }
 
@@ -134,6 +139,38 @@ static inline void fixture_head(struct fixture *f)
 	snprintf(path, sizeof(path), "%s/head", f->spool);
 	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
 	assert(fd >= 0 && write(fd, b, sizeof(b)) == (ssize_t)sizeof(b));
+	close(fd);
+}
+
+/* Tiles and a signed checkpoint of the first n records, and the key an auditor trusts. */
+static inline void fixture_log(struct fixture *f, size_t n)
+{
+	int dir = open(f->spool, O_RDONLY | O_DIRECTORY);
+	struct checkpoint c = {.size = n};
+	char text[512], note[1024], path[160], err[256];
+	struct tiles *t = NULL;
+	size_t len;
+	int fd;
+
+	assert(dir >= 0 && !tiles_open(dir, 0, &t, err, sizeof(err)));
+	for (size_t i = 0; i < n; i++)
+		assert(!tiles_add(t, &f->leaf[i]));
+	assert(!tiles_sync(t));
+	tree_root(tiles_edge(t), &c.root);
+	tiles_free(t);
+	assert(!checkpoint_origin_of("org/host", f->chain, c.origin));
+	len = note_sign(text, checkpoint_text(&c, text, sizeof(text)), c.origin, f->signer, note,
+			sizeof(note));
+	fd = openat(dir, "checkpoint", O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	assert(len && write(fd, note, len) == (ssize_t)len);
+	close(fd);
+	close(dir);
+	snprintf(path, sizeof(path), "%s/keys", f->state);
+	mkdir(path, 0700);
+	snprintf(path, sizeof(path), "%s/keys/chain.pub", f->state);
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	for (int i = 0; i < RECORD_PUBKEY_LEN; i++)
+		dprintf(fd, "%02x", signer_public(f->signer)[i]);
 	close(fd);
 }
 

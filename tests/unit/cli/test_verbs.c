@@ -34,6 +34,10 @@ static int setup(void **state)
 	memcpy(b.sig, last.sig, sizeof(b.sig));
 	fixture_append(&fix, &b);
 	fixture_head(&fix);
+	fixture_call(&fix, &fixture_plain,
+		     &b); /* 6: not covered by the checkpoint, signature is right */
+	fixture_log(&fix, 6);
+	fixture_append(&fix, &b);
 	return 0;
 }
 static int teardown(void **state)
@@ -109,16 +113,28 @@ static void test_verbs(void **state)
 		{cmd_show, "show 5 --state-dir S", CLI_NEGATIVE, "signature is       INVALID", ""},
 		{cmd_show, "show 5 --state-dir S --json", CLI_NEGATIVE,
 		 "\"signature_valid\": false", ""},
-		{cmd_show, "show 6 --state-dir S", CLI_NEGATIVE, "", "no record 6 in "},
+		{cmd_show, "show 7 --state-dir S", CLI_NEGATIVE, "", "no record 7 in "},
 		{cmd_show, "show", CLI_USAGE, "", "wants one sequence number"},
 		{cmd_show, "show 1 2", CLI_USAGE, "", "wants one sequence number"},
 		{cmd_cert, "cert 4 --state-dir S", CLI_OK, "\"certificate_id\": \"pcert-", ""},
-		{cmd_cert, "cert 4 --json --state-dir S --key S/host.key.pub", CLI_OK, "pcert-",
+		{cmd_cert, "cert 4 --json --state-dir S --key S/keys/chain.pub", CLI_OK, "pcert-",
 		 ""},
 		{cmd_cert, "cert 5 --state-dir S", CLI_NEGATIVE, "", "does not hold"},
 		{cmd_cert, "cert 0 --state-dir S", CLI_NEGATIVE, "", "is not an AI call"},
 		{cmd_cert, "cert 4 --state-dir S --key S/none", CLI_UNREACHABLE, "", "none"},
 		{cmd_cert, "cert 4 --state-dir /nonexistent", CLI_UNREACHABLE, "", "cannot read"},
+		{cmd_cert, "cert 6 --state-dir S", CLI_NEGATIVE, "", "not covered by a checkpoint"},
+		{cmd_prove, "prove 4 --state-dir S", CLI_OK, "c2sp.org/tlog-proof@v1\nextra ", ""},
+		{cmd_prove, "prove 5 --dir S/spool", CLI_OK, "\nindex 5\n", ""},
+		{cmd_prove, "prove 4 --state-dir S -o S/proof", CLI_OK, "", ""},
+		{cmd_prove, "prove 4 --state-dir S -o S/none/proof", CLI_UNREACHABLE, "",
+		 "none/proof"},
+		{cmd_prove, "prove 6 --state-dir S", CLI_NEGATIVE, "",
+		 "record 6 is not covered by a checkpoint yet: the newest is of the first 6 "
+		 "records; the next comes in "},
+		{cmd_prove, "prove 4 --state-dir /nonexistent", CLI_UNREACHABLE, "", "cannot read"},
+		{cmd_prove, "prove x", CLI_USAGE, "", "wants one sequence number"},
+		{cmd_prove, "prove", CLI_USAGE, "", "wants one sequence number"},
 		{cmd_cert, "cert x", CLI_USAGE, "", "wants one sequence number"},
 		{cmd_verify, "verify S/spool", CLI_NEGATIVE, "seq 5: signature", ""},
 		{cmd_verify, "verify --json S/spool", CLI_NEGATIVE, "\"kind\": \"signature\"", ""},
