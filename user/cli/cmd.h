@@ -10,6 +10,7 @@ int cmd_show(int argc, char **argv);
 int cmd_cert(int argc, char **argv);
 int cmd_prove(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
+int cmd_export(int argc, char **argv);
 int cmd_policy(int argc, char **argv);
 int cmd_unlock(int argc, char **argv);
 int cmd_lock(int argc, char **argv);
@@ -19,5 +20,6 @@ int cmd_deny(int argc, char **argv);
 int cmd_revoke(int argc, char **argv);
 int cmd_reveal(int argc, char **argv);
 int cmd_tls(int argc, char **argv);
+int cmd_report(int argc, char **argv);
 
 #endif

@@ -22,6 +22,7 @@ static const struct cli_verb verbs[] = {
 	{"cert", cmd_cert, "the decision certificate of one AI call, as JSON"},
 	{"prove", cmd_prove, "the proof that a record is in the log, for other programs"},
 	{"verify", cmd_verify, "check every hash, signature and sequence number of a spool"},
+	{"export", cmd_export, "records in other formats, or as a bundle for an auditor"},
 	{"policy", cmd_policy, "check and test policy packs"},
 	{"approvals", cmd_approvals, "calls that wait for an operator, and answers in force"},
 	{"approve", cmd_approve, "let a held call pass"},
@@ -31,6 +32,7 @@ static const struct cli_verb verbs[] = {
 	{"lock", cmd_lock, "close it"},
 	{"reveal", cmd_reveal, "whose pseudonym a record has; that it was asked is a record"},
 	{"tls", cmd_tls, "TLS functions in a file: where, how recognised; test of the signatures"},
+	{"report", cmd_report, "a report for management and auditors: ISO/IEC 42001, AI Act, NIST AI RMF"},
 	{"help", cmd_help, "help for a verb"},
 	{NULL, NULL, NULL},
 };
