@@ -223,7 +223,7 @@ static int begin(struct recorder *r)
 	}
 	/* The run before ended without its SEAL: nothing but what tells of that is in its epoch. */
 	if (!e && open)
-		e = spool_end_epoch(r->spool, "the run before ended without a seal", true);
+		e = recorder_end_epoch(r, "the run before ended without a seal", true);
 	if (e)
 		return e;
 	r->last_id = s->last_id;
@@ -277,7 +277,7 @@ static void end(struct recorder *r)
 		log_err("spool %s/spool: %llu records could not be written before the end",
 			r->cfg->state_dir,
 			(unsigned long long)(spool_state(r->spool)->pending + r->queue.count));
-	else if (spool_end_epoch(r->spool, "stop", false))
+	else if (recorder_end_epoch(r, "stop", false))
 		log_err("spool %s/spool: the epoch could not be sealed", r->cfg->state_dir);
 	recorder_commit(r);
 	recorder_checkpoint(r);

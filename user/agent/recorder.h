@@ -19,7 +19,7 @@
 
 /* Texts never NULL; a number of 0 takes the default above. */
 struct recorder_config {
-	const char *state_dir;	    /* has spool/ and keys/host.key; both are made when absent */
+	const char *state_dir;	    /* has spool/ and keys/; both are made when absent */
 	const char *collector_host; /* "" = do not forward */
 	uint16_t collector_port;
 	const char *ca_file, *cert_file, *key_file; /* of the mTLS client, PEM */

@@ -60,6 +60,7 @@ void recorder_close(struct recorder *r);
 
 /* recorder_seal.c */
 int recorder_note(struct recorder *r, const uint8_t *payload, size_t n); /* seal a control record */
+int recorder_end_epoch(struct recorder *r, const char *reason, bool late); /* SEAL */
 int recorder_step(struct recorder *r);			/* SEAL and CLOCK_STEP, when they are due */
 int64_t recorder_clock_moved(const struct recorder *r); /* since the last record of this boot, ns */
 void recorder_accept(struct recorder *r, const struct role_record *head, const uint8_t *payload);

@@ -38,6 +38,15 @@ int recorder_note(struct recorder *r, const uint8_t *payload, size_t n)
 	return e;
 }
 
+int recorder_end_epoch(struct recorder *r, const char *reason, bool late)
+{
+	int e = spool_end_epoch(r->spool, reason, late);
+
+	if (!e)
+		r->records++;
+	return e;
+}
+
 /* --- before each record: is it still this epoch, and does wall time go with boot time? ------------- */
 
 int64_t recorder_clock_moved(const struct recorder *r)
@@ -67,12 +76,10 @@ int recorder_step(struct recorder *r)
 		e = recorder_note(r, note, note_clock_step(moved, note));
 	if (e || !spool_epoch_due(r->spool, &late))
 		return e;
-	e = spool_end_epoch(r->spool,
-			    late > LATE_NS ? "late: no record could be sealed in time" : "time",
-			    late > LATE_NS);
+	e = recorder_end_epoch(r,
+			       late > LATE_NS ? "late: no record could be sealed in time" : "time",
+			       late > LATE_NS);
 	/* The one before is not durable yet: the disk is away, and nothing is sealed meanwhile. */
-	if (!e)
-		r->records++;
 	return e == -EBUSY ? 0 : e;
 }
 
