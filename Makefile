@@ -35,7 +35,7 @@ MAINS := user/agent/probityd.c user/collector/probity_collector.c user/cli/main.
 SRCS := $(filter-out $(MAINS),$(shell find user -name '*.c' | LC_ALL=C sort))
 PROTO := $(wildcard proto/*.proto)
 PROTO_C := $(PROTO:proto/%.proto=$(B)/gen/proto/%.pb-c.c)
-GEN_C := $(PROTO_C) $(B)/gen/catalog_data.c $(B)/gen/prices_data.c $(B)/gen/tls_signatures_data.c
+GEN_C := $(PROTO_C) $(B)/gen/catalog_data.c $(B)/gen/prices_data.c $(B)/gen/tls_signatures_data.c $(B)/gen/reports_data.c
 GEN_H := $(PROTO_C:.c=.h)
 BPF_SRCS := $(wildcard bpf/*.bpf.c)
 SKEL := $(B)/gen/probity.skel.h
@@ -131,6 +131,11 @@ $(B)/gen/gen_signatures: $(addprefix user/agent/discover/,gen_signatures.c signa
 
 $(B)/gen/tls_signatures_data.c: policies/tls-signatures.yaml $(B)/gen/gen_signatures
 	$(call say,GEN,$@)$(B)/gen/gen_signatures $< > $@
+
+# Frameworks and style sheet of reports, as they stand.
+REPORTS := $(wildcard policies/reports/*.yaml) user/report/style.css
+$(B)/gen/reports_data.c: $(REPORTS) user/report/embed.sh
+	$(call say,GEN,$@)mkdir -p $(@D) && user/report/embed.sh $(REPORTS) > $@
 
 $(B)/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h bpf/lib/*.h proto/*.h)
 	$(call say,BPF,$<)mkdir -p $(@D) && $(CLANG) -g -O2 -target bpf -D__TARGET_ARCH_$(ARCH) -D__bpf__ \

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What a reader sees first: what this is, the few numbers that matter, and then what speaks against it,
+ * before anything that speaks for it. */
+#include <string.h>
+
+#include "page.h"
+
+static void scope(struct page *p)
+{
+	const json_t *s = page_at(p, "scope"), *period = page_at(p, "period");
+
+	page_raw(p, "<dl class=\"scope\"><div><dt>Period</dt><dd>");
+	page_minute(p, page_str(period, "from"));
+	page_raw(p, " to ");
+	page_minute(p, page_str(period, "to"));
+	page_raw(p, " UTC</dd></div><div><dt>Hosts</dt><dd>");
+	if (page_str(s, "hosts")[0])
+		page_put(p, page_str(s, "hosts"));
+	else
+		page_raw(p, "all of the records given");
+	page_raw(p, "</dd></div><div><dt>System</dt><dd>");
+	if (page_str(s, "system")[0])
+		page_put(p, page_str(s, "system"));
+	else
+		page_raw(p, "all");
+	page_raw(p, "</dd></div><div><dt>Records read</dt><dd>");
+	page_num(p, UNIT_COUNT, "records.read");
+	page_raw(p, ", of them in the period ");
+	page_num(p, UNIT_COUNT, "records.in_period");
+	page_raw(p, "</dd></div></dl>\n");
+}
+
+static void tile(struct page *p, const char *class, const char *title, enum page_unit u,
+		 const char *path, const char *below, const char *below_path)
+{
+	page_raw(p, "<div class=\"tile %s\"><h3>%s</h3><p class=\"big\">", class, title);
+	page_num(p, u, "%s", path);
+	page_raw(p, "</p><p>");
+	if (below_path)
+		page_num(p, UNIT_COUNT, "%s", below_path);
+	page_raw(p, " %s</p></div>\n", below);
+}
+
+static void tiles(struct page *p)
+{
+	const json_t *t = page_at(p, "totals"), *o = page_at(p, "operation"),
+		     *c = page_at(p, "completeness.calls");
+	bool part = page_int(c, "complete") < page_int(c, "all");
+
+	page_raw(p, "<div class=\"tiles\">\n");
+	tile(p, "", "AI calls", UNIT_COUNT, "totals.calls", "requests to tool servers",
+	     "totals.requests");
+	tile(p, "", "AI tools seen", UNIT_COUNT, "totals.tools", "models", "totals.models");
+	tile(p, "", "Suppliers used", UNIT_COUNT, "totals.suppliers", "accounts", "totals.users");
+	tile(p, "", "List price of use", UNIT_USD, "totals.cost_nano_usd",
+	     "calls without a known price", "totals.cost_unknown_calls");
+	tile(p, page_int(t, "violations") ? "warn" : "", "Actions that broke a rule", UNIT_SHARE,
+	     "totals.violation_ppm", "violations", "totals.violations");
+	tile(p, page_int(t, "failed") ? "bad" : "", "Refused", UNIT_COUNT, "totals.refused",
+	     "refusals that failed", "totals.failed");
+	tile(p, part ? "warn" : "good", "Calls seen whole", UNIT_SHARE,
+	     "completeness.calls.complete_ppm", "calls in all", "completeness.calls.all");
+	tile(p, page_int(o, "down_ms") ? "warn" : "good", "Time watched", UNIT_SHARE,
+	     "operation.up_ppm", "times the agent was down", "operation.gaps_all");
+	page_raw(p, "</div>\n");
+}
+
+void page_summary(struct page *p)
+{
+	const json_t *fw = page_at(p, "framework");
+
+	page_raw(p, "<header>\n<p class=\"mark\">Probity · evidence from hosts</p>\n<h1>");
+	page_put(p, page_str(fw, "title"));
+	page_raw(p, "</h1>\n<p class=\"lead\">");
+	page_put(p, page_str(fw, "about"));
+	page_raw(p, "</p>\n");
+	scope(p);
+	page_raw(
+		p,
+		"<nav><a href=\"#findings\">Findings</a><a href=\"#controls\">Controls</a>"
+		"<a href=\"#inventory\">Inventory</a><a href=\"#rates\">Violations</a>"
+		"<a href=\"#declared\">Declared and observed</a><a href=\"#operation\">Gaps</a>"
+		"<a href=\"#policies\">Rules and approvals</a><a href=\"#records\">Proof</a></nav>\n");
+	tiles(p);
+	page_raw(p, "</header>\n");
+}
+
+void page_findings(struct page *p)
+{
+	const json_t *list = page_at(p, "findings");
+
+	page_raw(p, "<section id=\"findings\"><h2>What speaks against it</h2>\n");
+	if (!json_array_size(list))
+		page_raw(
+			p,
+			"<p>Nothing in these records. What was not recorded, they cannot tell.</p>\n");
+	page_raw(p, "<ul class=\"findings\">\n");
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *f = json_array_get(list, i);
+		const char *severity = page_str(f, "severity");
+
+		page_raw(p, "<li class=\"%s\"><span class=\"sev\">%s</span><span class=\"what\">",
+			 severity, severity);
+		if (page_str(f, "subject")[0]) {
+			page_raw(p, "<strong>");
+			page_put(p, page_str(f, "subject"));
+			page_raw(p, "</strong>: ");
+		}
+		page_num(p, UNIT_COUNT, "findings.%zu.count", i);
+		page_raw(p, " ");
+		page_put(p, page_str(f, "unit"));
+		page_raw(p, " ");
+		page_put(p, page_str(f, "text"));
+		page_raw(p, "</span><span class=\"area\">");
+		page_put(p, page_str(f, "area"));
+		page_raw(p, "</span></li>\n");
+	}
+	page_raw(p, "</ul></section>\n");
+}
+
+void page_charts(struct page *p)
+{
+	page_raw(p, "<section id=\"charts\"><h2>At a glance</h2>\n<div class=\"charts\">\n");
+	chart_weeks(p);
+	page_raw(p, "<div>\n");
+	chart_completeness(p, "calls", "AI calls: how much was seen");
+	chart_completeness(p, "requests", "Requests to tool servers: how much was seen");
+	page_raw(p, "</div></div>\n");
+	chart_controls(p);
+	chart_watch(p);
+	page_raw(p, "</section>\n");
+}

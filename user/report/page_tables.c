@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Inventory, rates of violation, and what was declared beside what was observed. */
+#include <string.h>
+
+#include "page.h"
+
+static void open_table(struct page *p, const char *title, const char *heads)
+{
+	page_raw(p, "<h3>%s</h3>\n<div class=\"wide\"><table><thead><tr>", title);
+	for (const char *h = heads; *h;) {
+		size_t n = strcspn(h, "|");
+		bool num = *h == '#';
+
+		page_raw(p, "<th scope=\"col\"%s>%.*s</th>", num ? " class=\"n\"" : "",
+			 (int)(n - num), h + num);
+		h += n + (h[n] == '|');
+	}
+	page_raw(p, "</tr></thead><tbody>\n");
+}
+
+static void close_table(struct page *p, size_t shown, const char *path)
+{
+	page_raw(p, "</tbody></table></div>\n");
+	page_more(p, shown, path);
+}
+
+static void num(struct page *p, enum page_unit u, const char *path, size_t i, const char *key)
+{
+	page_raw(p, "<td class=\"n\">");
+	page_num(p, u, "%s.%zu.%s", path, i, key);
+	page_raw(p, "</td>");
+}
+
+static void name(struct page *p, const json_t *r)
+{
+	page_raw(p, "<th scope=\"row\">");
+	page_put(p, page_str(r, "key"));
+	if (page_str(r, "label")[0] && strcmp(page_str(r, "label"), page_str(r, "key")) != 0) {
+		page_raw(p, " <small>");
+		page_put(p, page_str(r, "label"));
+		page_raw(p, "</small>");
+	}
+	if (json_is_true(json_object_get(r, "new")))
+		page_raw(p, " <em class=\"new\">new</em>");
+	page_raw(p, "</th>");
+}
+
+static size_t rows_of(const struct page *p, const char *path)
+{
+	size_t n = json_array_size(page_at(p, "%s", path));
+
+	return n > PAGE_ROWS ? PAGE_ROWS : n;
+}
+
+/* --- inventory ----------------------------------------------------------------------------------- */
+
+static void inventory(struct page *p, const char *table, const char *title)
+{
+	char path[64];
+	size_t n;
+
+	snprintf(path, sizeof(path), "inventory.%s", table);
+	n = rows_of(p, path);
+	if (!n)
+		return;
+	open_table(
+		p, title,
+		"Name|#AI calls|#Tool requests|#Denials|#Violations|#Tokens in|#Tokens out|#List price|First "
+		"seen|Last seen");
+	for (size_t i = 0; i < n; i++) {
+		const json_t *r = page_at(p, "%s.%zu", path, i);
+
+		page_raw(p, "<tr>");
+		name(p, r);
+		num(p, UNIT_COUNT, path, i, "calls");
+		num(p, UNIT_COUNT, path, i, "requests");
+		num(p, UNIT_COUNT, path, i, "denials");
+		num(p, UNIT_COUNT, path, i, "violations");
+		num(p, UNIT_COUNT, path, i, "input_tokens");
+		num(p, UNIT_COUNT, path, i, "output_tokens");
+		num(p, UNIT_USD, path, i, "cost_nano_usd");
+		page_raw(p, "<td>");
+		page_day(p, page_str(r, "first"));
+		page_raw(p, "</td><td>");
+		page_day(p, page_str(r, "last"));
+		page_raw(p, "</td></tr>\n");
+	}
+	close_table(p, n, path);
+}
+
+static void classes(struct page *p)
+{
+	size_t n = rows_of(p, "inventory.data_classes");
+
+	if (!n)
+		return;
+	open_table(p, "Classes of data in AI calls",
+		   "Class|#AI calls|#Values found|#Violations|First seen|Last seen");
+	for (size_t i = 0; i < n; i++) {
+		const json_t *r = page_at(p, "inventory.data_classes.%zu", i);
+
+		page_raw(p, "<tr>");
+		name(p, r);
+		num(p, UNIT_COUNT, "inventory.data_classes", i, "calls");
+		num(p, UNIT_COUNT, "inventory.data_classes", i, "values");
+		num(p, UNIT_COUNT, "inventory.data_classes", i, "violations");
+		page_raw(p, "<td>");
+		page_day(p, page_str(r, "first"));
+		page_raw(p, "</td><td>");
+		page_day(p, page_str(r, "last"));
+		page_raw(p, "</td></tr>\n");
+	}
+	close_table(p, n, "inventory.data_classes");
+}
+
+void page_inventory(struct page *p)
+{
+	page_raw(
+		p,
+		"<section id=\"inventory\"><h2>Inventory as observed</h2>\n<p>What took part in the period. "
+		"<em class=\"new\">new</em>: seen for the first time in it, as far as the records at hand "
+		"reach back. Tokens and price are sums of what is known: of ");
+	page_num(p, UNIT_COUNT, "totals.tokens_unknown_calls");
+	page_raw(p, " AI calls the tokens are not known, of ");
+	page_num(p, UNIT_COUNT, "totals.cost_unknown_calls");
+	page_raw(
+		p,
+		" the price is not. A name in parentheses is a program in which no AI tool was recognised.</p>\n");
+	inventory(p, "tools", "Tools");
+	inventory(p, "services", "Services");
+	inventory(p, "models", "Models");
+	inventory(p, "providers", "Providers");
+	inventory(p, "tool_servers", "Tool servers (MCP)");
+	inventory(p, "hosts", "Hosts");
+	inventory(p, "users", "Accounts");
+	classes(p);
+	page_raw(p, "</section>\n");
+}
+
+/* --- rates --------------------------------------------------------------------------------------- */
+
+static void rate(struct page *p, const char *table, const char *title)
+{
+	char path[64];
+	size_t n;
+
+	snprintf(path, sizeof(path), "rates.%s", table);
+	n = rows_of(p, path);
+	if (!n)
+		return;
+	open_table(p, title, "Name|#Judged|#Violations|#Refused|#Rate|");
+	for (size_t i = 0; i < n; i++) {
+		const json_t *r = page_at(p, "%s.%zu", path, i);
+		double share = page_int(r, "violation_ppm") / 10000.0;
+
+		page_raw(p, "<tr>");
+		name(p, r);
+		num(p, UNIT_COUNT, path, i, "judged");
+		num(p, UNIT_COUNT, path, i, "violations");
+		num(p, UNIT_COUNT, path, i, "refused");
+		num(p, UNIT_SHARE, path, i, "violation_ppm");
+		page_raw(
+			p,
+			"<td class=\"bar\"><svg viewBox=\"0 0 100 8\" preserveAspectRatio=\"none\" "
+			"aria-hidden=\"true\"><rect class=\"c-none\" width=\"100\" height=\"8\"/><rect "
+			"class=\"c-bad\" width=\"%.2f\" height=\"8\"/></svg></td></tr>\n",
+			share);
+	}
+	close_table(p, n, path);
+}
+
+void page_rates(struct page *p)
+{
+	page_raw(
+		p,
+		"<section id=\"rates\"><h2>Violations of rules</h2>\n<p>A violation is an action for which a "
+		"rule fired that does not merely allow, whether it was refused or only observed. Judged: "
+		"actions with a decision on record. A denial that was folded counts as often as it happened. "
+		"Observed only, because rules were in monitor mode: ");
+	page_num(p, UNIT_COUNT, "totals.would");
+	page_raw(p, ".</p>\n<div class=\"two\">\n<div>");
+	rate(p, "rules", "By rule");
+	rate(p, "providers", "By provider");
+	rate(p, "weeks", "By ISO week");
+	rate(p, "data_classes", "By class of data");
+	page_raw(p, "</div><div>");
+	rate(p, "tools", "By tool");
+	rate(p, "models", "By model");
+	rate(p, "users", "By account");
+	page_raw(p, "</div></div></section>\n");
+}
+
+/* --- declared ------------------------------------------------------------------------------------ */
+
+static void suppliers(struct page *p)
+{
+	const json_t *unused = page_at(p, "suppliers.unused");
+	size_t n = rows_of(p, "suppliers.used");
+
+	if (!n)
+		return;
+	open_table(p, "Suppliers used against suppliers approved",
+		   "Supplier|Approved|#AI calls|#Denials|First seen");
+	for (size_t i = 0; i < n; i++) {
+		const json_t *r = page_at(p, "suppliers.used.%zu", i);
+		const char *a = page_str(r, "approved");
+
+		page_raw(p, "<tr>");
+		name(p, r);
+		page_raw(p, "<td><span class=\"state %s\">%s</span></td>",
+			 !strcmp(a, "yes")  ? "good"
+			 : !strcmp(a, "no") ? "bad"
+					    : "",
+			 a);
+		num(p, UNIT_COUNT, "suppliers.used", i, "calls");
+		num(p, UNIT_COUNT, "suppliers.used", i, "denials");
+		page_raw(p, "<td>");
+		page_day(p, page_str(r, "first"));
+		page_raw(p, "</td></tr>\n");
+	}
+	close_table(p, n, "suppliers.used");
+	if (!json_array_size(unused))
+		return;
+	page_raw(p, "<p>Approved, and not used in this period: ");
+	for (size_t i = 0; i < json_array_size(unused); i++) {
+		page_raw(p, "%s", i ? ", " : "");
+		page_put(p, json_string_value(json_array_get(unused, i)));
+	}
+	page_raw(p, ".</p>\n");
+}
+
+static void systems(struct page *p)
+{
+	size_t n = json_array_size(page_at(p, "register.systems"));
+
+	open_table(
+		p, "Systems of the register",
+		"System|Owner|Risk class|#AI calls|#Tool requests|#Violations|Impact assessment|Newest part");
+	for (size_t i = 0; i < n; i++) {
+		const json_t *s = page_at(p, "register.systems.%zu", i);
+		const char *state = page_str(s, "assessment_state");
+
+		page_raw(p, "<tr><th scope=\"row\">");
+		page_put(p, page_str(s, "name"));
+		page_raw(p, " <small>");
+		page_put(p, page_str(s, "purpose"));
+		page_raw(p, "</small></th>");
+		page_cell(p, page_str(s, "owner"));
+		page_cell(p, page_str(s, "risk"));
+		num(p, UNIT_COUNT, "register.systems", i, "calls");
+		num(p, UNIT_COUNT, "register.systems", i, "requests");
+		num(p, UNIT_COUNT, "register.systems", i, "violations");
+		page_raw(p, "<td>");
+		page_put(p, page_str(s, "assessment_date"));
+		page_raw(p, " <span class=\"state %s\">%s</span></td><td>",
+			 !strcmp(state, "current")    ? "good"
+			 : !strcmp(state, "outdated") ? "bad"
+						      : "warn",
+			 state);
+		page_put(p, page_str(s, "newest_part"));
+		page_raw(p, " ");
+		page_day(p, page_str(s, "newest_part_first"));
+		page_raw(p, "</td></tr>\n");
+	}
+	close_table(p, n, "register.systems");
+}
+
+static void unused(struct page *p)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < json_array_size(page_at(p, "register.systems")); i++) {
+		const json_t *s = page_at(p, "register.systems.%zu", i),
+			     *u = json_object_get(s, "unused");
+
+		for (size_t k = 0; k < json_array_size(u); k++) {
+			const json_t *x = json_array_get(u, k);
+
+			page_raw(p, "%s",
+				 any ? "; " : "<p>Declared, and not seen in this period: ");
+			any = true;
+			page_put(p, page_str(s, "name"));
+			page_raw(p, ": ");
+			page_put(p, page_str(x, "list"));
+			page_raw(p, " <code>");
+			page_put(p, page_str(x, "pattern"));
+			page_raw(p, "</code>");
+		}
+	}
+	if (any)
+		page_raw(p, ".</p>\n");
+}
+
+static void undeclared(struct page *p)
+{
+	size_t n = rows_of(p, "register.undeclared");
+
+	page_raw(p, "<p>Uses that no system declares: ");
+	page_num(p, UNIT_COUNT, "register.undeclared_events");
+	page_raw(p, ".</p>\n");
+	if (!n)
+		return;
+	open_table(p, "Undeclared use",
+		   "Tool, service, model, host, tool server|#Uses|Nearest declaration|First seen");
+	for (size_t i = 0; i < n; i++) {
+		const json_t *r = page_at(p, "register.undeclared.%zu", i);
+
+		page_raw(p, "<tr><th scope=\"row\">");
+		page_put(p, page_str(r, "key"));
+		page_raw(p, "</th>");
+		num(p, UNIT_COUNT, "register.undeclared", i, "events");
+		page_cell(p, page_str(r, "nearest"));
+		page_raw(p, "<td>");
+		page_day(p, page_str(r, "first"));
+		page_raw(p, "</td></tr>\n");
+	}
+	close_table(p, n, "register.undeclared");
+}
+
+void page_declared(struct page *p)
+{
+	page_raw(p, "<section id=\"declared\"><h2>Declared and observed</h2>\n");
+	suppliers(p);
+	if (json_is_object(page_at(p, "register"))) {
+		systems(p);
+		unused(p);
+		undeclared(p);
+	} else {
+		page_raw(
+			p,
+			"<p>No register of AI systems was given, so what was observed could not be compared "
+			"with what is declared.</p>\n");
+	}
+	page_raw(p, "</section>\n");
+}

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What control records say of the agent itself: when it ran, how it ended, what it lost, which pack
+ * was in force, who approved what. A START that no STOP came before was a crash, and from the record
+ * before it on the host was not watched: how long is known to within one record. Lists are bounded;
+ * their counts are exact.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "record/printable.h"
+#include "tally.h"
+
+int tally_begin(struct tally *t, const char *host, const char *name)
+{
+	struct tally_source *s = &t->source[t->sources];
+
+	if (t->sources == TALLY_SOURCES_MAX)
+		return -E2BIG;
+	t->sources++;
+	printable_copy(s->host, sizeof(s->host), host);
+	printable_copy(s->name, sizeof(s->name), name);
+	return 0;
+}
+
+void tally_broken(struct tally *t, const char *file, uint64_t offset, uint64_t seq,
+		  const char *kind)
+{
+	struct tally_source *s = &t->source[t->sources - 1];
+	struct tally_break *b = &s->broken[s->breaks];
+
+	if (s->breaks++ >= TALLY_BREAKS_MAX)
+		return;
+	b->seq = seq;
+	b->offset = offset;
+	printable_copy(b->file, sizeof(b->file), file);
+	printable_copy(b->kind, sizeof(b->kind), kind);
+}
+
+static uint64_t max_of(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+static uint64_t min_of(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+void tally_end(struct tally *t)
+{
+	struct tally_source *s = &t->source[t->sources - 1];
+	uint64_t from = max_of(s->first_ns, t->from_ns), to = min_of(s->last_ns, t->to_ns);
+
+	if (s->known && to > from)
+		s->observed_ns = to - from;
+}
+
+/* --- runs ---------------------------------------------------------------------------------------- */
+
+static void down(struct tally *t, struct tally_source *s, const struct sealed *r, bool crash)
+{
+	uint64_t from = max_of(s->left_ns, t->from_ns), to = r->head.wall_ns;
+	struct tally_gap *g = &t->gap[t->gaps];
+
+	if (to < t->from_ns)
+		return;
+	from = min_of(from, to); /* wall time may have been set back meanwhile */
+	s->down_ns += to - from;
+	t->gaps_all++;
+	if (t->gaps == TALLY_GAPS_MAX)
+		return;
+	t->gaps++;
+	*g = (struct tally_gap){.source = s - t->source,
+				.crash = crash,
+				.from_ns = from,
+				.to_ns = to,
+				.seq = r->head.seq};
+}
+
+static void start(struct tally *t, struct tally_source *s, const struct sealed *r, bool within)
+{
+	const Probity__V1__Control *c = r->control;
+	bool first = s->records == 1;
+
+	if (c->host[0])
+		printable_copy(s->host, sizeof(s->host), c->host);
+	if (c->public_key.len == RECORD_PUBKEY_LEN && r->head.seq == 0) {
+		memcpy(s->public, c->public_key.data, RECORD_PUBKEY_LEN);
+		s->public_known = true;
+	}
+	s->starts += within;
+	if (!first) {
+		s->crash_starts += within && s->running;
+		down(t, s, r, s->running);
+	}
+	s->running = true;
+}
+
+/* --- packs --------------------------------------------------------------------------------------- */
+
+static bool same(const struct tally_policy *p, const Probity__V1__Control *c)
+{
+	return !strcmp(p->set, c->policy_set) && !strcmp(p->version, c->policy_version) &&
+	       !strcmp(p->mode, c->mode) && c->policy_sha256.len == sizeof(p->sha256) &&
+	       !memcmp(p->sha256, c->policy_sha256.data, sizeof(p->sha256));
+}
+
+static struct tally_policy *new_policy(struct tally *t)
+{
+	size_t i;
+
+	t->policies_all++;
+	if (t->policies < TALLY_POLICIES_MAX)
+		return &t->policy[t->policies++];
+	/* What ended before the period goes first. */
+	for (i = 0; i < t->policies; i++)
+		if (t->policy[i].to_ns && t->policy[i].to_ns <= t->from_ns) {
+			t->policy[i] = (struct tally_policy){0};
+			return &t->policy[i];
+		}
+	return NULL;
+}
+
+static void policy(struct tally *t, struct tally_source *s, const struct sealed *r, bool within)
+{
+	struct tally_policy *was = s->policy ? &t->policy[s->policy - 1] : NULL, *p;
+	const Probity__V1__Control *c = r->control;
+
+	if ((c->refused && !within) || (!c->refused && was && same(was, c)))
+		return;
+	p = new_policy(t);
+	if (!p)
+		return;
+	*p = (struct tally_policy){.source = s - t->source,
+				   .refused = c->refused,
+				   .from_ns = r->head.wall_ns,
+				   .seq = r->head.seq};
+	printable_copy(p->set, sizeof(p->set), c->policy_set);
+	printable_copy(p->version, sizeof(p->version), c->policy_version);
+	printable_copy(p->mode, sizeof(p->mode), c->mode);
+	printable_copy(p->reason, sizeof(p->reason), c->reason);
+	if (c->policy_sha256.len == sizeof(p->sha256))
+		memcpy(p->sha256, c->policy_sha256.data, sizeof(p->sha256));
+	if (c->refused) {
+		p->to_ns = p->from_ns;
+		return;
+	}
+	if (was)
+		was->to_ns = r->head.wall_ns;
+	s->policy = p - t->policy + 1;
+}
+
+/* --- the rest ------------------------------------------------------------------------------------ */
+
+static void approval(struct tally *t, struct tally_source *s, const struct sealed *r)
+{
+	const Probity__V1__Control *c = r->control;
+	struct row *row = roll_at(t->dim[DIM_APPROVAL], c->approval_state);
+	struct tally_approval *a = &t->approval[t->approvals];
+
+	if (row) {
+		row->records++;
+		row->events++;
+	}
+	t->approvals_all++;
+	if (t->approvals == TALLY_APPROVALS_MAX)
+		return;
+	t->approvals++;
+	a->source = s - t->source;
+	a->seq = r->head.seq;
+	a->wall_ns = r->head.wall_ns;
+	printable_copy(a->id, sizeof(a->id), c->approval_id);
+	printable_copy(a->state, sizeof(a->state), c->approval_state);
+	printable_copy(a->operator, sizeof(a->operator), c->operator_);
+	printable_copy(a->scope, sizeof(a->scope), c->scope);
+	printable_copy(a->rule, sizeof(a->rule), c->rule);
+	printable_copy(a->subject, sizeof(a->subject), c->subject);
+}
+
+static void loss(struct tally *t, const Probity__V1__Control *c)
+{
+	char key[ROLL_KEY_MAX];
+	struct row *row;
+
+	snprintf(key, sizeof(key), "%.80s: %.80s", c->what, c->cause);
+	row = roll_at(t->dim[DIM_LOSS], key);
+	if (!row)
+		return;
+	row->records++;
+	row->events += c->count;
+}
+
+void tally_control_record(struct tally *t, const struct sealed *r, bool within)
+{
+	struct tally_source *s = &t->source[t->sources - 1];
+	const Probity__V1__Control *c = r->control;
+
+	switch (c->kind) {
+	case PROBITY__V1__CONTROL__KIND__START:
+		start(t, s, r, within);
+		break;
+	case PROBITY__V1__CONTROL__KIND__STOP:
+		s->stops += within;
+		s->running = false;
+		break;
+	case PROBITY__V1__CONTROL__KIND__POLICY:
+		policy(t, s, r, within);
+		break;
+	case PROBITY__V1__CONTROL__KIND__SEAL:
+		s->seals += within;
+		s->late_seals += within && c->late;
+		break;
+	case PROBITY__V1__CONTROL__KIND__APPROVAL:
+		if (within)
+			approval(t, s, r);
+		break;
+	case PROBITY__V1__CONTROL__KIND__LOSS:
+		if (within)
+			loss(t, c);
+		break;
+	default:
+		break;
+	}
+}
