@@ -96,6 +96,17 @@ __attribute__((format(printf, 2, 3))) static void put(struct text *t, const char
 	t->n = n < 0 ? t->cap : t->n + n;
 }
 
+/* As they are: what is no note may hold anything. */
+static void put_bytes(struct text *t, const char *p, size_t n)
+{
+	if (t->n >= t->cap || n >= t->cap - t->n) {
+		t->n = t->cap;
+		return;
+	}
+	memcpy(t->p + t->n, p, n);
+	t->n += n;
+}
+
 static void put_hash(struct text *t, const struct tree_hash *h)
 {
 	char b[BASE64_LEN(TREE_HASH_LEN) + 1];
@@ -274,7 +285,8 @@ size_t witness_request_text(const struct witness_request *r, char *out, size_t c
 	put(&t, "old %" PRIu64 "\n", r->old);
 	for (size_t i = 0; i < r->n; i++)
 		put_hash(&t, &r->path[i]);
-	put(&t, "\n%.*s", (int)r->note_n, r->note);
+	put(&t, "\n");
+	put_bytes(&t, r->note, r->note_n);
 	return length(&t);
 }
 
@@ -296,7 +308,8 @@ size_t tlog_proof_text(const struct tlog_proof *p, char *out, size_t cap)
 	put(&t, "index %" PRIu64 "\n", p->index);
 	for (size_t i = 0; i < p->n; i++)
 		put_hash(&t, &p->path[i]);
-	put(&t, "\n%.*s", (int)p->note_n, p->note);
+	put(&t, "\n");
+	put_bytes(&t, p->note, p->note_n);
 	return length(&t);
 }
 

@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "base/base64.h"
 #include "base/cleanup.h"
 #include "record/note.h"
 
@@ -158,6 +159,63 @@ static void many(void **state)
 	assert_int_equal(note_parse(all, strlen(all), &n, &why), -EBADMSG);
 }
 
+/* Signatures of algorithms that are not known here, up to the size of those to come, are left out. */
+static void foreign(void **state)
+{
+	static const size_t sizes[] = {1, 63, 65, 71, 73, 512, 2428, 4627, 8188};
+
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		size_t raw = 4 + sizes[i];
+		_cleanup_free_ char *blob = calloc(1, raw), *b64 = malloc(raw * 2 + 8);
+		_cleanup_free_ char *all = NULL;
+		struct note_key k;
+		struct note n;
+		const char *why;
+
+		base64_encode(blob, raw, b64);
+		assert_true(asprintf(&all, "%s\n" DASH "pq.example %s\n%s", text, b64, peter) > 0);
+		assert_int_equal(note_parse(all, strlen(all), &n, &why), 0);
+		assert_int_equal(n.n, 1);
+		assert_int_equal(note_vkey_parse(vkey, strlen(vkey), &k), 0);
+		assert_int_equal(note_verify(&n, &k, NULL), 0);
+	}
+}
+
+static void names(void **state)
+{
+	static const struct {
+		const char *name;
+		bool ok;
+	} t[] = {
+		{"a", true},
+		{"example.com/log", true},
+		{"\xc3\xa9", true},
+		{"\xe2\x80\x8b", true}, /* of no width, and no White_Space */
+		{"", false},
+		{"a b", false},
+		{"a+b", false},
+		{"a\nb", false},
+		{"a\tb", false},
+		{"a\x7f", false},
+		{"a\xc2\x85", false},
+		{"\xc2\xa0", false},
+		{"a\xe1\x9a\x80", false},
+		{"a\xe2\x80\x80", false},
+		{"a\xe2\x80\x8a", false},
+		{"a\xe2\x80\xa8", false},
+		{"a\xe2\x80\xa9", false},
+		{"a\xe2\x80\xaf", false},
+		{"a\xe2\x81\x9f", false},
+		{"a\xe3\x80\x80", false},
+		{"\xff", false},
+		{"\xc3", false},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(t); i++)
+		if (note_name_ok(t[i].name) != t[i].ok)
+			fail_msg("name %zu", i);
+}
+
 static void vkeys(void **state)
 {
 	static const char *const bad[] = {
@@ -248,10 +306,10 @@ static void policy_texts(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(published), cmocka_unit_test(flips),
-		cmocka_unit_test(cut),	     cmocka_unit_test(hostile),
-		cmocka_unit_test(many),	     cmocka_unit_test(vkeys),
-		cmocka_unit_test(ours),	     cmocka_unit_test(policy_texts),
+		cmocka_unit_test(published),	cmocka_unit_test(flips), cmocka_unit_test(cut),
+		cmocka_unit_test(hostile),	cmocka_unit_test(many),	 cmocka_unit_test(foreign),
+		cmocka_unit_test(names),	cmocka_unit_test(vkeys), cmocka_unit_test(ours),
+		cmocka_unit_test(policy_texts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
