@@ -378,6 +378,8 @@ static int segments(struct walk *w)
 
 	while (!r && !w->stop && (it = source_next(s)))
 		r = step(w, &p, it);
+	if (!r)
+		r = source_error(s);
 	if (!r && p.whole && !w->stop && w->n && w->have_head && !w->o->part &&
 	    w->c.next_seq <= w->head.seq)
 		verify_found(w, w->file, p.end, w->c.next_seq, "tail cut",

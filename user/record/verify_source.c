@@ -21,8 +21,8 @@
 #include "base/cleanup.h"
 #include "proto/record.pb-c.h"
 
-#define BLOCK_ITEMS 128
-#define BLOCK_BYTES (256 * 1024)
+#define BLOCK_ITEMS 64
+#define BLOCK_BYTES (128 * 1024)
 #define THREADS_MAX 64
 #define SCHEMA_AT 99 /* its lowest byte */
 #define KEYS 4	     /* verifiers a thread keeps: a block seldom has more epochs in it */
@@ -55,6 +55,7 @@ struct source {
 	uint64_t head, tail, work;
 	size_t at; /* in the block at head */
 	bool end;  /* of all files */
+	int error;
 	struct keys keys;
 	/* the threads */
 	pthread_mutex_t lock;
@@ -265,7 +266,15 @@ static void threads_start(struct source *s)
 static void read_ahead(struct source *s)
 {
 	while (!s->end && s->tail - s->head < s->blocks) {
-		fill(s, s->ring[s->tail % s->blocks]);
+		struct block **b = &s->ring[s->tail % s->blocks];
+
+		if (!*b)
+			*b = malloc(sizeof(**b));
+		if (!*b) {
+			s->error = -ENOMEM;
+			return;
+		}
+		fill(s, *b);
 		pthread_mutex_lock(&s->lock);
 		s->tail++;
 		pthread_cond_signal(&s->more);
@@ -306,10 +315,15 @@ const struct source_item *source_next(struct source *s)
 			s->head++;
 		s->at = 0;
 		read_ahead(s);
-		if (s->head == s->tail)
+		if (s->error || s->head == s->tail)
 			return NULL;
 		await(s);
 	}
+}
+
+int source_error(const struct source *s)
+{
+	return s->error;
 }
 
 int source_new(const struct source_config *c, struct source **ret)
@@ -328,12 +342,7 @@ int source_new(const struct source_config *c, struct source **ret)
 	pthread_cond_init(&s->done, NULL);
 	s->blocks = 2 * (s->c.threads < THREADS_MAX ? s->c.threads : THREADS_MAX) + 2;
 	s->ring = calloc(s->blocks, sizeof(*s->ring));
-	for (size_t i = 0; s->ring && i < s->blocks; i++) {
-		s->ring[i] = malloc(sizeof(**s->ring));
-		if (!s->ring[i])
-			break;
-	}
-	if (!s->ring || !s->ring[s->blocks - 1]) {
+	if (!s->ring) {
 		source_free(s);
 		return -ENOMEM;
 	}

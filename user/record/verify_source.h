@@ -34,7 +34,8 @@ struct source_config {
 };
 int source_new(const struct source_config *c, struct source **ret);
 void source_free(struct source *s);
-/* The next in order; valid until the next call. NULL: that was all of them. */
+/* The next in order; valid until the next call. NULL: that was all of them, or source_error is not 0. */
 const struct source_item *source_next(struct source *s);
+int source_error(const struct source *s);
 
 #endif
