@@ -68,6 +68,31 @@ static void no_end(void *p, size_t n)
 	memset((char *)p + sizeof(struct role_policy), 'x', sizeof(struct policy_needs));
 }
 
+/* Ten bytes of a record, and names to the end. */
+static void a_reveal(void *p, size_t n)
+{
+	struct role_reveal r = {.pseudonym = "u:aaaaaaaaaaaaaaaa",
+				.control_len = 10,
+				.names_len = n - sizeof(r) - 10};
+
+	memset(p, 'n', n);
+	if (r.names_len)
+		((char *)p)[n - 1] = '\0';
+	memcpy(p, &r, sizeof(r));
+}
+
+static void names_without_end(void *p, size_t n)
+{
+	a_reveal(p, n);
+	((char *)p)[n - 1] = 'x';
+}
+
+static void other_lengths(void *p, size_t n)
+{
+	a_reveal(p, n);
+	((struct role_reveal *)p)->names_len = UINT32_MAX - 9;
+}
+
 static void a_text(void *p, size_t n)
 {
 	memset(p, '{', n);
@@ -77,6 +102,7 @@ static void a_text(void *p, size_t n)
 	(sizeof(struct role_krules) + (h) * sizeof(struct role_krule_host) + \
 	 (u) * sizeof(struct role_krule_user))
 #define POLICY(n) (sizeof(struct role_policy) + (n) * sizeof(struct policy_needs))
+#define REVEAL(n) (sizeof(struct role_reveal) + 10 + (n))
 static const struct size_case {
 	enum role_kind kind;
 	size_t n;
@@ -109,6 +135,15 @@ static const struct size_case {
 	{ROLE_STATUS, 1, a_text, -EMSGSIZE, -EPROTO},
 	{ROLE_STATUS, ROLE_BODY_MAX - 1, a_text, 0, ROLE_BODY_MAX - 1},
 	{ROLE_JUDGE, sizeof(struct role_judge), a_text, 0, sizeof(struct role_judge)},
+	{ROLE_REVEAL, REVEAL(0), a_reveal, 0, REVEAL(0)},
+	{ROLE_REVEAL, REVEAL(6), a_reveal, 0, REVEAL(6)},
+	{ROLE_REVEAL, REVEAL(6), names_without_end, 0, -EPROTO},
+	{ROLE_REVEAL, REVEAL(6), other_lengths, 0, -EPROTO},
+	{ROLE_REVEAL, REVEAL(6), a_text, 0, -EPROTO},
+	{ROLE_REVEALED, sizeof(struct role_revealed), ends_are_terminated, 0,
+	 sizeof(struct role_revealed)},
+	{ROLE_REVEALED, sizeof(struct role_revealed), a_text, 0, -EPROTO},
+	{ROLE_REVEALED, sizeof(struct role_revealed) - 1, a_text, -EMSGSIZE, -EPROTO},
 	{ROLE_POLICY, POLICY(0), a_policy, 0, POLICY(0)},
 	{ROLE_POLICY, POLICY(256), a_policy, 0, POLICY(256)},
 	{ROLE_POLICY, POLICY(257), a_policy, 0, -EPROTO},
