@@ -41,6 +41,7 @@ static inline void forge_load(struct forge *g, struct chainlet *c)
 			struct frame f;
 
 			assert_true(g->n <= FORGED_MAX);
+			*o = (struct forged){.keep = true};
 			assert_true(frame_parse(file[i].p + file[i].at[k],
 						file[i].n - file[i].at[k], &f, &why) > 0);
 			assert_int_equal(record_decode(f.record, f.record_len, &o->r, &why), 0);
@@ -49,7 +50,6 @@ static inline void forge_load(struct forge *g, struct chainlet *c)
 			memcpy(o->header, f.record, sizeof(o->header));
 			memcpy(o->mac, f.mac, sizeof(o->mac));
 			memcpy(o->sig, f.sig, sizeof(o->sig));
-			o->keep = true;
 		}
 		free(file[i].p);
 	}
