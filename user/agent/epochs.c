@@ -67,10 +67,15 @@ static void slot_clear(struct slot *s)
 /* The whole of a small file; a failed sync is not asked again: the next try writes all of it anew. */
 static int put(int fd, const void *p, size_t n)
 {
-	ssize_t k = pwrite(fd, p, n, 0);
+	for (size_t at = 0; at < n;) {
+		ssize_t k = pwrite(fd, (const uint8_t *)p + at, n - at, at);
 
-	if (k != (ssize_t)n)
-		return k < 0 ? -errno : -EIO;
+		if (k < 0 && errno == EINTR)
+			continue;
+		if (k <= 0)
+			return k ? -errno : -EIO;
+		at += k;
+	}
 	return fdatasync(fd) < 0 ? -errno : 0;
 }
 
@@ -119,7 +124,7 @@ static int slot_parse(struct slot *s, const uint8_t *b, ssize_t n, const char *n
 	struct reader in = reader_of(b + 8, SLOT_LEN - 8);
 	const uint8_t *seed;
 
-	if (!n || is_zero(b, n))
+	if (is_zero(b, n < 8 ? n : 8)) /* the wiping, too, begins at the front */
 		return 0;
 	if (n < 8 || memcmp(b, slot_magic, sizeof(slot_magic)))
 		return -EINVAL;

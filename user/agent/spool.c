@@ -420,8 +420,10 @@ int spool_drop(struct spool *s, uint64_t seq)
 		n++;
 	if (!n)
 		return 0;
-	/* Their leaves stay, and so does every proof. */
-	r = spool_tiles_sync(s);
+	/* Their leaves and SEALs stay, and so does every proof. */
+	r = spool_seals_sync(s);
+	if (!r)
+		r = spool_tiles_sync(s);
 	if (r)
 		return r;
 	s->st.first_seq = s->segs[n].first;

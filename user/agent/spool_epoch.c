@@ -69,43 +69,122 @@ static bool seal_of(const struct frame *f, struct seal_note *ret)
 	return is;
 }
 
-static int append(struct spool *s, const void *p, size_t n)
+/* All of `seals` anew: what is good of the old file, and the SEALs it does not have, from the segments. */
+static int seals_rewrite(struct spool *s)
 {
+	_cleanup_close_ int old = openat(s->dir, "seals", O_RDONLY | O_CLOEXEC);
 	_cleanup_close_ int fd =
-		openat(s->dir, "seals", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-	int r = fd < 0 ? -errno : fs_write_all(fd, p, n);
+		openat(s->dir, "seals.tmp", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	_cleanup_free_ uint8_t *b = malloc(FRAME_MAX);
+	uint64_t at = 0;
+	size_t filed = s->seals_filed, n;
+	int r = !b ? -ENOMEM : fd < 0 ? -errno : 0;
 
-	if (!r && fdatasync(fd) < 0)
+	while (!r && at < s->seals_bytes) {
+		uint64_t left = s->seals_bytes - at;
+		ssize_t got = pread(old, b, left < FRAME_MAX ? left : FRAME_MAX, at);
+
+		r = got < 0 ? -errno : got ? fs_write_all(fd, b, got) : -EBADMSG;
+		at += got > 0 ? got : 0;
+	}
+	for (; !r && filed < s->seals_n; filed++) {
+		ssize_t got = spool_read(s, s->seals[filed].seq, b, FRAME_MAX, 1, &n);
+
+		r = got < 0 ? got : got ? fs_write_all(fd, b, got) : -ENODATA;
+		at += got > 0 ? got : 0;
+	}
+	if (!r && (fsync(fd) < 0 || renameat(s->dir, "seals.tmp", s->dir, "seals") < 0 ||
+		   fsync(s->dir) < 0))
 		r = -errno;
-	return r;
+	if (r)
+		return r;
+	s->seals_filed = filed;
+	s->seals_bytes = at;
+	s->seals_new = false;
+	return 0;
 }
 
-/* All SEALs of one file of frames; with `copy` they are written to `seals` too. */
-static int seals_from(struct spool *s, const char *file, bool copy)
+int spool_seals_sync(struct spool *s)
 {
-	_cleanup_close_ int fd = openat(s->dir, file, O_RDWR | O_CLOEXEC);
-	uint64_t good = 0;
+	return s->seals_filed < s->seals_n || s->seals_new ? seals_rewrite(s) : 0;
+}
+
+/* The one SEAL that is due. What fails here is made good by a file of its own. */
+static int append(struct spool *s, const void *p, size_t n)
+{
+	_cleanup_close_ int fd = openat(s->dir, "seals", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	int r = fd < 0 ? -errno : 0;
+
+	if (!r && lseek(fd, s->seals_bytes, SEEK_SET) < 0)
+		r = -errno;
+	if (!r)
+		r = fs_write_all(fd, p, n);
+	if (!r && fdatasync(fd) < 0)
+		r = -errno;
+	if (!r && !s->seals_bytes && fsync(s->dir) < 0) /* its name */
+		r = -errno;
+	if (r) {
+		s->seals_new = true; /* not this file again */
+		return r;
+	}
+	s->seals_filed++;
+	s->seals_bytes += n;
+	return 0;
+}
+
+/* Each SEAL in turn, as long as one follows the other. What is behind is damage, or the torn end of a
+ * write: the segments may have it. */
+static int seals_file_load(struct spool *s)
+{
+	_cleanup_close_ int fd = openat(s->dir, "seals", O_RDONLY | O_CLOEXEC);
+	enum segment_answer a = SEGMENT_END;
+	int r = 0;
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	segment_read(s->in, fd, 0);
+	while (!r && (a = segment_next(s->in)) == SEGMENT_FRAME) {
+		struct seal_note n;
+
+		if (!seal_of(&s->in->frame, &n) || n.epoch != s->seals_n)
+			break;
+		r = seal_add(s, &n);
+		if (!r) {
+			s->seals_filed = s->seals_n;
+			s->seals_bytes = s->in->offset + s->in->frame.len;
+		}
+	}
+	if (a == SEGMENT_IO)
+		return -s->in->error;
+	if (r || a == SEGMENT_END)
+		return r;
+	/* Kept for who wants to look; a torn end says nothing. */
+	if (a != SEGMENT_TORN && linkat(s->dir, "seals", s->dir, "seals.bad", 0) < 0 &&
+	    errno != EEXIST)
+		return -errno;
+	log_warn("spool %s: seals: damaged at offset %" PRIu64 "; made again from the segments",
+		 s->path, s->seals_bytes);
+	s->seals_new = true;
+	return 0;
+}
+
+/* The SEALs of one segment. */
+static int seals_from(struct spool *s, const char *file)
+{
+	_cleanup_close_ int fd = openat(s->dir, file, O_RDONLY | O_CLOEXEC);
+	enum segment_answer a;
 	int r = 0;
 
 	if (fd < 0)
 		return -errno;
 	segment_read(s->in, fd, 0);
-	while (!r && segment_next(s->in) == SEGMENT_FRAME) {
-		const struct frame *f = &s->in->frame;
+	while (!r && (a = segment_next(s->in)) == SEGMENT_FRAME) {
 		struct seal_note n;
-		size_t had = s->seals_n;
 
-		good = s->in->offset + f->len;
-		if (!seal_of(f, &n))
-			continue;
-		r = seal_add(s, &n);
-		if (!r && copy && s->seals_n > had)
-			r = append(s, f->record - SEGMENT_FRAME_LEN, f->len);
+		if (seal_of(&s->in->frame, &n))
+			r = seal_add(s, &n);
 	}
-	/* A torn end of the file itself: the segments have that SEAL. */
-	if (!r && !copy && ftruncate(fd, good) < 0)
-		r = -errno;
-	return r;
+	return r ? r : a == SEGMENT_IO ? -s->in->error : 0;
 }
 
 int spool_seals_load(struct spool *s)
@@ -116,9 +195,10 @@ int spool_seals_load(struct spool *s)
 	size_t n;
 	int r;
 
-	s->seals_n = 0;
-	r = seals_from(s, "seals", false);
-	if (r && r != -ENOENT)
+	s->seals_n = s->seals_filed = s->seals_bytes = 0;
+	s->seals_new = false;
+	r = seals_file_load(s);
+	if (r)
 		return r;
 	from = s->seals_n ? s->seals[s->seals_n - 1].seq + 1 : 0;
 	r = segment_list(s->dir, &names, &n, NULL);
@@ -126,7 +206,7 @@ int spool_seals_load(struct spool *s)
 		if (i + 1 < n && names[i + 1] <= from)
 			continue;
 		segment_name(names[i], file);
-		r = seals_from(s, file, true);
+		r = seals_from(s, file);
 	}
 	return r;
 }
@@ -206,11 +286,10 @@ void spool_epoch_durable(struct spool *s)
 			: -EIO;
 
 	s->handover = false;
-	if (!r)
+	if (!r && !s->seals_new && s->seals_filed + 1 == s->seals_n)
 		r = append(s, s->buf + s->seal_at, s->seal_n);
 	if (r)
-		log_warn("spool %s: seals: %s; made again at the next start", s->path,
-			 strerror(-r));
+		log_warn("spool %s: seals: %s; made again", s->path, strerror(-r));
 	r = epochs_forget(s->epochs);
 	if (r)
 		log_err("spool %s: the key of epoch %u could not be overwritten: %s", s->path,
@@ -230,7 +309,9 @@ int spool_checkpoint(struct spool *s)
 		return 0;
 	if (tiles_edge(s->tiles)->size != c.size)
 		return -EAGAIN;
-	r = spool_tiles_sync(s);
+	r = spool_seals_sync(s);
+	if (!r)
+		r = spool_tiles_sync(s);
 	if (r)
 		return r;
 	tree_root(tiles_edge(s->tiles), &c.root);

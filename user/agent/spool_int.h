@@ -40,7 +40,9 @@ struct spool {
 	bool handover;		 /* a SEAL waits to be durable */
 	size_t seal_at, seal_n;	 /* its frame in buf */
 	struct seal_note *seals; /* all of the chain, ascending */
-	size_t seals_n, seals_cap;
+	size_t seals_n, seals_cap, seals_filed; /* filed: of these, in the file `seals` */
+	uint64_t seals_bytes;			/* its good bytes */
+	bool seals_new;				/* it is to be written anew */
 	uint8_t salts[4096];
 	size_t salts_used;
 	struct spool_io io;
@@ -67,6 +69,7 @@ int spool_segment_add(struct spool *s, uint64_t first, uint64_t next, uint64_t b
 int spool_head_write(struct spool *s);
 /* spool_epoch.c */
 int spool_seals_load(struct spool *s);
+int spool_seals_sync(struct spool *s); /* `seals` has all of them */
 /* The key and the epoch of record `seq`. */
 int spool_key_at(const struct spool *s, uint64_t seq, uint8_t ret[static RECORD_PUBKEY_LEN],
 		 uint32_t *ret_epoch);

@@ -52,8 +52,10 @@ static uint64_t seq_of(const struct frame *f)
 	return reader_u64(&in);
 }
 
-static ssize_t broken(struct spool *s, struct segment *g, uint64_t seq)
+static ssize_t broken(struct spool *s, struct segment *g, uint64_t seq, enum segment_answer a)
 {
+	if (a == SEGMENT_IO) /* it may be readable the next time */
+		return -s->in->error;
 	log_err("spool: segment %020" PRIu64 ".seg: record %" PRIu64
 		" is not readable at offset %" PRIu64 "; the rest of the segment is not forwarded",
 		g->first, seq, s->in->offset);
@@ -65,6 +67,7 @@ static ssize_t broken(struct spool *s, struct segment *g, uint64_t seq)
 static ssize_t place(struct spool *s, struct segment *g, int fd, uint64_t seq)
 {
 	uint64_t at = g->first;
+	enum segment_answer a;
 
 	if (s->read_segment == g->first && s->read_seq == seq) {
 		segment_read(s->in, fd, s->read_offset);
@@ -72,8 +75,8 @@ static ssize_t place(struct spool *s, struct segment *g, int fd, uint64_t seq)
 	}
 	segment_read(s->in, fd, 0);
 	for (; at < seq; at++)
-		if (segment_next(s->in) != SEGMENT_FRAME || seq_of(&s->in->frame) != at)
-			return broken(s, g, at);
+		if ((a = segment_next(s->in)) != SEGMENT_FRAME || seq_of(&s->in->frame) != at)
+			return broken(s, g, at, a);
 	segment_read(s->in, fd, s->in->offset + (seq > g->first ? s->in->frame.len : 0));
 	return 0;
 }
@@ -101,10 +104,11 @@ ssize_t spool_read(struct spool *s, uint64_t seq, uint8_t *buf, size_t cap, size
 		return r;
 	while (n < max_records && seq + n < g->next) {
 		const struct frame *f = &s->in->frame;
+		enum segment_answer a = segment_next(s->in);
 		size_t len;
 
-		if (segment_next(s->in) != SEGMENT_FRAME || seq_of(f) != seq + n) {
-			r = broken(s, g, seq + n);
+		if (a != SEGMENT_FRAME || seq_of(f) != seq + n) {
+			r = broken(s, g, seq + n, a);
 			break;
 		}
 		len = f->len;

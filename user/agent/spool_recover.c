@@ -140,7 +140,8 @@ static int set_aside(struct recovery *v, const char *why)
 	v->have_head = v->ahead = false;
 	chain_state_done(&v->c);
 	v->c = (struct chain_state){0};
-	s->seals_n = s->segs_n = 0;
+	s->seals_n = s->seals_filed = s->seals_bytes = s->segs_n = 0;
+	s->seals_new = false;
 	s->st.segments = s->st.bytes = s->st.last_id = 0;
 	s->st.hole.valid = false;
 	repair(v, dir, 0, 0, "%s; kept here, a new chain begins", why);

@@ -1,0 +1,697 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Fails one file system call of the recorder after the other. A session (start, records over three short
+ * epochs, checkpoints, removal of old segments, orderly end) runs in a child under ptrace; occurrence k of
+ * a kind of system call is made to fail with EIO or ENOSPC, to write half, or the child is killed before
+ * it. Then a clean start must succeed, the chain must verify, each record that was reported durable must
+ * be there once, and nothing twice.
+ *
+ *   crashsweep FOLDER [direct|role]   FOLDER: an empty one, best in memory
+ *
+ * direct: epochs and spool, driven as the recorder drives them; from an empty folder and from one with a
+ * torn tail. role: recorder_main itself, killed at every STEPth call. Prints what was tried, by call.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/user.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "agent/epochs.h"
+#include "agent/notes.h"
+#include "agent/recorder.h"
+#include "agent/role.h"
+#include "agent/spool.h"
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "record/verify.h"
+
+#define RECORDS 60
+#define STEP 5
+#define TRIES 6
+#define WHY 600
+
+static const struct call {
+	int nr;
+	const char *name;
+	bool space, part; /* it can run out of space; it can write a part */
+} calls[] = {
+	{SYS_openat, "openat", true, false},
+	{SYS_write, "write", true, true},
+	{SYS_pwrite64, "pwrite64", true, true},
+	{SYS_fsync, "fsync", true, false},
+	{SYS_fdatasync, "fdatasync", true, false},
+	{SYS_ftruncate, "ftruncate", true, false},
+	{SYS_fallocate, "fallocate", true, false},
+	{SYS_unlinkat, "unlinkat", false, false},
+	{SYS_mkdirat, "mkdirat", true, false},
+	{SYS_renameat, "renameat", true, false},
+	{SYS_close, "close", true, false},
+	{SYS_pread64, "pread64", false, false},
+	{SYS_getdents64, "getdents64", false, false},
+#ifdef SYS_open
+	{SYS_open, "open", true, false},
+	{SYS_mkdir, "mkdir", true, false},
+	{SYS_rename, "rename", true, false},
+	{SYS_unlink, "unlink", false, false},
+#endif
+};
+enum fault { COUNT, EIO_, ENOSPC_, SHORT, KILL, FAULTS };
+static const char *const fault_names[] = {"", "EIO", "ENOSPC", "short write", "SIGKILL"};
+
+/* What the session has been told is durable; shared with the child. */
+static struct told {
+	bool id[RECORDS + 1];
+	uint64_t drop_id; /* records with an id below may be gone: the session removes them */
+	bool done;
+} * told;
+static char base[256], state[300], keys[320], spool[320];
+static unsigned long tried[ARRAY_SIZE(calls)][FAULTS], hit, failures;
+
+/* --- the session ---------------------------------------------------------------------------------- */
+
+struct run {
+	struct epochs *epochs;
+	struct spool *s;
+	uint64_t next_id;
+};
+
+static int commit(struct run *r)
+{
+	const struct spool_state *s = spool_state(r->s);
+	int e = -EAGAIN;
+
+	for (int i = 0; i < TRIES && e; i++)
+		e = spool_commit(r->s);
+	for (uint64_t id = 1; !e && id <= s->durable_id && id <= RECORDS; id++)
+		told->id[id] = true;
+	return e;
+}
+
+static int note(struct run *r, size_t n, const uint8_t *p)
+{
+	int e = -EAGAIN;
+
+	for (int i = 0; i < TRIES && e; i++)
+		e = spool_seal(r->s, RECORD_CONTROL, 0, p, n, true);
+	return e;
+}
+
+static int end_epoch(struct run *r, const char *why, bool late)
+{
+	int e = -EAGAIN;
+
+	for (int i = 0; i < TRIES && e; i++)
+		e = spool_end_epoch(r->s, why, late);
+	return e ? e : commit(r);
+}
+
+static int start(struct run *r)
+{
+	static const struct recorder_config host = {.host = "h",
+						    .agent_version = "t",
+						    .kernel = "k",
+						    .config_sha256 = ""};
+	struct spool_config c = {.dir = spool, .segment_bytes = 2500, .origin = "sweep/host"};
+	const struct spool_state *s;
+	uint8_t b[NOTE_BYTES_MAX];
+	char err[512] = "";
+	bool open;
+	int e = epochs_open(keys, &r->epochs, err, sizeof(err));
+
+	c.epochs = r->epochs;
+	e = e ? e : spool_open(&c, &r->s, err, sizeof(err));
+	if (e) {
+		log_info("start: %s", err);
+		return e;
+	}
+	s = spool_state(r->s);
+	open = s->epoch_first < s->next_seq;
+	r->next_id = s->last_id + 1;
+	e = note(r,
+		 note_start(&host, signer_public(epochs_signer(r->epochs)), b, 8, SPOOL_EPOCH_NS, 0,
+			    b),
+		 b);
+	for (size_t i = 0; !e && i < s->repairs_count; i++) {
+		const struct spool_repair *p = &s->repairs[i];
+
+		e = note(r, note_repair(p, b), b);
+		if (!e && p->lost)
+			e = note(r,
+				 note_loss(p->reason, "damaged", p->lost_last - p->lost_first + 1,
+					   p->lost_first, p->lost_last, b),
+				 b);
+	}
+	return e ? e : open ? end_epoch(r, "no seal before", true) : commit(r);
+}
+
+static int records(struct run *r, int n)
+{
+	int e = 0;
+
+	for (int i = 0; i < n && !e && r->next_id <= RECORDS; i++) {
+		uint64_t id = r->next_id++;
+
+		e = spool_seal(r->s, RECORD_AI_CALL, id, &id, sizeof(id), false);
+		if (!e && i % 3 == 2)
+			e = commit(r);
+	}
+	return e ? e : commit(r);
+}
+
+static int stop(struct run *r)
+{
+	uint8_t b[NOTE_BYTES_MAX];
+	int e = note(r, note_stop("end", b), b);
+
+	e = e ? e : end_epoch(r, "stop", false);
+	spool_checkpoint(r->s);
+	return e;
+}
+
+static void stop_hard(struct run *r)
+{
+	spool_free(r->s);
+	epochs_free(r->epochs);
+}
+
+static void drop(struct run *r)
+{
+	uint64_t end = spool_oldest_end(r->s);
+	static uint8_t b[1 << 20];
+	size_t n, at = 0;
+	ssize_t all = spool_read(r->s, end, b, sizeof(b), 512, &n);
+	struct frame f;
+	struct record rec = {0};
+	const char *why;
+
+	for (; all > 0 && (ssize_t)at < all && !rec.id; at += f.len)
+		if (frame_parse(b + at, all - at, &f, &why) <= 0 ||
+		    record_decode(f.record, f.record_len, &rec, &why))
+			return;
+	if (!rec.id)
+		return;
+	told->drop_id = rec.id;
+	spool_drop(r->s, end);
+}
+
+static int session(bool to_its_end)
+{
+	struct run r = {0};
+	int e = start(&r);
+
+	if (!e)
+		spool_reserve(r.s, true);
+	for (int epoch = 0; epoch < 3 && !e; epoch++) {
+		e = records(&r, 7);
+		spool_checkpoint(r.s);
+		spool_acked_write(r.s, spool_state(r.s)->durable_seq - 1);
+		if (!e && epoch == 1 && spool_oldest_end(r.s))
+			drop(&r);
+		if (!e && epoch < 2)
+			e = end_epoch(&r, "time", false);
+	}
+	if (!e && to_its_end)
+		e = stop(&r);
+	told->done = !e;
+	stop_hard(&r);
+	return e;
+}
+
+/* --- the role ------------------------------------------------------------------------------------- */
+
+/* Our ends, the recorder's ends. */
+static int worker[2], keeper[2];
+
+/* All the worker and the keeper ever say waits in the sockets already. */
+static void role_words(void)
+{
+	struct role_ack hello = {.id = RECORDS};
+
+	if (role_pair(worker) || role_pair(keeper) ||
+	    role_send(worker[0], ROLE_HELLO, &hello, sizeof(hello)))
+		abort();
+	for (uint64_t id = 1; id <= RECORDS; id++) {
+		struct role_record h = {.id = id,
+					.boot_ns = id,
+					.schema = RECORD_AI_CALL,
+					.len = 8};
+
+		if (role_sendv(worker[0], ROLE_RECORD, &h, sizeof(h), &id, sizeof(id)))
+			abort();
+	}
+	if (role_send(keeper[0], ROLE_STOP, NULL, 0))
+		abort();
+}
+
+static void role_acks(void)
+{
+	static uint64_t b[ROLE_BODY_MAX / 8];
+	struct role_msg m;
+
+	while (role_recv(worker[0], &m, b, sizeof(b)) >= 0)
+		if (m.kind == ROLE_ACK || m.kind == ROLE_HELLO)
+			for (uint64_t id = 1; id <= b[0] && id <= RECORDS; id++)
+				told->id[id] = true;
+	for (int i = 0; i < 2; i++) {
+		close(worker[i]);
+		close(keeper[i]);
+	}
+}
+
+static int role_run(void)
+{
+	const struct recorder_config c = {.state_dir = state,
+					  .collector_host = "",
+					  .ca_file = "",
+					  .cert_file = "",
+					  .key_file = "",
+					  .segment_bytes = 4096,
+					  .user = "",
+					  .host = "h",
+					  .agent_version = "t",
+					  .kernel = "k",
+					  .config_sha256 = "",
+					  .no_seccomp = true};
+	int e = recorder_main(&c, worker[1], keeper[1]);
+
+	told->done = !e;
+	return e;
+}
+
+/* --- one failed call ------------------------------------------------------------------------------ */
+
+#if defined(__x86_64__)
+typedef struct user_regs_struct regs;
+#define NR(r) ((r).orig_rax)
+#define RET(r) ((r).rax)
+#define ARG(r, i) (*((unsigned long long *[]){&(r).rdi, &(r).rsi, &(r).rdx}[i]))
+#elif defined(__aarch64__)
+typedef struct user_regs_struct regs;
+#define NR(r) ((r).regs[8])
+#define RET(r) ((r).regs[0])
+#define ARG(r, i) ((r).regs[i])
+#endif
+
+static void regs_get(pid_t pid, regs *r)
+{
+	struct iovec v = {r, sizeof(*r)};
+
+	if (ptrace(PTRACE_GETREGSET, pid, (void *)1, &v))
+		abort();
+}
+
+static void regs_set(pid_t pid, regs *r)
+{
+	struct iovec v = {r, sizeof(*r)};
+
+	if (ptrace(PTRACE_SETREGSET, pid, (void *)1, &v))
+		abort();
+}
+
+static void call_leave_out(pid_t pid, regs *r)
+{
+#if defined(__aarch64__)
+	int none = -1;
+	struct iovec v = {&none, sizeof(none)};
+
+	ptrace(PTRACE_SETREGSET, pid, (void *)0x404, &v); /* NT_ARM_SYSTEM_CALL */
+#else
+	NR(*r) = -1;
+#endif
+}
+
+/* The calls of the list, and no others, stop at the tracer. */
+static void trace_me(void)
+{
+	struct sock_filter f[2 * ARRAY_SIZE(calls) + 2];
+	struct sock_fprog p = {.filter = f};
+	size_t n = 0;
+
+	f[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+					      offsetof(struct seccomp_data, nr));
+	for (size_t i = 0; i < ARRAY_SIZE(calls); i++) {
+		f[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, calls[i].nr, 0, 1);
+		f[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRACE);
+	}
+	f[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+	p.len = n;
+	if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) || raise(SIGSTOP) ||
+	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &p))
+		_exit(99);
+}
+
+static const struct call *call_of(unsigned long long nr)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(calls); i++)
+		if (calls[i].nr == (int)nr)
+			return &calls[i];
+	return NULL;
+}
+
+struct plan {
+	const struct call *call; /* NULL: any of them */
+	unsigned k;		 /* which occurrence, from 0 */
+	enum fault fault;
+	unsigned long seen[ARRAY_SIZE(calls)], all;
+};
+
+/* True: the child is to be let go; false: it was killed. */
+static bool strike(struct plan *p, pid_t pid, regs *r, const struct call *c)
+{
+	int e = p->fault == EIO_ ? EIO : ENOSPC;
+
+	hit++;
+	if (p->fault == KILL) {
+		kill(pid, SIGKILL);
+		return false;
+	}
+	if (p->fault == SHORT) {
+		ARG(*r, 2) = ARG(*r, 2) > 1 ? ARG(*r, 2) / 2 : ARG(*r, 2);
+		regs_set(pid, r);
+		return true;
+	}
+	if (c->nr == SYS_close) { /* it fails, and is closed all the same */
+		int status;
+
+		ptrace(PTRACE_SYSCALL, pid, NULL, NULL);
+		waitpid(pid, &status, 0);
+		regs_get(pid, r);
+	} else {
+		call_leave_out(pid, r);
+	}
+	RET(*r) = -e;
+	regs_set(pid, r);
+	return true;
+}
+
+/* The child's wait status. */
+static int follow(pid_t pid, struct plan *p)
+{
+	int status;
+
+	waitpid(pid, &status, 0);
+	ptrace(PTRACE_SETOPTIONS, pid, NULL, PTRACE_O_TRACESECCOMP | PTRACE_O_EXITKILL);
+	ptrace(PTRACE_CONT, pid, NULL, NULL);
+	while (waitpid(pid, &status, 0) == pid && WIFSTOPPED(status)) {
+		int signal = WSTOPSIG(status) == SIGTRAP ? 0 : WSTOPSIG(status);
+		const struct call *c;
+		regs r;
+
+		if (status >> 8 == (SIGTRAP | PTRACE_EVENT_SECCOMP << 8)) {
+			regs_get(pid, &r);
+			c = call_of(NR(r));
+			if (c && p->fault != COUNT && (!p->call || p->call == c) &&
+			    (p->call ? p->seen[c - calls] : p->all) == p->k &&
+			    !strike(p, pid, &r, c)) {
+				waitpid(pid, &status, 0);
+				return status;
+			}
+			if (c)
+				p->seen[c - calls]++;
+			p->all++;
+		}
+		ptrace(PTRACE_CONT, pid, NULL, signal);
+	}
+	return status;
+}
+
+/* --- folders -------------------------------------------------------------------------------------- */
+
+static int remove_one(const char *p, const struct stat *st, int type, struct FTW *w)
+{
+	return remove(p);
+}
+
+static void clear(const char *dir)
+{
+	nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+static char copy_to[320];
+static size_t copy_from_n;
+
+static int copy_one(const char *p, const struct stat *st, int type, struct FTW *w)
+{
+	char to[800], b[65536];
+	int a, z;
+	ssize_t n;
+
+	snprintf(to, sizeof(to), "%s%s", copy_to, p + copy_from_n);
+	if (type == FTW_D)
+		return mkdir(to, 0700);
+	a = open(p, O_RDONLY);
+	z = open(to, O_WRONLY | O_CREAT | O_TRUNC, st->st_mode & 07777);
+	while ((n = read(a, b, sizeof(b))) > 0)
+		if (write(z, b, n) != n)
+			abort();
+	close(a);
+	close(z);
+	return 0;
+}
+
+static void copy(const char *from, const char *to)
+{
+	snprintf(copy_to, sizeof(copy_to), "%s", to);
+	copy_from_n = strlen(from);
+	clear(to);
+	nftw(from, copy_one, 16, FTW_PHYS);
+}
+
+/* --- afterwards ----------------------------------------------------------------------------------- */
+
+static struct seen {
+	uint64_t times[RECORDS + 1], first_seq, wrong;
+} seen;
+
+static int one_record(void *ctx, const struct record *r, const struct frame *f)
+{
+	uint64_t id;
+
+	if (!r->id)
+		return 0;
+	if (r->id > RECORDS || r->payload_len != SPOOL_SALT_LEN + sizeof(id)) {
+		seen.wrong++;
+		return 0;
+	}
+	memcpy(&id, r->payload + SPOOL_SALT_LEN, sizeof(id));
+	seen.wrong += id != r->id;
+	seen.times[r->id]++;
+	return 0;
+}
+
+static const char *checked(char why[static WHY])
+{
+	struct verify_options o = {.record = one_record};
+	struct verify_result v;
+	uint8_t public[RECORD_PUBKEY_LEN];
+	char path[400];
+
+	snprintf(path, sizeof(path), "%s/chain-before.0", spool);
+	if (!access(path, F_OK))
+		return "the chain was given up";
+	snprintf(path, sizeof(path), "%s/chain.pub", keys);
+	if (public_read(path, public, why, WHY))
+		return why;
+	o.expect_public = public;
+	memset(&seen, 0, sizeof(seen));
+	if (verify_dir(spool, &o, &v))
+		return "it cannot be read";
+	if (!v.ok) {
+		snprintf(why, WHY, "%s in %s at %llu, record %llu: %s", v.first.kind, v.first.file,
+			 (unsigned long long)v.first.offset, (unsigned long long)v.first.seq,
+			 v.first.detail);
+		return why;
+	}
+	for (uint64_t id = 1; id <= RECORDS; id++)
+		if (seen.times[id] > 1 || seen.wrong ||
+		    (!seen.times[id] && told->id[id] && id >= told->drop_id)) {
+			snprintf(why, WHY,
+				 "record with id %llu is there %llu times, told %d, wrong %llu",
+				 (unsigned long long)id, (unsigned long long)seen.times[id],
+				 told->id[id], (unsigned long long)seen.wrong);
+			return why;
+		}
+	return NULL;
+}
+
+/* An untroubled start, some records, an orderly end. */
+static const char *again(bool role, char why[static WHY])
+{
+	int status;
+	pid_t pid;
+
+	if (role)
+		role_words();
+	pid = fork();
+	if (!pid) {
+		struct run r = {0};
+
+		if (role)
+			_exit(role_run() != 0);
+		_exit(start(&r) || records(&r, 4) || stop(&r));
+	}
+	waitpid(pid, &status, 0);
+	if (role)
+		role_acks();
+	return status ? "the next start fails" : checked(why);
+}
+
+/* --- all of them ---------------------------------------------------------------------------------- */
+
+static void told_clear(void)
+{
+	memset(told, 0, sizeof(*told));
+}
+
+static void one(const char *from, struct plan *p, bool role)
+{
+	char why[WHY] = "";
+	const char *wrong;
+	pid_t pid;
+	int status;
+
+	if (from)
+		copy(from, state);
+	else
+		clear(state);
+	told_clear();
+	fflush(stdout);
+	if (role)
+		role_words();
+	pid = fork();
+	if (!pid) {
+		trace_me();
+		_exit(role ? role_run() : session(true) ? 1 : 0);
+	}
+	status = follow(pid, p);
+	if (role)
+		role_acks();
+	if (p->fault == COUNT)
+		return;
+	if (WIFSIGNALED(status) && p->fault != KILL)
+		snprintf(why, sizeof(why), "ended by signal %d", WTERMSIG(status));
+	wrong = *why ? why : again(role, why);
+	if (!wrong)
+		return;
+	failures++;
+	printf("# %s of %s number %u, %s: %s\n", fault_names[p->fault],
+	       p->call ? p->call->name : "any call", p->k, from ? "torn tail" : "empty folder",
+	       wrong);
+}
+
+static void sweep(const char *from)
+{
+	struct plan counted = {.fault = COUNT};
+
+	one(from, &counted, false);
+	if (!told->done) {
+		failures++;
+		printf("# the session fails without a fault\n");
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(calls); i++)
+		for (int f = EIO_; f < FAULTS; f++) {
+			if ((f == ENOSPC_ && !calls[i].space) || (f == SHORT && !calls[i].part))
+				continue;
+			for (unsigned k = 0; k < counted.seen[i]; k++) {
+				struct plan p = {.call = &calls[i], .k = k, .fault = f};
+
+				one(from, &p, false);
+				tried[i][f]++;
+			}
+		}
+}
+
+static void role_sweep(void)
+{
+	struct plan counted = {.fault = COUNT};
+	unsigned n = 0;
+
+	one(NULL, &counted, true);
+	for (unsigned k = 0; k < counted.all; k += STEP, n++) {
+		struct plan p = {.k = k, .fault = KILL};
+
+		one(NULL, &p, true);
+	}
+	printf("# recorder role: %lu calls, killed at %u of them\n", counted.all, n);
+	if (!n)
+		failures++;
+}
+
+static void torn(const char *dir)
+{
+	char path[800];
+	pid_t pid;
+	int status, fd;
+
+	clear(state);
+	told_clear();
+	pid = fork();
+	if (!pid) {
+		struct run r = {0};
+
+		_exit(start(&r) || records(&r, 5) || end_epoch(&r, "time", false) ||
+		      records(&r, 5));
+	}
+	waitpid(pid, &status, 0);
+	for (uint64_t n = 40; n--;) { /* the last segment */
+		snprintf(path, sizeof(path), "%s/%020llu.seg", spool, (unsigned long long)n);
+		fd = open(path, O_WRONLY | O_APPEND);
+		if (fd < 0)
+			continue;
+		if (write(fd, "PBR1\0\0\1\1torn", 12) != 12)
+			abort();
+		close(fd);
+		break;
+	}
+	copy(state, dir);
+}
+
+int main(int argc, char **argv)
+{
+	char with_torn[320];
+	bool role = argc > 2 && !strcmp(argv[2], "role");
+
+	if (argc < 2)
+		return 2;
+	log_init("crashsweep", getenv("SAY") ? LOG_L_INFO : LOG_L_ERR + 0);
+	snprintf(base, sizeof(base), "%s", argv[1]);
+	snprintf(state, sizeof(state), "%s/state", base);
+	snprintf(with_torn, sizeof(with_torn), "%s/torn", base);
+	snprintf(keys, sizeof(keys), "%s/keys", state);
+	snprintf(spool, sizeof(spool), "%s/spool", state);
+	told = mmap(NULL, sizeof(*told), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (told == MAP_FAILED)
+		return 2;
+	if (role) {
+		role_sweep();
+	} else {
+		torn(with_torn);
+		sweep(NULL);
+		sweep(with_torn);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(calls); i++)
+		if (tried[i][EIO_])
+			printf("# %-10s EIO %lu, ENOSPC %lu, short write %lu, SIGKILL %lu\n",
+			       calls[i].name, tried[i][EIO_], tried[i][ENOSPC_], tried[i][SHORT],
+			       tried[i][KILL]);
+	printf("# struck %lu times, %lu failures\n", hit, failures);
+	clear(state);
+	clear(with_torn);
+	return failures != 0;
+}
