@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// covers: user/collector/ingest*.c user/collector/hole.c user/collector/pbmem.c
+// covers: user/collector/ingest*.c user/collector/hole.c user/collector/witness.c user/collector/pbmem.c
 /* Any bytes as a host's batch: always one of the answers, never a word about what is not held. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,17 +13,20 @@ static char dir[] = "/tmp/probity-fuzz-XXXXXX";
 
 static void remove_all(void)
 {
-	static const char *const files[] = {"db", "db-wal", "db-shm"};
+	static const char *const files[] = {
+		"db",	   "db-wal",	  "db-shm", "witness.key", "witness.key.pub",
+		"log.key", "log.key.pub",
+	};
 	char path[64];
 
-	for (int i = 0; i < 3; i++) {
+	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
 		snprintf(path, sizeof(path), "%s/%s", dir, files[i]);
 		unlink(path);
 	}
 	rmdir(dir);
 }
 
-static struct store *open_store(void)
+static struct store *open_store(struct witness **ret)
 {
 	struct store *st = NULL;
 	char path[64], err[512];
@@ -33,6 +36,8 @@ static struct store *open_store(void)
 	snprintf(path, sizeof(path), "%s/db", dir);
 	if (store_open(path, STORE_WRITE, &st, err, sizeof(err)))
 		abort();
+	if (witness_open(dir, "col.example", ret, err, sizeof(err)))
+		abort();
 	return st;
 }
 
@@ -40,12 +45,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
 	static const struct ingest_peer peer = {.cn = "alpha"};
 	static struct ingest_result r;
+	static struct witness *w;
 	static struct store *st;
 
 	if (!st)
-		st = open_store();
+		st = open_store(&w);
 	memset(&r, 0, sizeof(r));
-	if (ingest_batch(st, &peer, p, n, 1790000000000000000, &r) || !r.http ||
+	if (ingest_batch(st, w, &peer, p, n, 1790000000000000000, &r) || !r.http ||
 	    r.ack_len > INGEST_ACK_MAX || strpbrk(r.alarm, "\n\r\x1b"))
 		abort();
 	return 0;

@@ -51,7 +51,7 @@ static int make(const char *dir, unsigned batches, unsigned records)
 {
 	static struct host_record rec[RECORDS_MAX];
 	char path[4096], name[32];
-	struct host h, before;
+	static struct host h, before;
 	int r = 0;
 
 	if (!batches || !records || records > RECORDS_MAX)
@@ -74,7 +74,7 @@ static int make(const char *dir, unsigned batches, unsigned records)
 		r = write_batch(dir, "fork.batch", &h, rec, 1);
 		free(rec[0].bytes);
 	}
-	signer_free(h.signer);
+	host_free(&h);
 	return r ? 1 : 0;
 }
 

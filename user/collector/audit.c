@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Store in, findings out. Each chain is walked in order with chain_append under the key in its
- * row; the columns beside a record, the list rows made from its payload and the numbers in the
+ * Store in, findings out. Each chain is walked in order with chain_append from the key in its
+ * row on, through its seals, its MACs when the seed is held, and its tree up to what was cosigned; the columns beside a record, the list rows made from its payload and the numbers in the
  * chain's row are each compared with what the signed bytes say. One read snapshot covers all, so
  * a collector that stores meanwhile does no harm. Memory does not grow with the store.
  *
@@ -17,6 +17,7 @@
 #include "hole.h"
 #include "record/segment.h"
 #include "rows.h"
+#include "silence.h"
 
 struct audit {
 	struct store *s;
@@ -26,7 +27,12 @@ struct audit {
 	const struct store_chain *chain;
 	struct chain_state state;
 	uint64_t records, told; /* of this chain */
-	uint64_t hole_end;	/* behind the declared hole just looked up */
+	uint64_t covered;
+	struct mac_key mac;
+	struct store_witness witness; /* of this chain, when cosigned */
+	bool cosigned, seen;	      /* its tree came by */
+	const struct note_key *key;
+	int64_t now_ns;
 };
 
 static void found(struct audit *a, uint64_t seq, const char *kind, const char *fmt, ...)
@@ -96,50 +102,151 @@ static int check_rows(struct audit *a, const struct store_record *r)
 	return 0; /* unreadable: a finding of ingest, no row */
 }
 
-/* Takes up after a record that was refused or a hole. */
+/* --- the chain ------------------------------------------------------------------------------------- */
+
+/* Takes up after a record that was refused. */
 static void go_on(struct audit *a, const struct store_record *r)
 {
 	struct record head;
+	struct tree_hash leaf;
 	const char *why;
 
+	memcpy(leaf.b, r->leaf, sizeof(leaf));
 	memcpy(a->state.prev, r->leaf, sizeof(a->state.prev));
 	a->state.next_seq = r->seq + 1;
+	a->state.started = true;
+	if (a->state.tree_known)
+		tree_add(&a->state.tree, &leaf);
 	if (!record_decode(r->bytes, r->len, &head, &why) && head.id)
 		a->state.last_id = head.id;
 }
 
+/* Into the epoch a record says it is of, by the key kept for it: its seal was refused or is gone. */
+static bool enter_epoch(struct audit *a, const struct store_record *r)
+{
+	struct mac_key seed = {.epoch = 0};
+	struct store_key k;
+	struct record head;
+	const char *why;
+
+	if (record_decode(r->bytes, r->len, &head, &why) ||
+	    head.epoch == a->state.epoch + a->state.sealed ||
+	    store_key_by_id(a->s, a->chain->id, head.key_id, &k) || k.epoch != head.epoch)
+		return false;
+	a->state.epoch = k.epoch;
+	a->state.sealed = false;
+	a->state.epoch_first = UINT64_MAX;
+	a->state.tree_known = false;
+	memcpy(a->state.public, k.public, sizeof(k.public));
+	verifier_free(a->state.verifier);
+	a->state.verifier = NULL;
+	memcpy(seed.k, a->chain->mac_seed, MAC_LEN);
+	if (a->chain->seeded)
+		mac_at(&seed, k.epoch, &a->mac);
+	return true;
+}
+
+struct crossing {
+	struct audit *a;
+	const struct record *head;
+	bool ok;
+};
+
 static int check_hole(void *ctx, const struct store_hole *h)
 {
-	struct audit *a = ctx;
-	const char *why = "";
+	static struct store_key keys[HOLE_SEALS_MAX];
+	struct crossing *x = ctx;
+	struct audit *a = x->a;
+	Probity__V1__Batch *b = probity__v1__batch__unpack(NULL, h->proof_len, h->proof);
+	const char *why = "is not readable";
+	size_t n;
 
-	if (!hole_proved(h, a->chain->public, &why))
-		found(a, h->first_seq, "hole", "the declaration of this hole: %s", why);
-	a->hole_end = h->last_seq + 1;
+	if (h->last_seq + 1 < x->head->seq)
+		found(a, h->last_seq + 1, "gap", "records %llu to %llu are missing",
+		      (unsigned long long)h->last_seq + 1, (unsigned long long)x->head->seq - 1);
+	else if (h->last_seq >= x->head->seq)
+		why = "is of another hole";
+	else if (b)
+		x->ok = hole_cross(&a->state, b, x->head, keys, &n, &why);
+	if (b)
+		probity__v1__batch__free_unpacked(b, NULL);
+	if (!x->ok && h->last_seq + 1 >= x->head->seq)
+		found(a, h->first_seq, "hole", "what proves this hole: %s", why);
 	return 0;
 }
 
-/* Records are missing before r: declared by the host, or simply gone. */
+/* Records are missing before r: declared by the host, never held, or simply gone. */
 static int gap(struct audit *a, const struct store_record *r)
 {
+	uint64_t first = a->state.next_seq;
 	struct record head;
+	struct crossing x = {.a = a, .head = &head};
 	const char *why;
 	int e;
 
-	a->hole_end = a->state.next_seq;
-	e = store_hole_get(a->s, a->chain->id, a->state.next_seq, check_hole, a);
+	if (record_decode(r->bytes, r->len, &head, &why) || head.seq != r->seq)
+		return 0; /* chain_append will say so */
+	e = store_hole_get(a->s, a->chain->id, first, check_hole, &x);
 	if (e && e != -ENOENT)
 		return e;
-	if (a->hole_end != r->seq)
-		found(a, a->hole_end, "gap", "records %llu to %llu are missing",
-		      (unsigned long long)a->hole_end, (unsigned long long)r->seq - 1);
-	else
-		a->result.declared += r->seq - a->state.next_seq;
-	/* What it links to is gone: its own word is taken, the hole has been told or declared. */
+	if (e)
+		found(a, first, "gap", "records %llu to %llu are missing",
+		      (unsigned long long)first, (unsigned long long)r->seq - 1);
+	if (x.ok) {
+		a->result.declared += r->seq - first;
+		return 0;
+	}
+	/* What it links to is gone: its own word is taken, the hole has been told. */
 	a->state.next_seq = r->seq;
-	if (!record_decode(r->bytes, r->len, &head, &why))
-		memcpy(a->state.prev, head.prev, sizeof(a->state.prev));
+	a->state.started = true;
+	a->state.tree_known = a->state.timed = false;
+	memcpy(a->state.prev, head.prev, sizeof(a->state.prev));
+	enter_epoch(a, r);
 	return 0;
+}
+
+static int append(struct audit *a, const struct store_record *r, struct record *head,
+		  const char **ret_why)
+{
+	struct chain_sealed seal = {.sig = r->signature_len ? r->signature : NULL,
+				    .mac = r->mac_len ? r->mac : NULL};
+
+	*ret_why = "mac";
+	if (!seal.mac)
+		return -EBADMSG;
+	return chain_append(&a->state, r->bytes, r->len, &seal, head, ret_why);
+}
+
+/* The key a SEAL names is the one kept for what follows. */
+static int check_key(struct audit *a, uint64_t seq)
+{
+	struct store_key k;
+	uint8_t id[8];
+	int r;
+
+	if (!a->state.sealed)
+		return 0;
+	key_id(a->state.next_public, id);
+	r = store_key_by_id(a->s, a->chain->id, id, &k);
+	if (r && r != -ENOENT)
+		return r;
+	if (r || k.epoch != a->state.epoch + 1 || k.seq != seq + 1)
+		found(a, seq, "key", "the key kept for the next epoch is not the one sealed here");
+	return 0;
+}
+
+/* The tree that was cosigned is that of the records. */
+static void check_cosigned(struct audit *a)
+{
+	struct tree_hash root;
+
+	if (!a->cosigned || !a->state.tree_known || a->state.tree.size != a->witness.edge.size)
+		return;
+	a->seen = true;
+	tree_root(&a->state.tree, &root);
+	if (memcmp(&root, &a->witness.root, sizeof(root)))
+		found(a, a->state.tree.size - 1, "witness",
+		      "the tree cosigned last is not that of the records");
 }
 
 static int one_record(void *ctx, const struct store_record *r)
@@ -151,20 +258,36 @@ static int one_record(void *ctx, const struct store_record *r)
 
 	a->records++;
 	a->result.records++;
+	if (r->signature_len)
+		a->covered = r->seq + 1;
 	e = r->seq != a->state.next_seq ? gap(a, r) : 0;
 	if (e)
 		return e;
-	e = chain_append(&a->state, r->bytes, r->len, &(struct chain_sealed){.sig = r->signature},
-			 &head, &why);
+	check_cosigned(a); /* where it ends before a hole's end is no tree */
+	e = append(a, r, &head, &why);
 	if (e && e != -EBADMSG)
 		return e;
 	if (e) {
 		found(a, r->seq, why, "record does not verify: %s", why);
-		go_on(a, r);
-		return 0;
+		if (!enter_epoch(a, r) || append(a, r, &head, &why)) {
+			go_on(a, r);
+			return 0;
+		}
 	}
 	check_columns(a, r, &head);
-	return check_rows(a, r);
+	check_cosigned(a);
+	e = check_key(a, r->seq);
+	return e ? e : check_rows(a, r);
+}
+
+static void check_state(struct audit *a)
+{
+	uint8_t state[CHAIN_STATE_MAX];
+	size_t n = chain_state_save(&a->state, state, sizeof(state));
+
+	if (n != a->chain->state_len || memcmp(state, a->chain->state, n))
+		found(a, a->chain->last_seq, "chain row",
+		      "the state kept is not the one behind the last record");
 }
 
 static void check_chain_row(struct audit *a)
@@ -179,37 +302,85 @@ static void check_chain_row(struct audit *a)
 		      (long long)a->state.next_seq - 1, (unsigned long long)c->last_seq);
 	else if (memcmp(a->state.prev, c->last_leaf, sizeof(c->last_leaf)) != 0)
 		found(a, c->last_seq, "chain row", "last record is not the one that was answered");
+	else if (!a->told)
+		check_state(a);
 	if (a->state.last_id != c->last_id)
 		found(a, c->last_seq, "chain row", "last id differs from the last record's");
+	if (a->cosigned && a->covered < a->witness.edge.size)
+		a->covered = a->witness.edge.size;
+	if (c->covered > a->covered)
+		found(a, c->covered, "uncovered", "records from %llu on are under no signature",
+		      (unsigned long long)a->covered);
+	if (a->cosigned && !a->seen)
+		found(a, c->last_seq, "witness", "%llu records were cosigned, which are not there",
+		      (unsigned long long)a->witness.edge.size);
+	if (a->now_ns && !c->stopped && c->due_ns < a->now_ns)
+		found(a, c->last_seq + 1, SILENCE_KIND,
+		      "nothing has come for %lld s, and the agent did not say that it ends",
+		      (long long)(a->now_ns - c->updated_ns) / 1000000000);
 }
 
-/* The first record's own word stands for what came before it, when that is not held. */
-static int first_prev(void *ctx, const struct store_record *r)
+/* --- what was cosigned ----------------------------------------------------------------------------- */
+
+static const char *note_wrong(const struct audit *a, const struct store_witness *w)
+{
+	struct checkpoint c;
+	struct note n;
+	const char *why;
+	uint64_t when;
+
+	if (note_parse(w->note, strlen(w->note), &n, &why) ||
+	    checkpoint_parse(n.text, n.text_n, &c, &why))
+		return "what was cosigned is no checkpoint";
+	if (c.size != w->edge.size || memcmp(&c.root, &w->root, sizeof(c.root)))
+		return "size or root differ from what was cosigned";
+	if (a->key && (cosignature_verify(&n, a->key, &when) || (int64_t)when != w->unix_s))
+		return "it is not under our cosignature of that time";
+	return NULL;
+}
+
+static int one_witness(void *ctx, const struct store_witness *w)
 {
 	struct audit *a = ctx;
-	struct record head;
-	const char *why;
+	const char *why = note_wrong(a, w);
 
-	if (!record_decode(r->bytes, r->len, &head, &why))
-		memcpy(a->state.prev, head.prev, sizeof(a->state.prev));
-	return 1;
+	a->result.cosigned++;
+	if (why)
+		found(a, w->edge.size, "witness", "%s: %s", w->name, why);
+	return 0;
+}
+
+static int load_witness(struct audit *a)
+{
+	char hex[33];
+	int r;
+
+	for (size_t i = 0; i < 16; i++)
+		snprintf(hex + 2 * i, 3, "%02x", a->chain->id[i]);
+	r = store_witness_get(a->s, hex, &a->witness);
+	a->cosigned = !r;
+	return r == -ENOENT ? 0 : r;
 }
 
 static int one_chain(void *ctx, const struct store_chain *c)
 {
 	struct audit *a = ctx;
-	int r = 0;
+	int r;
 
 	a->chain = c;
-	a->records = a->told = 0;
+	a->records = a->told = a->covered = 0;
+	a->seen = false;
 	a->result.chains++;
-	a->state = (struct chain_state){.next_seq = c->first_seq, .started = true};
+	a->state = (struct chain_state){0};
 	memcpy(a->state.chain, c->id, sizeof(a->state.chain));
 	memcpy(a->state.public, c->public, sizeof(a->state.public));
-	if (c->first_seq)
-		r = store_records(a->s, c->id, first_prev, a);
+	a->mac.epoch = 0;
+	memcpy(a->mac.k, c->mac_seed, MAC_LEN);
+	a->state.mac = c->seeded ? &a->mac : NULL;
+	r = load_witness(a);
 	if (r >= 0)
-		r = store_records(a->s, c->id, one_record, a);
+		r = store_records(a->s, c->id, 0, one_record, a);
+	a->result.macs += a->state.macs;
 	if (r >= 0)
 		check_chain_row(a);
 	chain_state_done(&a->state);
@@ -227,6 +398,9 @@ static int walk(struct audit *a)
 	else if (r)
 		return r;
 	r = store_chains(a->s, one_chain, a);
+	a->told = 0;
+	if (!r)
+		r = store_witnesses(a->s, one_witness, a);
 	if (!r)
 		r = store_orphans(a->s, &orphans);
 	a->told = 0;
@@ -236,10 +410,10 @@ static int walk(struct audit *a)
 	return r;
 }
 
-int audit_store(struct store *s, void (*cb)(void *ctx, const struct audit_finding *f), void *ctx,
-		struct audit_result *ret)
+int audit_store(struct store *s, const struct audit_options *o, struct audit_result *ret)
 {
-	struct audit a = {.s = s, .cb = cb, .ctx = ctx};
+	struct audit a = {
+		.s = s, .cb = o->finding, .ctx = o->ctx, .key = o->witness, .now_ns = o->now_ns};
 	int r = store_snapshot(s);
 
 	if (!r)

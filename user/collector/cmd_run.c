@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/fs.h"
@@ -30,12 +31,44 @@ static int confine(const struct collector_config *c, char *err, size_t err_len)
 	return r;
 }
 
+/* Many strangers at the second listener must not leave the first without descriptors. */
+static void more_files(void)
+{
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l))
+		return;
+	l.rlim_cur = l.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &l);
+}
+
+/* Keys, and the collector's own log, while rights are there. */
+static int open_witness(const struct collector_config *c, struct store *st, struct witness **ret_w,
+			struct ledger **ret_l, char *err, size_t err_len)
+{
+	char name[PKI_NAME_MAX + 1];
+	int r = 0;
+
+	if (c->name)
+		snprintf(name, sizeof(name), "%s", c->name);
+	else
+		r = pki_file_name(c->cert, name, err, err_len);
+	if (!r)
+		r = witness_open(c->pki_dir, name, ret_w, err, err_len);
+	if (!r && c->logs)
+		r = witness_logs_read(*ret_w, c->logs, err, err_len);
+	return r ? r : ledger_open(c->state_dir, st, *ret_w, ret_l, err, err_len);
+}
+
 static void say_ready(const struct collector_config *c, const struct server *s)
 {
 	const char *open = strchr(c->listen, ':') ? "[" : "", *close_ = open[0] ? "]" : "";
 
 	log_info("listening on %s%s%s:%u (mTLS 1.3), store %s", open, c->listen, close_,
 		 server_port(s), c->db);
+	if (c->witness_listen[0])
+		log_info("witness and own log on %s:%u (HTTP)", c->witness_listen,
+			 server_witness_port(s));
 	if (c->ready_fd < 0)
 		return;
 	if (fs_write_all(c->ready_fd, "\n", 1))
@@ -58,7 +91,10 @@ int collector_run(const struct collector_config *c)
 {
 	_cleanup_(SSL_CTX_freep) SSL_CTX *tls = NULL;
 	_cleanup_(store_freep) struct store *store = NULL;
+	_cleanup_(witness_freep) struct witness *witness = NULL;
+	_cleanup_(ledger_freep) struct ledger *ledger = NULL;
 	_cleanup_(server_freep) struct server *server = NULL;
+	struct server_config sc;
 	char err[1024] = "";
 	int r = pki_server_context(c->ca, c->cert, c->key, &tls, err, sizeof(err));
 
@@ -70,7 +106,21 @@ int collector_run(const struct collector_config *c)
 	if (!r)
 		r = store_open(c->db, STORE_WRITE, &store, err, sizeof(err));
 	if (!r)
-		r = server_open(c->listen, c->port, tls, store, &server, err, sizeof(err));
+		r = open_witness(c, store, &witness, &ledger, err, sizeof(err));
+	if (!r) {
+		sc = (struct server_config){
+			.address = c->listen,
+			.port = c->port,
+			.witness_address = c->witness_listen[0] ? c->witness_listen : NULL,
+			.witness_port = c->witness_port,
+			.tls = tls,
+			.store = store,
+			.witness = witness,
+			.ledger = ledger,
+		};
+		more_files();
+		r = server_open(&sc, &server, err, sizeof(err));
+	}
 	if (!r)
 		r = confine(c, err, sizeof(err));
 	if (r) {

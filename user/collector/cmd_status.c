@@ -6,6 +6,8 @@
 #include <inttypes.h>
 
 #include "out.h"
+#include "pki.h"
+#include "witness.h"
 #include "record/render.h"
 
 #define STATUS_FINDINGS 10
@@ -25,6 +27,10 @@ static int chain_json(void *ctx, const struct store_chain *c)
 	out_bytes(o, "last_leaf", c->last_leaf, sizeof(c->last_leaf));
 	out_time(o, "created", c->created_ns);
 	out_time(o, "updated", c->updated_ns);
+	out_number(o, "covered", c->covered);
+	json_object_set_new(o, "mac_seed_held", json_boolean(c->seeded));
+	json_object_set_new(o, "stopped", json_boolean(c->stopped));
+	out_time(o, "due", c->due_ns);
 	return json_array_append_new(ctx, o);
 }
 
@@ -43,7 +49,29 @@ static int finding_json(void *ctx, const struct store_finding *f)
 	out_number(o, "seq", f->seq);
 	json_object_set_new(o, "detail", render_text(f->detail));
 	out_number(o, "evidence_bytes", f->evidence_len);
+	if (f->closed_ns)
+		out_time(o, "closed", f->closed_ns);
 	return json_array_append_new(ctx, o);
+}
+
+static int witness_json(void *ctx, const struct store_witness *w)
+{
+	json_t *o = json_object();
+
+	json_object_set_new(o, "log", render_text(w->name));
+	out_number(o, "size", w->edge.size);
+	out_time(o, "cosigned_at", w->unix_s * UINT64_C(1000000000));
+	json_object_set_new(o, "checkpoint", render_text(w->note));
+	return json_array_append_new(ctx, o);
+}
+
+static int witness_text(void *ctx, const struct store_witness *w)
+{
+	char when[40];
+
+	render_time(w->unix_s * UINT64_C(1000000000), when);
+	printf("  %s  size %" PRIu64 "  %.19sZ\n", w->name, w->edge.size, when);
+	return 0;
 }
 
 static int lost_json(void *ctx, const char *what, int64_t count)
@@ -58,8 +86,26 @@ static int lost_text(void *ctx, const char *what, int64_t count)
 	return 0;
 }
 
-static int status_json(struct store *s, const struct store_counts *n)
+/* This collector's vkey, from the public half of its key; false: not to be had. */
+static bool own_vkey(const struct collector_config *c, char out[static WITNESS_VKEY_MAX])
 {
+	struct note_key k = {.name = ""};
+	char path[PATH_MAX + 32], name[PKI_NAME_MAX + 1], err[512];
+
+	snprintf(path, sizeof(path), "%s/witness.key.pub", c->pki_dir);
+	if (public_read(path, k.public, err, sizeof(err)) ||
+	    pki_file_name(c->cert, name, err, sizeof(err)))
+		return false;
+	snprintf(k.name, sizeof(k.name), "%s", name);
+	return !note_vkey_of(&k, NOTE_COSIGNATURE, out, WITNESS_VKEY_MAX);
+}
+
+static int status_json(const struct collector_config *c, struct store *s,
+		       const struct store_counts *n)
+{
+	json_t *witness = json_array();
+	char vkey[WITNESS_VKEY_MAX];
+
 	json_t *o = json_object(), *chains = json_array(), *findings = json_array(),
 	       *by = json_object(), *lost = json_object();
 
@@ -75,7 +121,11 @@ static int status_json(struct store *s, const struct store_counts *n)
 	json_object_set_new(o, "findings_by_severity", by);
 	json_object_set_new(o, "chains", chains);
 	json_object_set_new(o, "newest_findings", findings);
+	if (own_vkey(c, vkey))
+		json_object_set_new(o, "witness_vkey", json_string(vkey));
+	json_object_set_new(o, "cosigned", witness);
 	if (store_lost(s, lost_json, lost) || store_chains(s, chain_json, chains) ||
+	    store_witnesses(s, witness_json, witness) ||
 	    store_findings(s, STATUS_FINDINGS, finding_json, findings)) {
 		json_decref(o);
 		return out_failed(s);
@@ -101,14 +151,17 @@ static int finding_text(void *ctx, const struct store_finding *f)
 
 	out_short(f->chain, id);
 	render_time(f->last_ns, when);
-	printf("  %.19sZ  %s  %s  certificate %s  chain %s  seq %" PRIu64 "  x%" PRId64 "  %s\n",
+	printf("  %.19sZ  %s  %s  certificate %s  chain %s  seq %" PRIu64 "  x%" PRId64 "  %s%s\n",
 	       when, store_severity_name(f->severity), f->kind, f->cn, id, f->seq, f->count,
-	       f->detail);
+	       f->detail, f->closed_ns ? " (closed)" : "");
 	return 0;
 }
 
-static int status_text(struct store *s, const struct store_counts *n)
+static int status_text(const struct collector_config *c, struct store *s,
+		       const struct store_counts *n)
 {
+	char vkey[WITNESS_VKEY_MAX];
+
 	printf("store %s\nchains %" PRId64 "  records %" PRId64 "  ai calls %" PRId64
 	       "  missing %" PRId64 "  findings %" PRId64 " (critical %" PRId64 ", high %" PRId64
 	       ", medium %" PRId64 ", low %" PRId64 ")\n",
@@ -120,6 +173,12 @@ static int status_text(struct store *s, const struct store_counts *n)
 	if (n->chains)
 		printf("\nchains\n");
 	if (store_chains(s, chain_text, NULL))
+		return out_failed(s);
+	if (own_vkey(c, vkey))
+		printf("\nwitness %s\n", vkey);
+	if (n->chains)
+		printf("\ncosigned\n");
+	if (store_witnesses(s, witness_text, NULL))
 		return out_failed(s);
 	if (n->findings)
 		printf("\nnewest findings\n");
@@ -135,5 +194,5 @@ int collector_status(const struct collector_config *c)
 		return EXIT_FAILED;
 	if (store_snapshot(s) || store_count(s, &n))
 		return out_failed(s);
-	return c->json ? status_json(s, &n) : status_text(s, &n);
+	return c->json ? status_json(c, s, &n) : status_text(c, s, &n);
 }

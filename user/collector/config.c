@@ -33,6 +33,11 @@ static const struct option options[] = {
 	{"out-agent", required_argument, NULL, 'A'},
 	{"limit", required_argument, NULL, 'm'},
 	{"json", no_argument, NULL, 'j'},
+	{"witness-listen", required_argument, NULL, 'w'},
+	{"witness-logs", required_argument, NULL, 'L'},
+	{"tsa", required_argument, NULL, 't'},
+	{"tsa-ca", required_argument, NULL, 'T'},
+	{"log", no_argument, NULL, 'g'},
 	{"help", no_argument, NULL, 'h'},
 	{"version", no_argument, NULL, 'V'},
 	{0},
@@ -67,7 +72,7 @@ static int number(const char *text, uint64_t max, uint64_t *ret)
 }
 
 /* ADDR:PORT, [ADDR6]:PORT, ADDR or :PORT. */
-static int read_listen(const char *text, struct collector_config *c)
+static int read_listen(const char *option, const char *text, char (*addr)[64], uint16_t *ret_port)
 {
 	const char *colon = strrchr(text, ':'), *from = text;
 	size_t n = colon ? (size_t)(colon - text) : strlen(text);
@@ -77,20 +82,20 @@ static int read_listen(const char *text, struct collector_config *c)
 		const char *end = strchr(text, ']');
 
 		if (!end || (end[1] && end[1] != ':'))
-			return wrong("--listen %s: no address and port", text);
+			return wrong("--%s %s: no address and port", option, text);
 		from = text + 1;
 		n = end - from;
 		colon = end[1] ? end + 1 : NULL;
 	}
-	if (n >= sizeof(c->listen))
-		return wrong("--listen %s: address too long", text);
+	if (n >= sizeof(*addr))
+		return wrong("--%s %s: address too long", option, text);
 	if (colon && number(colon + 1, 65535, &port))
-		return wrong("--listen %s: no port", text);
+		return wrong("--%s %s: no port", option, text);
 	if (n) {
-		memcpy(c->listen, from, n);
-		c->listen[n] = '\0';
+		memcpy(*addr, from, n);
+		(*addr)[n] = '\0';
 	}
-	c->port = port;
+	*ret_port = port;
 	return 0;
 }
 
@@ -107,7 +112,22 @@ static int read_option(int letter, const char *value, struct collector_config *c
 
 	switch (letter) {
 	case 'l':
-		return read_listen(value, c);
+		return read_listen("listen", value, &c->listen, &c->port);
+	case 'w':
+		snprintf(c->witness_listen, sizeof(c->witness_listen), DEFAULT_LISTEN);
+		return read_listen("witness-listen", value, &c->witness_listen, &c->witness_port);
+	case 'L':
+		c->logs = value;
+		return 0;
+	case 't':
+		c->tsa = value;
+		return 0;
+	case 'T':
+		c->tsa_ca = value;
+		return 0;
+	case 'g':
+		c->log_key = true;
+		return 0;
 	case 's':
 		c->state_dir = value;
 		return 0;

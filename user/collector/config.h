@@ -12,6 +12,10 @@ struct collector_config {
 	const char *operand; /* agent-cert NAME */
 	char listen[64];     /* address as given, without brackets */
 	uint16_t port;
+	char witness_listen[64]; /* "": not served */
+	uint16_t witness_port;
+	const char *logs, *tsa, *tsa_ca; /* NULL: none */
+	bool log_key;			 /* vkey --log */
 	const char *state_dir, *name, *out, *out_agent;
 	char pki_dir[PATH_MAX], db[PATH_MAX];
 	char ca[PATH_MAX], cert[PATH_MAX], key[PATH_MAX];

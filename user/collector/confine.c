@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <grp.h>
 #include <linux/limits.h>
 #include <pwd.h>
@@ -31,6 +32,33 @@ static int give_away(const char *path, uid_t uid, gid_t gid, char *err, size_t e
 	return -errno;
 }
 
+static struct {
+	uid_t uid;
+	gid_t gid;
+} to; /* nftw carries no context */
+
+static int give_one(const char *path, const struct stat *st, int flag, struct FTW *f)
+{
+	return lchown(path, to.uid, to.gid) ? -errno : 0;
+}
+
+/* The collector's own log: tiles below it. */
+static int give_log(const char *state_dir, const struct passwd *pw, char *err, size_t err_len)
+{
+	char path[PATH_MAX];
+	int r;
+
+	to.uid = pw->pw_uid;
+	to.gid = pw->pw_gid;
+	snprintf(path, sizeof(path), "%s/log", state_dir);
+	r = nftw(path, give_one, 16, FTW_PHYS);
+	if (!r || (r == -1 && errno == ENOENT))
+		return 0;
+	r = r == -1 ? -errno : r;
+	snprintf(err, err_len, "%s: cannot be given to uid %u: %s", path, pw->pw_uid, strerror(-r));
+	return r;
+}
+
 static int give_files(const char *state_dir, const char *db, const struct passwd *pw, char *err,
 		      size_t err_len)
 {
@@ -38,6 +66,8 @@ static int give_files(const char *state_dir, const char *db, const struct passwd
 	char path[PATH_MAX];
 	int r = give_away(state_dir, pw->pw_uid, pw->pw_gid, err, err_len);
 
+	if (!r)
+		r = give_log(state_dir, pw, err, err_len);
 	for (size_t i = 0; i < ARRAY_SIZE(tail) && !r; i++) {
 		snprintf(path, sizeof(path), "%s%s", db, tail[i]);
 		r = give_away(path, pw->pw_uid, pw->pw_gid, err, err_len);
@@ -124,6 +154,15 @@ static const int allowed[] = {
 	SCMP_SYS(geteuid),
 	SCMP_SYS(getuid),
 	SCMP_SYS(getpid),
+	/* tiles and checkpoint of the collector's own log */
+	SCMP_SYS(rename),
+	SCMP_SYS(renameat),
+	SCMP_SYS(renameat2),
+	SCMP_SYS(mkdir),
+	SCMP_SYS(mkdirat),
+	SCMP_SYS(rmdir),
+	SCMP_SYS(getdents64),
+	SCMP_SYS(faccessat2),
 	/* memory, time, random, ending */
 	SCMP_SYS(brk),
 	SCMP_SYS(mmap),

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Bytes and a verified name in; store rows and an answer out, in one transaction. What becomes of
- * each record is ingest_record.c's.
+ * each record is ingest_record.c's, of one that does not fit ingest_refuse.c's, of a checkpoint
+ * ingest_checkpoint.c's.
  *
  * Invariants: a record is stored only after its chain, order, previous hash, payload hash and
  * signature were found right against what is committed; a stored record is never changed; an
@@ -16,9 +17,11 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "pbmem.h"
+#include "silence.h"
 
 #define BATCH_VERSION 1
 #define UNPACK_MAX (4 * (size_t)INGEST_BODY_MAX)
@@ -35,7 +38,7 @@ int ingest_fault(struct ingest *in, fault_t f, uint64_t seq, const char *fmt, ..
 	return INGEST_STOP;
 }
 
-static void hex16(const uint8_t *p, char out[static 33])
+void ingest_chain_hex(const uint8_t *p, char out[static 33])
 {
 	for (size_t i = 0; i < 16; i++)
 		snprintf(out + 2 * i, 3, "%02x", p[i]);
@@ -52,7 +55,7 @@ int ingest_finding(struct ingest *in, enum store_severity severity, const char *
 	snprintf(f.cn, sizeof(f.cn), "%s", in->peer->cn);
 	snprintf(f.detail, sizeof(f.detail), "%s", in->error);
 	memcpy(f.chain, in->batch->chain.data, sizeof(f.chain));
-	hex16(f.chain, chain);
+	ingest_chain_hex(f.chain, chain);
 	if (rec) {
 		f.evidence = rec->record.data;
 		f.evidence_len = rec->record.len;
@@ -105,12 +108,37 @@ static int all_records(struct ingest *in)
 	in->committed = in->chain;
 	r = 0;
 	if (in->known) {
-		ingest_resume(in);
 		r = may_add(in);
+		if (!r)
+			r = ingest_resume(in);
 	}
+	if (!r)
+		r = ingest_witnessed(in);
+	if (!r && in->batch->mac_seed.len)
+		r = ingest_seed(in);
 	for (size_t i = 0; i < in->batch->n_records && !r; i++)
 		r = ingest_record(in, in->batch->records[i]);
+	if (!r && in->batch->checkpoint[0])
+		r = ingest_checkpoint(in);
 	return r;
+}
+
+/* What stands in the chain's row, from the state behind the last record. */
+static int put_chain(struct ingest *in)
+{
+	struct store_chain *c = &in->chain;
+	bool back;
+
+	c->state_len = chain_state_save(&in->state, c->state, sizeof(c->state));
+	if (!c->state_len)
+		return -EIO;
+	c->mac = in->mac;
+	if (!in->ret->added)
+		return store_chain_put(in->st, c);
+	c->updated_ns = in->now_ns;
+	c->due_ns = silence_due(in->state.epoch_ns, in->now_ns);
+	return store_finding_close(in->st, c->id, SILENCE_KIND, in->now_ns, &back)
+		       ?: store_chain_put(in->st, c);
 }
 
 static int transact(struct ingest *in)
@@ -120,8 +148,8 @@ static int transact(struct ingest *in)
 	if (r)
 		return r;
 	r = all_records(in);
-	if (r >= 0 && in->ret->added && in->known)
-		r = store_chain_put(in->st, &in->chain);
+	if (r >= 0 && in->dirty && in->known && in->state.started)
+		r = put_chain(in);
 	if (r < 0 || !in->dirty) {
 		store_rollback(in->st);
 		return r < 0 ? r : 0;
@@ -142,6 +170,10 @@ static void answer(struct ingest *in, const ProtobufCBinaryData *chain)
 		ack.last_seq = in->chain.last_seq;
 		ack.last_leaf.data = in->chain.last_leaf;
 		ack.last_leaf.len = sizeof(in->chain.last_leaf);
+		ack.seed_held = in->chain.seeded;
+		ack.witnessed_size = in->witnessed;
+		ack.cosigned = in->cosigned;
+		ack.witness_vkey = in->vkey;
 	} else if (in->known) {
 		ack.empty = true;
 	}
@@ -173,6 +205,8 @@ static const char *malformed(const Probity__V1__Batch *b)
 		return "chain id is not 16 bytes";
 	if (b->public_key.len && b->public_key.len != RECORD_PUBKEY_LEN)
 		return "public key is not 32 bytes";
+	if (b->mac_seed.len && b->mac_seed.len != MAC_LEN)
+		return "MAC seed is not 32 bytes";
 	return NULL;
 }
 
@@ -180,6 +214,8 @@ static int store_failed(struct ingest *in, int r)
 {
 	in->known = in->was_known;
 	in->chain = in->committed;
+	in->cosigned[0] = '\0';
+	in->witnessed = in->was_witnessed;
 	in->ret->added = in->ret->held = 0;
 	in->ret->http = 503;
 	ingest_fault(in, F(STORE), 0, "the collector's store cannot commit now; keep the records");
@@ -189,10 +225,10 @@ static int store_failed(struct ingest *in, int r)
 	return r;
 }
 
-int ingest_batch(struct store *st, const struct ingest_peer *peer, const uint8_t *body, size_t n,
-		 int64_t now_ns, struct ingest_result *ret)
+int ingest_batch(struct store *st, struct witness *w, const struct ingest_peer *peer,
+		 const uint8_t *body, size_t n, int64_t now_ns, struct ingest_result *ret)
 {
-	struct ingest in = {.st = st, .peer = peer, .now_ns = now_ns, .ret = ret};
+	struct ingest in = {.st = st, .witness = w, .peer = peer, .now_ns = now_ns, .ret = ret};
 	Probity__V1__Batch *b;
 	struct pbmem mem;
 	const char *why;
@@ -200,6 +236,7 @@ int ingest_batch(struct store *st, const struct ingest_peer *peer, const uint8_t
 
 	memset(ret, 0, sizeof(*ret));
 	ret->http = 200;
+	snprintf(in.vkey, sizeof(in.vkey), "%s", witness_vkey(w));
 	if (n > INGEST_BODY_MAX)
 		return bad_request(&in, 413, "body is over 4 MiB");
 	pbmem_init(&mem, UNPACK_MAX);
@@ -215,6 +252,7 @@ int ingest_batch(struct store *st, const struct ingest_peer *peer, const uint8_t
 		answer(&in, &b->chain);
 	}
 	chain_state_done(&in.state);
+	free(in.keys);
 	if (b)
 		probity__v1__batch__free_unpacked(b, &mem.allocator);
 	return r;

@@ -11,6 +11,7 @@ typedef Probity__V1__Ack__Fault fault_t;
 
 struct ingest {
 	struct store *st;
+	struct witness *witness;
 	const struct ingest_peer *peer;
 	const Probity__V1__Batch *batch;
 	int64_t now_ns;
@@ -18,6 +19,14 @@ struct ingest {
 	bool known, was_known;
 	bool dirty; /* the transaction holds something */
 	struct chain_state state;
+	struct mac_key mac;		   /* state's, when the chain is seeded */
+	uint64_t floor_ns;		   /* wall time below which a record is back-dated */
+	bool told_time;			   /* once a batch */
+	uint64_t witnessed, was_witnessed; /* size cosigned last; before this batch */
+	struct store_key *keys;		   /* of epochs that began in the hole of this batch */
+	size_t keys_n;
+	bool crossed;
+	char cosigned[STORE_NOTE_MAX], vkey[WITNESS_VKEY_MAX];
 	fault_t fault;
 	uint64_t fault_seq;
 	char error[200];
@@ -35,8 +44,26 @@ int ingest_finding(struct ingest *in, enum store_severity severity, const char *
 /* Both: a fault and its finding. */
 int ingest_refuse(struct ingest *in, fault_t f, enum store_severity severity, const char *kind,
 		  uint64_t seq, const Probity__V1__SealedRecord *rec, const char *text);
-/* The chain's state as in->chain has it. */
-void ingest_resume(struct ingest *in);
+/* The chain's state as in->chain has it. 0, -EUCLEAN. */
+int ingest_resume(struct ingest *in);
 int ingest_record(struct ingest *in, const Probity__V1__SealedRecord *rec);
+/* Takes K_0, or says that another one came. */
+int ingest_seed(struct ingest *in);
+/* The record `head` does not follow what is held: over the hole, or a gap. */
+int ingest_cross(struct ingest *in, const struct record *head);
+/* It was crossed and the record behind it is stored: keeps what proves it, and says so. */
+int ingest_crossed(struct ingest *in, uint64_t first, const struct record *head);
+/* A record that does not fit; why: chain_append's. */
+int ingest_misfit(struct ingest *in, uint64_t seq, const Probity__V1__SealedRecord *rec,
+		  const char *why);
+/* Two records of one place: whether the host made both. */
+int ingest_fork(struct ingest *in, uint64_t seq, const Probity__V1__SealedRecord *rec,
+		const char *why);
+/* Time of a record that was taken. */
+int ingest_time(struct ingest *in, const struct record *head, const Probity__V1__SealedRecord *rec);
+int ingest_checkpoint(struct ingest *in);
+/* What was cosigned of this chain before. */
+int ingest_witnessed(struct ingest *in);
+void ingest_chain_hex(const uint8_t *chain, char out[static 33]);
 
 #endif

@@ -9,41 +9,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "hole.h"
 #include "record/printable.h"
 #include "rows.h"
-
-static int bad_record(struct ingest *in, uint64_t seq, const Probity__V1__SealedRecord *rec,
-		      const char *why)
-{
-	char text[96];
-
-	snprintf(text, sizeof(text), "record refused: %s", why);
-	return ingest_refuse(in, F(BAD_RECORD), STORE_HIGH, "bad_record", seq, rec, text);
-}
-
-/* Whether the chain's own key made this: tells a host that forks from noise. */
-static bool signed_by_chain(struct ingest *in, const Probity__V1__SealedRecord *rec)
-{
-	struct verifier *v = NULL;
-	bool ok = false;
-
-	if (rec->signature.len == RECORD_SIG_LEN && !verifier_new(in->chain.public, &v))
-		ok = rec->record.len >= RECORD_HEADER_LEN &&
-		     verifier_ok(v, rec->record.data, RECORD_HEADER_LEN, rec->signature.data);
-	verifier_free(v);
-	return ok;
-}
-
-static int fork_or_noise(struct ingest *in, uint64_t seq, const Probity__V1__SealedRecord *rec,
-			 const char *why)
-{
-	if (!signed_by_chain(in, rec))
-		return bad_record(in, seq, rec, why);
-	return ingest_refuse(in, F(FORK), STORE_CRITICAL, "fork", seq, rec,
-			     "FORK ALARM: the host's key signed two different histories; "
-			     "what was committed first stands, the other is kept as evidence");
-}
 
 /* In a hole the host declared. It was accounted for as gone and stays so. */
 static int after_loss(struct ingest *in, uint64_t seq, const Probity__V1__SealedRecord *rec)
@@ -76,45 +43,49 @@ static int seen_before(struct ingest *in, const struct record *head,
 		return r;
 	record_leaf(rec->record.data, leaf);
 	if (memcmp(held, leaf, sizeof(leaf)) != 0)
-		return fork_or_noise(in, head->seq, rec, "not the record held at this sequence");
+		return ingest_fork(in, head->seq, rec, "not the record held at this sequence");
 	in->ret->held++;
 	return 0;
 }
 
 /* The columns of a payload; one that cannot be read is stored all the same. */
-static int add_rows(struct ingest *in, const Probity__V1__SealedRecord *rec, uint64_t seq)
+static int add_rows(struct ingest *in, const struct sealed *s)
 {
-	_cleanup_sealed_ struct sealed s = {0};
-	const char *why;
+	uint64_t seq = s->head.seq;
 	struct store_call call;
 	struct store_control control;
 	int r;
 
-	if (!sealed_open(rec->record.data, rec->record.len, rec->signature.data, &s, &why)) {
-		if (s.call) {
-			rows_call(s.call, in->chain.host, &call);
-			return store_row_add(in->st, &store_call_table, in->chain.id, seq, &call);
-		}
-		if (s.control) {
-			rows_control(s.control, &control);
-			return store_row_add(in->st, &store_control_table, in->chain.id, seq,
-					     &control);
-		}
-		if (s.mcp)
-			return 0; /* no columns of its own: it is read from the record */
+	if (s->call) {
+		rows_call(s->call, in->chain.host, &call);
+		return store_row_add(in->st, &store_call_table, in->chain.id, seq, &call);
 	}
+	if (s->control) {
+		rows_control(s->control, &control);
+		return store_row_add(in->st, &store_control_table, in->chain.id, seq, &control);
+	}
+	if (s->mcp || s->denial || !s->head.payload)
+		return 0; /* no columns of its own, or erased: it is read from the record */
 	snprintf(in->error, sizeof(in->error),
 		 "payload of schema %u is no message this program knows; the record is kept",
-		 s.head.schema);
+		 s->head.schema);
 	r = ingest_finding(in, STORE_MEDIUM, "unreadable_payload", seq, NULL);
 	in->error[0] = '\0';
 	return r;
 }
 
-static int store_one(struct ingest *in, const struct record *head,
-		     const Probity__V1__SealedRecord *rec)
+/* The agent ends with STOP, then the SEAL of the epoch that was open. */
+static bool stops(const struct sealed *s, bool before)
 {
-	struct store_chain *c = &in->chain;
+	if (!s->control)
+		return false;
+	return s->control->kind == PROBITY__V1__CONTROL__KIND__STOP ||
+	       (s->control->kind == PROBITY__V1__CONTROL__KIND__SEAL && before);
+}
+
+static int add_record(struct ingest *in, const struct record *head,
+		      const Probity__V1__SealedRecord *rec)
+{
 	struct store_record r = {
 		.seq = head->seq,
 		.wall_ns = head->wall_ns,
@@ -124,52 +95,79 @@ static int store_one(struct ingest *in, const struct record *head,
 		.len = rec->record.len,
 		.signature = rec->signature.data,
 		.signature_len = rec->signature.len,
+		.mac = rec->mac.data,
+		.mac_len = rec->mac.len,
 	};
-	int e;
 
-	memcpy(r.chain, c->id, sizeof(r.chain));
+	memcpy(r.chain, in->chain.id, sizeof(r.chain));
 	memcpy(r.leaf, in->state.prev, sizeof(r.leaf));
-	e = store_record_add(in->st, &r);
+	return store_record_add(in->st, &r);
+}
+
+/* A SEAL names the key of the epoch that begins behind it. */
+static int add_key(struct ingest *in)
+{
+	struct store_key k = {.epoch = in->state.epoch + 1, .seq = in->state.next_seq};
+
+	if (!in->state.sealed)
+		return 0;
+	memcpy(k.public, in->state.next_public, sizeof(k.public));
+	return store_key_add(in->st, in->chain.id, &k);
+}
+
+static int store_one(struct ingest *in, const struct record *head,
+		     const Probity__V1__SealedRecord *rec)
+{
+	_cleanup_sealed_ struct sealed s = {0};
+	struct store_chain *c = &in->chain;
+	const char *why;
+	int e = add_record(in, head, rec);
+
+	if (!e)
+		e = add_key(in);
 	if (e)
 		return e;
 	in->dirty = true;
 	c->last_seq = head->seq;
 	c->last_id = in->state.last_id;
 	c->records++;
-	c->updated_ns = in->now_ns;
-	memcpy(c->last_leaf, r.leaf, sizeof(c->last_leaf));
+	memcpy(c->last_leaf, in->state.prev, sizeof(c->last_leaf));
+	if (rec->signature.len)
+		c->covered = head->seq + 1;
 	in->ret->added++;
-	return add_rows(in, rec, head->seq);
+	if (sealed_open(rec->record.data, rec->record.len, rec->signature.data, &s, &why))
+		return -EIO; /* it was opened before */
+	c->stopped = stops(&s, c->stopped);
+	return add_rows(in, &s) ?: ingest_time(in, head, rec);
 }
 
 static int append(struct ingest *in, uint64_t seq, const Probity__V1__SealedRecord *rec)
 {
+	struct chain_sealed seal = {
+		.sig = rec->signature.len == RECORD_SIG_LEN ? rec->signature.data : NULL,
+		.mac = rec->mac.len == MAC_LEN ? rec->mac.data : NULL,
+	};
 	const char *why = "";
 	struct record head;
 	int r;
 
-	if (rec->signature.len != RECORD_SIG_LEN)
-		return bad_record(in, seq, rec, "signature length");
-	r = chain_append(&in->state, rec->record.data, rec->record.len,
-			 &(struct chain_sealed){.sig = rec->signature.data}, &head, &why);
-	if (r == -EBADMSG && !strcmp(why, "key id"))
-		return ingest_refuse(in, F(WRONG_KEY), STORE_HIGH, "wrong_key", seq, rec,
-				     "record names another key than the chain's");
-	if (r == -EBADMSG && in->known && !strcmp(why, "previous hash"))
-		return fork_or_noise(in, seq, rec, why);
+	if (rec->signature.len && rec->signature.len != RECORD_SIG_LEN)
+		return ingest_misfit(in, seq, rec, "signature length");
+	if (rec->mac.len != MAC_LEN)
+		return ingest_misfit(in, seq, rec, "mac");
+	r = chain_append(&in->state, rec->record.data, rec->record.len, &seal, &head, &why);
 	if (r == -EBADMSG)
-		return bad_record(in, seq, rec, why);
+		return ingest_misfit(in, seq, rec, why);
 	return r ? r : store_one(in, &head, rec);
 }
 
-void ingest_resume(struct ingest *in)
+int ingest_resume(struct ingest *in)
 {
-	memcpy(in->state.chain, in->chain.id, sizeof(in->state.chain));
-	memcpy(in->state.public, in->chain.public, sizeof(in->state.public));
-	memcpy(in->state.prev, in->chain.last_leaf, sizeof(in->state.prev));
-	in->state.next_seq = in->chain.last_seq + 1;
-	in->state.last_id = in->chain.last_id;
-	in->state.started = true;
+	if (chain_state_load(in->chain.state, in->chain.state_len, &in->state))
+		return -EUCLEAN;
+	in->mac = in->chain.mac;
+	in->state.mac = in->chain.seeded ? &in->mac : NULL;
+	return 0;
 }
 
 /* The key a chain's first record introduces. */
@@ -200,7 +198,8 @@ static int introduce(struct ingest *in, const struct record *head,
 		memcpy(c->public, said->data, sizeof(c->public));
 		printable_copy(c->host, sizeof(c->host), in->batch->host);
 	} else if (!start_key(rec, c->public, c->host, sizeof(c->host))) {
-		return bad_record(in, 0, rec, "a chain begins with a start that carries its key");
+		return ingest_misfit(in, 0, rec,
+				     "a chain begins with a start that carries its key");
 	} else if (said->len && memcmp(said->data, c->public, sizeof(c->public)) != 0) {
 		return ingest_refuse(in, F(WRONG_KEY), STORE_HIGH, "wrong_key", 0, rec,
 				     "the batch names another key than the chain's start");
@@ -210,18 +209,15 @@ static int introduce(struct ingest *in, const struct record *head,
 	memcpy(c->cert_sha256, in->peer->cert_sha256, sizeof(c->cert_sha256));
 	c->first_seq = head->seq;
 	c->created_ns = in->now_ns;
-	/* What a later beginning links to is not held: its own word is all there is. */
-	memcpy(c->last_leaf, head->prev, sizeof(c->last_leaf));
-	ingest_resume(in);
-	in->state.next_seq = head->seq;
-	if (!head->seq)
-		memset(in->state.prev, 0, sizeof(in->state.prev));
-	return 0;
+	memcpy(in->state.chain, c->id, sizeof(c->id));
+	memcpy(in->state.public, c->public, sizeof(c->public));
+	return head->seq ? ingest_cross(in, head) : 0;
 }
 
 static int first_record(struct ingest *in, const struct record *head,
 			const Probity__V1__SealedRecord *rec)
 {
+	struct store_key k = {0};
 	int r = introduce(in, head, rec);
 
 	if (!r)
@@ -229,63 +225,28 @@ static int first_record(struct ingest *in, const struct record *head,
 	if (r)
 		return r;
 	in->known = true;
-	if (!head->seq)
-		return 0;
-	snprintf(in->error, sizeof(in->error),
-		 "chain is held from record %llu on; %llu before it are not",
-		 (unsigned long long)head->seq, (unsigned long long)head->seq);
-	r = ingest_finding(in, STORE_MEDIUM, "chain_begins_late", head->seq, NULL);
-	in->error[0] = '\0';
-	return r;
+	memcpy(k.public, in->chain.public, sizeof(k.public));
+	r = store_key_add(in->st, in->chain.id, &k);
+	return r || !head->seq ? r : ingest_crossed(in, 0, head);
 }
 
-/* The host's proof that the records before head are gone for good; without one this is a gap. */
-static int prove_hole(struct ingest *in, const struct record *head, struct store_hole *ret)
-{
-	const Probity__V1__SealedRecord *loss = in->batch->loss;
-	struct store_hole h = {.first_seq = in->chain.last_seq + 1,
-			       .last_seq = head->seq - 1,
-			       .at_ns = in->now_ns};
-	const char *why = "is missing";
-
-	memcpy(h.chain, in->chain.id, sizeof(h.chain));
-	if (loss) {
-		h.loss = loss->record.data;
-		h.loss_len = loss->record.len;
-		h.signature = loss->signature.data;
-		h.signature_len = loss->signature.len;
-	}
-	if (!loss || !hole_proved(&h, in->chain.public, &why))
-		return ingest_fault(in, F(GAP), h.first_seq,
-				    "record %llu came, %llu is not held: %s",
-				    (unsigned long long)head->seq, (unsigned long long)h.first_seq,
-				    why);
-	*ret = h;
-	return 0;
-}
-
-/* The hole is kept only with a good record behind it: else the chain has not gone on. */
 static int over_hole(struct ingest *in, const struct record *head,
 		     const Probity__V1__SealedRecord *rec)
 {
-	struct store_hole h;
-	int r = prove_hole(in, head, &h);
+	uint64_t first = in->chain.last_seq + 1;
+	struct chain_state before = in->state;
+	struct mac_key mac = in->mac;
+	int r = ingest_cross(in, head);
 
-	if (r)
-		return r;
-	/* What the record behind the hole links to is not held: its own word is all there is. */
-	memcpy(in->state.prev, head->prev, sizeof(in->state.prev));
-	in->state.next_seq = head->seq;
-	r = append(in, head->seq, rec);
 	if (!r)
-		r = store_hole_add(in->st, &h);
-	if (r)
-		return r;
-	snprintf(in->error, sizeof(in->error),
-		 "records %llu to %llu are gone, as the host declared",
-		 (unsigned long long)h.first_seq, (unsigned long long)h.last_seq);
-	r = ingest_finding(in, STORE_MEDIUM, "declared_hole", h.first_seq, in->batch->loss);
-	in->error[0] = '\0';
+		r = append(in, head->seq, rec);
+	if (!r)
+		return ingest_crossed(in, first, head);
+	/* Without a good record behind it the chain has not gone on. */
+	verifier_free(in->state.verifier);
+	in->state = before;
+	in->state.verifier = NULL; /* the one of before is gone; it is made again */
+	in->mac = mac;
 	return r;
 }
 
@@ -297,11 +258,11 @@ int ingest_record(struct ingest *in, const Probity__V1__SealedRecord *rec)
 	int r = record_decode(rec->record.data, rec->record.len, &head, &why);
 
 	if (r)
-		return bad_record(in, next, rec, why);
+		return ingest_misfit(in, next, rec, why);
 	if (head.seq >= INT64_MAX)
-		return bad_record(in, next, rec, "sequence");
+		return ingest_misfit(in, next, rec, "sequence");
 	if (memcmp(head.chain, in->batch->chain.data, sizeof(head.chain)) != 0)
-		return bad_record(in, next, rec, "chain id");
+		return ingest_misfit(in, next, rec, "chain id");
 	if (!in->known)
 		return first_record(in, &head, rec);
 	if (head.seq < next)

@@ -63,6 +63,11 @@ bool pki_name_ok(const char *name)
 	return n > 0 && n <= PKI_NAME_MAX && !name[n];
 }
 
+bool pki_operator(const char *cn)
+{
+	return !strncmp(cn, PKI_OPERATOR_PREFIX, strlen(PKI_OPERATOR_PREFIX));
+}
+
 static int join(struct pki *p, char out[static PATH_MAX], const char *dir, const char *name)
 {
 	if (snprintf(out, PATH_MAX, "%s/%s", dir, name) < PATH_MAX)
@@ -369,16 +374,21 @@ static int check_leaf(struct pki *p, const char *pem, enum pki_role role, const 
 int pki_make_leaf(const char *dir, const char *out, enum pki_role role, const char *name,
 		  int *ret_made, char *err, size_t err_len)
 {
-	const char *base = role == PKI_SERVER ? "server" : "agent";
+	static const char *const bases[] = {
+		[PKI_SERVER] = "server", [PKI_AGENT] = "agent", [PKI_OPERATOR] = "operator"};
+	const char *base = bases[role];
 	struct pki p = {.err = err, .err_len = err_len};
 	_cleanup_(EVP_PKEY_freep) EVP_PKEY *ca_key = NULL, *key = NULL;
 	_cleanup_(X509_freep) X509 *ca = NULL, *c = NULL;
-	char pem[PATH_MAX], keyfile[PATH_MAX], file[16];
+	char pem[PATH_MAX], keyfile[PATH_MAX], file[24];
 	int r;
 
 	if (!pki_name_ok(name))
 		return say(&p, -EINVAL, "%s: not a host name of at most %d characters", name,
 			   PKI_NAME_MAX);
+	if (pki_operator(name) != (role == PKI_OPERATOR))
+		return say(&p, -EINVAL, "%s: names that begin with \"%s\" are operators'", name,
+			   PKI_OPERATOR_PREFIX);
 	snprintf(file, sizeof(file), "%s.pem", base);
 	r = join(&p, pem, out, file);
 	snprintf(file, sizeof(file), "%s.key", base);

@@ -18,7 +18,10 @@
 
 #define PKI_NAME_MAX 64 /* X.520 upper bound of a common name */
 
-enum pki_role { PKI_SERVER, PKI_AGENT };
+/* An operator's program reads and sends no records; its common name is "operator.NAME", which no agent's
+ * may begin with. */
+enum pki_role { PKI_SERVER, PKI_AGENT, PKI_OPERATOR };
+#define PKI_OPERATOR_PREFIX "operator."
 
 /* All 0 or -errno with one clear line in err that names the file. What exists is kept and checked:
  * key mode, key and certificate fit, issued by this CA, right purpose, in date. *ret_made counts
@@ -30,6 +33,10 @@ int pki_make_leaf(const char *dir, const char *out, enum pki_role role, const ch
 
 /* 1 to 64 of A-Z a-z 0-9 . _ - : what may be a host's name in a certificate. */
 bool pki_name_ok(const char *name);
+bool pki_operator(const char *cn);
+/* The common name in a certificate's file, one that pki_name_ok takes. */
+int pki_file_name(const char *path, char ret_cn[static PKI_NAME_MAX + 1], char *err,
+		  size_t err_len);
 
 /* Server side: TLS 1.3 only, client certificate required, no session resumption. */
 int pki_server_context(const char *ca, const char *cert, const char *key, SSL_CTX **ret, char *err,

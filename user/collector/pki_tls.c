@@ -76,19 +76,13 @@ int pki_server_context(const char *ca, const char *cert, const char *key, SSL_CT
 	return 0;
 }
 
-int pki_peer(SSL *ssl, char ret_cn[static PKI_NAME_MAX + 1], uint8_t ret_sha256[static 32])
+static int name_of(X509 *x, char ret_cn[static PKI_NAME_MAX + 1])
 {
-	X509 *x = SSL_get0_peer_certificate(ssl);
-	X509_NAME *subject = x ? X509_get_subject_name(x) : NULL;
+	X509_NAME *subject = X509_get_subject_name(x);
 	char cn[PKI_NAME_MAX + 1] = "";
 	ASN1_STRING *text;
-	uint8_t sha[32];
-	unsigned n = 0;
-	int i;
+	int i = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
 
-	if (!x || SSL_get_verify_result(ssl) != X509_V_OK)
-		return -EACCES;
-	i = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
 	if (i < 0 || X509_NAME_get_index_by_NID(subject, NID_commonName, i) >= 0)
 		return -EACCES;
 	text = X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, i));
@@ -96,7 +90,40 @@ int pki_peer(SSL *ssl, char ret_cn[static PKI_NAME_MAX + 1], uint8_t ret_sha256[
 	if (ASN1_STRING_length(text) > PKI_NAME_MAX)
 		return -EACCES;
 	memcpy(cn, ASN1_STRING_get0_data(text), ASN1_STRING_length(text));
-	if ((int)strlen(cn) != ASN1_STRING_length(text) || !pki_name_ok(cn) ||
+	if ((int)strlen(cn) != ASN1_STRING_length(text) || !pki_name_ok(cn))
+		return -EACCES;
+	memcpy(ret_cn, cn, sizeof(cn));
+	return 0;
+}
+
+int pki_file_name(const char *path, char ret_cn[static PKI_NAME_MAX + 1], char *err, size_t err_len)
+{
+	BIO *b = BIO_new_file(path, "r");
+	X509 *x = b ? PEM_read_bio_X509(b, NULL, NULL, NULL) : NULL;
+	int r = x ? name_of(x, ret_cn) : -EBADMSG;
+
+	if (!x)
+		snprintf(err, err_len, "%s: %s", path,
+			 b ? "not a certificate in PEM" : "cannot be read");
+	else if (r)
+		snprintf(err, err_len,
+			 "%s: its common name is no name for a witness; give one with "
+			 "--name",
+			 path);
+	X509_free(x);
+	BIO_free(b);
+	ERR_clear_error();
+	return r;
+}
+
+int pki_peer(SSL *ssl, char ret_cn[static PKI_NAME_MAX + 1], uint8_t ret_sha256[static 32])
+{
+	X509 *x = SSL_get0_peer_certificate(ssl);
+	char cn[PKI_NAME_MAX + 1];
+	uint8_t sha[32];
+	unsigned n = 0;
+
+	if (!x || SSL_get_verify_result(ssl) != X509_V_OK || name_of(x, cn) ||
 	    !X509_digest(x, EVP_sha256(), sha, &n) || n != sizeof(sha))
 		return -EACCES;
 	memcpy(ret_cn, cn, sizeof(cn));

@@ -14,7 +14,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <netdb.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -28,11 +27,14 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "chains_http.h"
+#include "http.h"
 #include "ingest.h"
 #include "pki.h"
+#include "silence.h"
+#include "witness_http.h"
 
 #define HEADERS_MAX 8192
-#define BACKLOG 128
 
 struct server {
 	struct event_base *base;
@@ -45,24 +47,16 @@ struct server {
 	unsigned connections;
 	int slot; /* of SSL ex_data: tells when a connection is gone */
 	uint16_t port;
-	bool store_ok; /* the last batch could be committed */
+	bool store_ok;		 /* the last batch could be committed */
+	struct witness *witness; /* borrowed, as is the ledger */
+	struct ledger *ledger;
+	struct witness_http *public; /* the second listener; NULL: none */
+	struct event *tick;
+	unsigned ticks;
+	bool ledger_failed;
 };
 DEFINE_CLEANUP(struct server, server_free)
-
-static void reply(struct evhttp_request *req, int code, const char *type, const void *body,
-		  size_t n)
-{
-	struct evbuffer *out = evhttp_request_get_output_buffer(req);
-
-	evhttp_add_header(evhttp_request_get_output_headers(req), "Content-Type", type);
-	evbuffer_add(out, body, n);
-	evhttp_send_reply(req, code, NULL, NULL);
-}
-
-static void reply_text(struct evhttp_request *req, int code, const char *text)
-{
-	reply(req, code, "text/plain; charset=utf-8", text, strlen(text));
-}
+enum who { ANYBODY, AGENT, OPERATOR };
 
 static SSL *ssl_of(struct evhttp_request *req)
 {
@@ -72,22 +66,31 @@ static SSL *ssl_of(struct evhttp_request *req)
 	return b ? bufferevent_openssl_get_ssl(b) : NULL;
 }
 
-/* Who is asking; answers the request itself when that is nobody. */
-static bool peer_of(struct evhttp_request *req, char cn[static PKI_NAME_MAX + 1],
+/* Who is asking; answers the request itself when that is nobody, or not who may ask for this. */
+static bool peer_of(struct evhttp_request *req, enum who who, char cn[static PKI_NAME_MAX + 1],
 		    struct ingest_peer *ret)
 {
 	SSL *ssl = ssl_of(req);
 
 	if (!ssl || pki_peer(ssl, cn, ret->cert_sha256)) {
 		log_warn("request refused: client certificate without a usable common name");
-		reply_text(req, 403, "client certificate without a usable common name\n");
+		http_text(req, 403, "client certificate without a usable common name\n");
+		return false;
+	}
+	if (who != ANYBODY && pki_operator(cn) != (who == OPERATOR)) {
+		log_warn("request refused: certificate %s is %s", cn,
+			 who == OPERATOR ? "no operator's"
+					 : "an operator's, which sends no records");
+		http_text(req, 403,
+			  who == OPERATOR ? "an operator's certificate is needed\n"
+					  : "an operator sends no records\n");
 		return false;
 	}
 	ret->cn = cn;
 	return true;
 }
 
-static int64_t now_ns(void)
+int64_t server_now_ns(void)
 {
 	struct timespec t;
 
@@ -114,30 +117,31 @@ static void on_records(struct evhttp_request *req, void *ctx)
 	struct ingest_peer peer;
 	const uint8_t *body;
 
-	if (!peer_of(req, cn, &peer))
+	if (!peer_of(req, AGENT, cn, &peer))
 		return;
 	if (evhttp_request_get_command(req) != EVHTTP_REQ_POST) {
 		evhttp_add_header(evhttp_request_get_output_headers(req), "Allow", "POST");
-		reply_text(req, 405, "POST only\n");
+		http_text(req, 405, "POST only\n");
 		return;
 	}
 	if (!is_protobuf(req)) {
-		reply_text(req, 415, "expected application/x-protobuf\n");
+		http_text(req, 415, "expected application/x-protobuf\n");
 		return;
 	}
 	body = n ? evbuffer_pullup(in, -1) : (const uint8_t *)"";
 	if (!body) {
-		reply_text(req, 503, "out of memory\n");
+		http_text(req, 503, "out of memory\n");
 		return;
 	}
-	s->store_ok = ingest_batch(s->store, &peer, body, n, now_ns(), &res) == 0;
+	s->store_ok =
+		ingest_batch(s->store, s->witness, &peer, body, n, server_now_ns(), &res) == 0;
 	if (res.alarm[0])
 		log_line(res.http == 503 || res.fault == PROBITY__V1__ACK__FAULT__FORK ? LOG_L_ERR
 										       : LOG_L_WARN,
 			 "%s", res.alarm);
 	if (res.http == 503)
 		evhttp_add_header(evhttp_request_get_output_headers(req), "Retry-After", "5");
-	reply(req, res.http, "application/x-protobuf", res.ack, res.ack_len);
+	http_reply(req, res.http, "application/x-protobuf", res.ack, res.ack_len);
 }
 
 static void on_health(struct evhttp_request *req, void *ctx)
@@ -146,17 +150,46 @@ static void on_health(struct evhttp_request *req, void *ctx)
 	char cn[PKI_NAME_MAX + 1];
 	struct ingest_peer peer;
 
-	if (!peer_of(req, cn, &peer))
+	if (!peer_of(req, ANYBODY, cn, &peer))
 		return;
 	if (s->store_ok)
-		reply_text(req, 200, "ok\n");
+		http_text(req, 200, "ok\n");
 	else
-		reply_text(req, 503, "the store could not commit the last batch\n");
+		http_text(req, 503, "the store could not commit the last batch\n");
 }
 
 static void on_other(struct evhttp_request *req, void *ctx)
 {
-	reply_text(req, 404, "no such page\n");
+	const char *path = evhttp_uri_get_path(evhttp_request_get_evhttp_uri(req));
+	struct server *s = ctx;
+	char cn[PKI_NAME_MAX + 1];
+	struct ingest_peer peer;
+
+	if (!path || (strcmp(path, "/v1/chains") != 0 && strncmp(path, "/v1/chains/", 11) != 0))
+		http_text(req, 404, "no such page\n");
+	else if (peer_of(req, OPERATOR, cn, &peer))
+		chains_answer(req, s->store, path + 10);
+}
+
+/* --- the clock ------------------------------------------------------------------------------------- */
+
+static void say_silent(const char *line)
+{
+	log_warn("%s", line);
+}
+
+/* What was cosigned becomes visible in the collector's own log, and who is silent is looked for. */
+static void on_tick(evutil_socket_t fd, short what, void *ctx)
+{
+	struct server *s = ctx;
+	int r = ledger_publish(s->ledger);
+
+	if (r && !s->ledger_failed)
+		log_err("the collector's own log cannot be written: %s; tried again", strerror(-r));
+	s->ledger_failed = r;
+	if (s->ticks++ % SILENCE_CHECK_S == 0 &&
+	    silence_check(s->store, server_now_ns(), say_silent))
+		log_err("%s", store_error(s->store));
 }
 
 /* OpenSSL calls this from SSL_free: the one place every connection passes at its end. */
@@ -200,50 +233,18 @@ static void on_signal(evutil_socket_t sig, short what, void *ctx)
 	event_base_loopexit(s->base, NULL);
 }
 
-static int listen_on(struct server *s, const char *address, uint16_t port, char *err,
-		     size_t err_len)
-{
-	struct addrinfo hint = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV,
-				.ai_socktype = SOCK_STREAM};
-	struct addrinfo *a = NULL;
-	char text[8];
-	int r = 0;
-
-	snprintf(text, sizeof(text), "%u", port);
-	if (getaddrinfo(address, text, &hint, &a)) {
-		snprintf(err, err_len, "%s: not an address to listen on", address);
-		return -EINVAL;
-	}
-	s->listener = evconnlistener_new_bind(s->base, NULL, NULL,
-					      LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC |
-						      LEV_OPT_REUSEABLE,
-					      BACKLOG, a->ai_addr, a->ai_addrlen);
-	if (!s->listener) {
-		r = errno ? -errno : -EIO;
-		snprintf(err, err_len, "%s:%u: cannot listen: %s", address, port, strerror(-r));
-	}
-	freeaddrinfo(a);
-	return r;
-}
-
-static void bound_port(struct server *s)
-{
-	struct sockaddr_storage a;
-	socklen_t n = sizeof(a);
-	char text[8];
-
-	if (!getsockname(evconnlistener_get_fd(s->listener), (struct sockaddr *)&a, &n) &&
-	    !getnameinfo((struct sockaddr *)&a, n, NULL, 0, text, sizeof(text), NI_NUMERICSERV))
-		s->port = strtoul(text, NULL, 10);
-}
-
 static int set_up_http(struct server *s)
 {
+	const struct timeval second = {.tv_sec = 1};
+
 	s->http = evhttp_new(s->base);
 	s->term = evsignal_new(s->base, SIGTERM, on_signal, s);
 	s->intr = evsignal_new(s->base, SIGINT, on_signal, s);
 	if (!s->http || !s->term || !s->intr || event_add(s->term, NULL) ||
 	    event_add(s->intr, NULL))
+		return -ENOMEM;
+	s->tick = event_new(s->base, -1, EV_PERSIST, on_tick, s);
+	if (!s->tick || event_add(s->tick, &second))
 		return -ENOMEM;
 	s->http_owns = evhttp_bind_listener(s->http, s->listener) != NULL;
 	if (!s->http_owns)
@@ -261,8 +262,7 @@ static int set_up_http(struct server *s)
 	return 0;
 }
 
-int server_open(const char *address, uint16_t port, SSL_CTX *tls, struct store *store,
-		struct server **ret, char *err, size_t err_len)
+int server_open(const struct server_config *c, struct server **ret, char *err, size_t err_len)
 {
 	_cleanup_(server_freep) struct server *s = calloc(1, sizeof(*s));
 	int r;
@@ -270,21 +270,30 @@ int server_open(const char *address, uint16_t port, SSL_CTX *tls, struct store *
 	snprintf(err, err_len, "out of memory");
 	if (!s || !(s->base = event_base_new()))
 		return -ENOMEM;
-	s->tls = tls;
-	s->store = store;
+	s->tls = c->tls;
+	s->store = c->store;
+	s->witness = c->witness;
+	s->ledger = c->ledger;
 	s->store_ok = true;
 	s->slot = SSL_get_ex_new_index(0, NULL, NULL, NULL, on_ssl_free);
 	if (s->slot < 0)
 		return -ENOMEM;
 	signal(SIGPIPE, SIG_IGN);
-	r = listen_on(s, address, port, err, err_len);
+	r = http_listen(s->base, c->address, c->port, &s->listener, err, err_len);
 	if (!r)
 		r = set_up_http(s);
+	if (!r && c->witness_address)
+		r = witness_http_open(s->base, c, &s->public, err, err_len);
 	if (r)
 		return r;
-	bound_port(s);
+	s->port = http_port(s->listener);
 	*ret = TAKE_PTR(s);
 	return 0;
+}
+
+uint16_t server_witness_port(const struct server *s)
+{
+	return s->public ? witness_http_port(s->public) : 0;
 }
 
 uint16_t server_port(const struct server *s)
@@ -294,7 +303,13 @@ uint16_t server_port(const struct server *s)
 
 int server_run(struct server *s)
 {
-	return event_base_dispatch(s->base) < 0 ? -EIO : 0;
+	int r;
+
+	on_tick(-1, 0, s);
+	r = event_base_dispatch(s->base) < 0 ? -EIO : 0;
+	if (ledger_publish(s->ledger))
+		log_err("the collector's own log cannot be written; it is made up at the next start");
+	return r;
 }
 
 void server_free(struct server *s)
@@ -305,6 +320,9 @@ void server_free(struct server *s)
 		event_free(s->term);
 	if (s->intr)
 		event_free(s->intr);
+	if (s->tick)
+		event_free(s->tick);
+	witness_http_free(s->public);
 	/* Once bound the listener is evhttp's; its connections still count down while they end. */
 	if (s->listener && !s->http_owns)
 		evconnlistener_free(s->listener);

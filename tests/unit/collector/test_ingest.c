@@ -23,7 +23,8 @@
 #define A(x) PROBITY__V1__ACK__FAULT__##x
 
 static char dir[] = "/tmp/probity-ingest-XXXXXX", db[64];
-static struct host alpha, other; /* two keys */
+static struct host alpha, other, good; /* two keys; alpha behind record 5 */
+static struct witness *witness;
 static struct host_record rec[128];
 
 static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *f)
@@ -43,7 +44,7 @@ static struct host_record clone(const struct host_record *r)
 
 static void sign_again(struct host *h, struct host_record *r)
 {
-	assert_int_equal(signer_sign(h->signer, r->bytes, r->n, r->sig), 0);
+	host_sign(h, r);
 }
 
 /*
@@ -75,6 +76,7 @@ static void make_records(void)
 	rec['4'] = host_call(&h, "ann");
 	rec['5'] = host_call(&h, "ann");
 
+	good = h;
 	fork = at2;
 	rec['f'] = host_call(&fork, "mallory");
 	rec['S'] = clone(&rec['f']);
@@ -132,7 +134,7 @@ static void make_records(void)
 
 static int set_up(void **state)
 {
-	char key[64];
+	char key[64], err[256];
 
 	assert_non_null(mkdtemp(dir));
 	snprintf(db, sizeof(db), "%s/probity.db", dir);
@@ -141,6 +143,7 @@ static int set_up(void **state)
 	snprintf(key, sizeof(key), "%s/b.key", dir);
 	other = host_new(key, 0xaa);
 	make_records();
+	assert_int_equal(witness_open(dir, "col.example", &witness, err, sizeof(err)), 0);
 	return 0;
 }
 
@@ -148,8 +151,9 @@ static int tear_down(void **state)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(rec); i++)
 		free(rec[i].bytes);
-	signer_free(alpha.signer);
-	signer_free(other.signer);
+	host_free(&alpha);
+	host_free(&other);
+	witness_free(witness);
 	return nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
@@ -171,7 +175,8 @@ enum { KEY = 1, OTHER_KEY = 2, VERSION = 4, SHORT_CHAIN = 8, CUT = 16, GARBAGE =
 
 static uint8_t *body_of(unsigned flags, const char *records, size_t *ret_n)
 {
-	const struct host_record *list[32], *loss = NULL;
+	const struct host_record *list[32];
+	struct host_more more = {.tree = &good};
 	const uint8_t *key = flags & KEY	 ? signer_public(alpha.signer)
 			     : flags & OTHER_KEY ? signer_public(other.signer)
 						 : NULL;
@@ -180,10 +185,18 @@ static uint8_t *body_of(unsigned flags, const char *records, size_t *ret_n)
 
 	for (; *records && *records != '/'; records++)
 		list[n++] = &rec[(int)*records];
-	if (*records)
-		loss = &rec[(int)records[1]];
+	/* All holes here are of records 2 and 3; who begins late begins with the first record given. */
+	if (*records) {
+		more.loss = &rec[(int)records[1]];
+		more.edge_at = 4;
+		more.edge_from = 2;
+	} else if (key && n && list[0] >= &rec['1'] && list[0] <= &rec['5']) {
+		more.edge_at = list[0] - &rec['0'];
+	} else if (key && n && list[0] == &rec['s']) {
+		more.edge_at = 3;
+	}
 	b = host_batch(alpha.chain, flags & SHORT_CHAIN ? 15 : 16, key, flags & VERSION ? 2 : 1,
-		       list, n, loss, ret_n);
+		       list, n, &more, ret_n);
 	if (flags & CUT)
 		*ret_n -= 3;
 	if (flags & GARBAGE)
@@ -204,8 +217,9 @@ static void no_finding(void *ctx, const struct audit_finding *f)
 static struct audit_result audit(struct store *s)
 {
 	struct audit_result res;
+	struct audit_options o = {.finding = no_finding};
 
-	assert_int_equal(audit_store(s, no_finding, NULL, &res), 0);
+	assert_int_equal(audit_store(s, &o, &res), 0);
 	assert_int_equal(res.findings, 0);
 	return res;
 }
@@ -354,7 +368,7 @@ static void run_step(struct store *s, const struct step *t)
 	int64_t rows = 0;
 
 	assert_int_equal(store_count(s, &before), 0);
-	assert_int_equal(ingest_batch(s, &peer, body, n, 42, &res), 0);
+	assert_int_equal(ingest_batch(s, witness, &peer, body, n, HOST_NOW_NS, &res), 0);
 	free(body);
 	assert_int_equal(store_count(s, &after), 0);
 	assert_int_equal(res.http, t->http);
@@ -394,7 +408,7 @@ static void send(struct store *s, const char *records, struct ingest_result *ret
 	size_t n;
 	uint8_t *body = body_of(0, records, &n);
 
-	ingest_batch(s, &peer, body, n, 42, ret);
+	ingest_batch(s, witness, &peer, body, n, HOST_NOW_NS, ret);
 	free(body);
 }
 
@@ -436,7 +450,7 @@ static void test_fork_evidence(void **state)
 	assert_non_null(strstr(res.alarm, "FORK ALARM"));
 	send(s, "f", &res);
 	assert_int_equal(store_findings(s, 9, is_fork, &rec['f']), 0);
-	assert_int_equal(store_records(s, alpha.chain, is_record_2, NULL), 1);
+	assert_int_equal(store_records(s, alpha.chain, 0, is_record_2, NULL), 1);
 	store_free(s);
 }
 
@@ -496,13 +510,13 @@ static void test_hostile_bytes(void **state)
 
 		assert_non_null(cut);
 		memcpy(cut, body, i);
-		ingest_batch(s, &peer, cut, i, 42, &res);
+		ingest_batch(s, witness, &peer, cut, i, HOST_NOW_NS, &res);
 		assert_true(res.ack_len > 0);
 		free(cut);
 	}
 	for (size_t i = 0; i < n; i++) {
 		body[i] ^= 1 << i % 8;
-		ingest_batch(s, &peer, body, n, 42, &res);
+		ingest_batch(s, witness, &peer, body, n, HOST_NOW_NS, &res);
 		assert_true(res.ack_len > 0);
 		body[i] ^= 1 << i % 8;
 	}
@@ -527,7 +541,8 @@ static void test_memory_bound(void **state)
 		body[i] = 0x2a; /* field 5, length-delimited */
 		body[i + 1] = 0;
 	}
-	assert_int_equal(ingest_batch(s, &peer, body, INGEST_BODY_MAX, 42, &res), 0);
+	assert_int_equal(ingest_batch(s, witness, &peer, body, INGEST_BODY_MAX, HOST_NOW_NS, &res),
+			 0);
 	assert_int_equal(res.http, 400);
 	assert_non_null(strstr(res.alarm, "not a batch")); /* not even unpacked */
 	free(body);

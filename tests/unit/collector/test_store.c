@@ -20,6 +20,7 @@
 #include "host.h"
 
 static char dir[] = "/tmp/probity-store-XXXXXX", db[64];
+static struct witness *witness;
 
 static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *f)
 {
@@ -28,13 +29,16 @@ static int remove_one(const char *path, const struct stat *st, int flag, struct 
 
 static int set_up(void **state)
 {
+	char err[256];
+
 	assert_non_null(mkdtemp(dir));
 	snprintf(db, sizeof(db), "%s/probity.db", dir);
-	return 0;
+	return witness_open(dir, "col.example", &witness, err, sizeof(err));
 }
 
 static int tear_down(void **state)
 {
+	witness_free(witness);
 	return nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
@@ -93,6 +97,10 @@ static const struct refusal refusals[] = {
 	 NULL, STORE_WRITE, -EPROTONOSUPPORT, "version 99"},
 	{"older version, to read", "PRAGMA application_id = 1347568214", NULL, STORE_READ, -ESTALE,
 	 "version 0"},
+	{"records of the format before the first release",
+	 "PRAGMA application_id = 1347568214; PRAGMA user_version = 1;"
+	 "CREATE TABLE chain(x); INSERT INTO chain VALUES(1), (2)",
+	 NULL, STORE_WRITE, -EPROTONOSUPPORT, "holds 2 chains"},
 	{"no database", NULL,
 	 "this is a text file that is long enough to be read as a header of"
 	 " one hundred bytes, and is none of them at all...",
@@ -129,7 +137,12 @@ static void test_refusals(void **state)
 
 static void test_new_and_again(void **state)
 {
-	struct store_chain c = {.id = {1}, .cn = "alpha", .host = "h", .last_seq = 4}, got;
+	struct store_chain c = {.id = {1},
+				.cn = "alpha",
+				.host = "h",
+				.last_seq = 4,
+				.state_len = 4},
+			   got;
 	struct store *s;
 	struct stat st;
 
@@ -156,8 +169,9 @@ static void test_rollback_and_twice(void **state)
 	uint8_t sig[RECORD_SIG_LEN] = {0}, leaf[RECORD_HASH_LEN];
 	struct store *s;
 
-	r.signature = sig;
+	r.signature = r.mac = sig;
 	r.signature_len = sizeof(sig);
+	r.mac_len = MAC_LEN;
 	clear();
 	s = open_ok(STORE_WRITE);
 	assert_int_equal(store_begin(s), 0);
@@ -236,16 +250,20 @@ static void test_findings_bounded(void **state)
 static void send(struct store *s, const struct host *h, const struct host_record *rec, size_t from,
 		 size_t count, const struct host_record *loss)
 {
+	uint8_t seed[MAC_LEN];
+	struct host_more more = {
+		.loss = loss, .seed = seed, .tree = h, .edge_at = loss ? from : 0, .edge_from = 2};
 	struct ingest_peer peer = {.cn = "alpha"};
 	const struct host_record *list[6];
 	struct ingest_result res;
 	uint8_t *body;
 	size_t n;
 
+	host_seed(h, seed);
 	for (size_t i = 0; i < count; i++)
 		list[i] = &rec[from + i];
-	body = host_batch(h->chain, 16, NULL, 1, list, count, loss, &n);
-	assert_int_equal(ingest_batch(s, &peer, body, n, 42, &res), 0);
+	body = host_batch(h->chain, 16, NULL, 1, list, count, &more, &n);
+	assert_int_equal(ingest_batch(s, witness, &peer, body, n, HOST_NOW_NS, &res), 0);
 	assert_int_equal(res.added, count);
 	free(body);
 }
@@ -274,7 +292,7 @@ static void fill(bool hole)
 	}
 	for (int i = 0; i < 6; i++)
 		free(rec[i].bytes);
-	signer_free(h.signer);
+	host_free(&h);
 	store_free(s);
 }
 
@@ -315,8 +333,13 @@ static const struct tamper tampers[] = {
 	{"DELETE FROM chain", "orphan", 0, false},
 	{"DELETE FROM hole", "gap", 2, true},
 	{"UPDATE hole SET last_seq = 2", "gap", 3, true},
-	{"UPDATE hole SET loss = randomblob(300)", "hole", 2, true},
-	{"UPDATE hole SET signature = zeroblob(64)", "hole", 2, true},
+	{"UPDATE hole SET proof = randomblob(300)", "hole", 2, true},
+	{"UPDATE hole SET proof = CAST(substr(proof, 1, 150) || x'5a' || substr(proof, 152) AS"
+	 " BLOB)",
+	 "hole", 2, true},
+	{"UPDATE record SET mac = zeroblob(32) WHERE seq = 2", "mac", 2, false},
+	{"UPDATE chain SET state = zeroblob(length(state))", "chain row", 5, false},
+	{"UPDATE chain SET covered = 9", "uncovered", 9, false},
 	{"DELETE FROM record WHERE seq = 4", "gap", 4, true},
 	{"DELETE FROM record WHERE seq = 1", "gap", 1, true},
 	{"INSERT INTO ai_call(chain, seq) SELECT id, 99 FROM chain", "orphan", 0, false},
@@ -334,12 +357,13 @@ static void test_tampering_is_found(void **state)
 {
 	struct audit_result res;
 	struct audit_finding first = {0};
+	struct audit_options o = {.finding = keep_first, .ctx = &first};
 	struct store *s;
 
 	for (int hole = 0; hole < 2; hole++) {
 		fill(hole);
 		s = open_ok(STORE_READ);
-		assert_int_equal(audit_store(s, keep_first, &first, &res), 0);
+		assert_int_equal(audit_store(s, &o, &res), 0);
 		assert_int_equal(res.findings, 0);
 		assert_int_equal(res.records, hole ? 4 : 6);
 		assert_int_equal(res.declared, hole ? 2 : 0);
@@ -350,7 +374,7 @@ static void test_tampering_is_found(void **state)
 		fill(tampers[i].hole);
 		sql(tampers[i].sql);
 		s = open_ok(STORE_READ);
-		assert_int_equal(audit_store(s, keep_first, &first, &res), 0);
+		assert_int_equal(audit_store(s, &o, &res), 0);
 		print_message("# %s\n#   %s: %s\n", tampers[i].sql, first.kind, first.detail);
 		assert_true(res.findings > 0);
 		assert_string_equal(first.kind, tampers[i].kind);
@@ -365,6 +389,7 @@ static void test_damaged_file(void **state)
 {
 	struct audit_finding first = {0};
 	struct audit_result res = {0};
+	struct audit_options o = {.finding = keep_first, .ctx = &first};
 	struct store *s;
 	char *file = NULL, err[512];
 	size_t n, found = 0, refused = 0;
@@ -382,7 +407,7 @@ static void test_damaged_file(void **state)
 			refused++;
 			continue;
 		}
-		if (audit_store(s, keep_first, &first, &res) || res.findings)
+		if (audit_store(s, &o, &res) || res.findings)
 			found++;
 		else
 			assert_int_equal(res.records, 6);

@@ -130,16 +130,42 @@ static const char *const sql_[STMT__MAX] = {
 	[STMT_COMMIT] = "COMMIT",
 	[STMT_CHAIN_GET] = "SELECT " SQ_CHAIN_COLUMNS " FROM chain WHERE id = ?1",
 	[STMT_CHAIN_PUT] = "INSERT INTO chain(" SQ_CHAIN_COLUMNS ")"
-			   " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"
+			   " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12,"
+			   " ?13, ?14, ?15, ?16, ?17, ?18, ?19)"
 			   " ON CONFLICT(id) DO UPDATE SET last_seq = ?7, last_id = ?8,"
-			   " records = ?9, last_leaf = ?10, updated_ns = ?12",
+			   " records = ?9, last_leaf = ?10, updated_ns = ?12, state = ?13,"
+			   " covered = ?14, stopped = ?15, due_ns = ?16, mac_seed = ?17,"
+			   " mac_key = ?18, mac_epoch = ?19",
 	[STMT_RECORD_ADD] = "INSERT INTO record(chain, seq, leaf, record, signature, wall_ns,"
-			    " schema, received_ns) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+			    " schema, received_ns, mac) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8,"
+			    " ?9)",
 	[STMT_LEAF_GET] = "SELECT leaf FROM record WHERE chain = ?1 AND seq = ?2",
-	[STMT_HOLE_ADD] = "INSERT INTO hole(chain, first_seq, last_seq, at_ns, loss, signature)"
+	[STMT_HOLE_ADD] = "INSERT INTO hole(chain, first_seq, last_seq, at_ns, proof, edge)"
 			  " VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
-	[STMT_HOLE_GET] = "SELECT last_seq, at_ns, loss, signature FROM hole"
+	[STMT_HOLE_GET] = "SELECT first_seq, last_seq, at_ns, proof, edge FROM hole"
 			  " WHERE chain = ?1 AND first_seq = ?2",
+	[STMT_HOLE_BEFORE] = "SELECT first_seq, last_seq, at_ns, proof, edge FROM hole"
+			     " WHERE chain = ?1 AND last_seq < ?2 ORDER BY first_seq DESC LIMIT 1",
+	[STMT_FINDING_CLOSE] = "UPDATE finding SET closed_ns = ?3 WHERE chain = ?1 AND kind = ?2"
+			       " AND closed_ns IS NULL",
+	[STMT_OVERDUE] =
+		"SELECT " SQ_CHAIN_COLUMNS " FROM chain c WHERE NOT stopped AND due_ns < ?1"
+		" AND NOT EXISTS (SELECT 1 FROM finding f WHERE f.chain = c.id"
+		" AND f.kind = 'seal_overdue' AND f.closed_ns IS NULL) LIMIT ?2",
+	[STMT_KEY_ADD] = "INSERT INTO epoch_key(chain, epoch, seq, public_key)"
+			 " VALUES(?1, ?2, ?3, ?4)",
+	[STMT_KEY_BY_ID] = "SELECT epoch, seq, public_key FROM epoch_key WHERE chain = ?1"
+			   " ORDER BY epoch DESC",
+	/* The newest epoch that began below `size`, and those behind it; newest first. */
+	[STMT_KEY_AT] = "SELECT epoch, seq, public_key FROM epoch_key WHERE chain = ?1 AND epoch >="
+			" (SELECT max(epoch) FROM epoch_key WHERE chain = ?1 AND seq < ?2)"
+			" ORDER BY epoch DESC LIMIT 1 OFFSET ?3",
+	[STMT_WITNESS_GET] = "SELECT " SQ_WITNESS_COLUMNS " FROM witness WHERE name = ?1",
+	[STMT_WITNESS_PUT] = "INSERT OR REPLACE INTO witness(" SQ_WITNESS_COLUMNS ")"
+			     " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+	[STMT_LEDGER_ADD] = "INSERT INTO ledger(idx, leaf, entry)"
+			    " VALUES((SELECT coalesce(max(idx), -1) + 1 FROM ledger), ?1, ?2)",
+	[STMT_LEDGER_COUNT] = "SELECT coalesce(max(idx), -1) + 1 FROM ledger",
 	[STMT_FINDING_ADD] = "INSERT INTO finding(at_ns, last_ns, count, severity, kind, cn, chain,"
 			     " seq, detail, evidence, signature, digest)"
 			     " VALUES(?1, ?1, 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
@@ -243,6 +269,20 @@ static int say(struct store *s, int r, const char *fmt, ...)
 	return r;
 }
 
+/* Step 1 leaves behind what it cannot read; there must be nothing. */
+static int may_leave(struct store *s)
+{
+	int chains, r = pragma_int(s, "SELECT count(*) FROM chain", &chains);
+
+	if (r || !chains)
+		return r;
+	return say(
+		s, -EPROTONOSUPPORT,
+		"holds %d chains whose records were sealed in the format before the first release,"
+		" which this program does not read; it is left as it is: move it away to begin anew",
+		chains);
+}
+
 /* One step, all or nothing; another process may have done it meanwhile. */
 static int migrate_step(struct store *s, int from)
 {
@@ -255,7 +295,9 @@ static int migrate_step(struct store *s, int from)
 		snprintf(pragma, sizeof(pragma),
 			 "PRAGMA user_version = %d; PRAGMA application_id = %d", from + 1,
 			 SCHEMA_APPLICATION_ID);
-		r = sq_exec(s, schema_steps[from]);
+		r = from == 1 ? may_leave(s) : 0;
+		if (!r)
+			r = sq_exec(s, schema_steps[from]);
 		if (!r)
 			r = sq_exec(s, pragma);
 	}
@@ -287,7 +329,7 @@ static int identify(struct store *s, enum store_mode mode, int *ret_version)
 			   "store version %d; start the collector once to bring it to %d", version,
 			   newest);
 	*ret_version = version;
-	return 0;
+	return version == 1 ? may_leave(s) : 0;
 }
 
 /* Nothing here writes to the file. */

@@ -63,19 +63,26 @@ bool sq_read_chain(sqlite3_stmt *st, struct store_chain *ret)
 	c.records = sqlite3_column_int64(st, 8);
 	c.created_ns = sqlite3_column_int64(st, 10);
 	c.updated_ns = sqlite3_column_int64(st, 11);
+	c.state_len = sqlite3_column_bytes(st, 12);
+	if (c.state_len > sizeof(c.state) || !sq_blob(st, 12, c.state, c.state_len))
+		return false;
+	c.covered = sqlite3_column_int64(st, 13);
+	c.stopped = sqlite3_column_int(st, 14);
+	c.due_ns = sqlite3_column_int64(st, 15);
+	c.seeded = sq_blob(st, 16, c.mac_seed, MAC_LEN) && sq_blob(st, 17, c.mac.k, MAC_LEN);
+	c.mac.epoch = sqlite3_column_int64(st, 18);
 	*ret = c;
 	return true;
 }
 
-static int prepare(struct store *s, const char *sql, sqlite3_stmt **ret)
+int sq_prepare(struct store *s, const char *sql, sqlite3_stmt **ret)
 {
 	int rc = sqlite3_prepare_v2(s->db, sql, -1, ret, NULL);
 
 	return rc == SQLITE_OK ? 0 : sq_fail(s, rc);
 }
 
-/* 1 with a row, 0 at the end, -errno. */
-static int step(struct store *s, sqlite3_stmt *st)
+int sq_step(struct store *s, sqlite3_stmt *st)
 {
 	int rc = sqlite3_step(st);
 
@@ -92,7 +99,7 @@ int store_chain_get(struct store *s, const uint8_t id[static 16], struct store_c
 	if (!st)
 		return -EIO;
 	sqlite3_bind_blob(st, 1, id, 16, SQLITE_STATIC);
-	r = step(s, st);
+	r = sq_step(s, st);
 	if (r <= 0)
 		return r ? r : -ENOENT;
 	return sq_read_chain(st, ret) ? 0 : sq_fail(s, SQLITE_CORRUPT);
@@ -108,7 +115,7 @@ int store_leaf_get(struct store *s, const uint8_t chain[static 16], uint64_t seq
 		return -EIO;
 	sqlite3_bind_blob(st, 1, chain, 16, SQLITE_STATIC);
 	sqlite3_bind_int64(st, 2, seq);
-	r = step(s, st);
+	r = sq_step(s, st);
 	if (r <= 0)
 		return r ? r : -ENOENT;
 	return sq_blob(st, 0, ret, RECORD_HASH_LEN) ? 0 : sq_fail(s, SQLITE_CORRUPT);
@@ -125,63 +132,84 @@ int store_row_get(struct store *s, const struct store_table *t, const uint8_t ch
 		return -EIO;
 	sqlite3_bind_blob(st, 1, chain, 16, SQLITE_STATIC);
 	sqlite3_bind_int64(st, 2, seq);
-	r = step(s, st);
+	r = sq_step(s, st);
 	if (r <= 0)
 		return r ? r : -ENOENT;
 	sq_read_row(st, 2, t, ret_row);
 	return 0;
 }
 
+static int one_hole(struct store *s, sqlite3_stmt *st, const uint8_t *chain,
+		    int (*cb)(void *ctx, const struct store_hole *h), void *ctx)
+{
+	struct store_hole h = {0};
+	int r = sq_step(s, st);
+
+	if (r <= 0)
+		return r ? r : -ENOENT;
+	memcpy(h.chain, chain, sizeof(h.chain));
+	h.first_seq = sqlite3_column_int64(st, 0);
+	h.last_seq = sqlite3_column_int64(st, 1);
+	h.at_ns = sqlite3_column_int64(st, 2);
+	h.proof = sqlite3_column_blob(st, 3);
+	h.proof_len = sqlite3_column_bytes(st, 3);
+	h.edge = sqlite3_column_blob(st, 4);
+	h.edge_len = sqlite3_column_bytes(st, 4);
+	return cb(ctx, &h);
+}
+
 int store_hole_get(struct store *s, const uint8_t chain[static 16], uint64_t first_seq,
 		   int (*cb)(void *ctx, const struct store_hole *h), void *ctx)
 {
 	_cleanup_reset_ sqlite3_stmt *st = sq_stmt(s, STMT_HOLE_GET);
-	struct store_hole h = {.first_seq = first_seq};
-	int r;
 
 	if (!st)
 		return -EIO;
 	sqlite3_bind_blob(st, 1, chain, 16, SQLITE_STATIC);
 	sqlite3_bind_int64(st, 2, first_seq);
-	r = step(s, st);
-	if (r <= 0)
-		return r ? r : -ENOENT;
-	memcpy(h.chain, chain, sizeof(h.chain));
-	h.last_seq = sqlite3_column_int64(st, 0);
-	h.at_ns = sqlite3_column_int64(st, 1);
-	h.loss = sqlite3_column_blob(st, 2);
-	h.loss_len = sqlite3_column_bytes(st, 2);
-	h.signature = sqlite3_column_blob(st, 3);
-	h.signature_len = sqlite3_column_bytes(st, 3);
-	return cb(ctx, &h);
+	return one_hole(s, st, chain, cb, ctx);
+}
+
+int store_hole_before(struct store *s, const uint8_t chain[static 16], uint64_t size,
+		      int (*cb)(void *ctx, const struct store_hole *h), void *ctx)
+{
+	_cleanup_reset_ sqlite3_stmt *st = sq_stmt(s, STMT_HOLE_BEFORE);
+
+	if (!st)
+		return -EIO;
+	sqlite3_bind_blob(st, 1, chain, 16, SQLITE_STATIC);
+	sqlite3_bind_int64(st, 2, size > INT64_MAX ? INT64_MAX : (int64_t)size);
+	return one_hole(s, st, chain, cb, ctx);
 }
 
 int store_chains(struct store *s, int (*cb)(void *ctx, const struct store_chain *c), void *ctx)
 {
 	_cleanup_finalize_ sqlite3_stmt *st = NULL;
-	int r = prepare(s, "SELECT " SQ_CHAIN_COLUMNS " FROM chain ORDER BY created_ns, id", &st);
+	int r = sq_prepare(s, "SELECT " SQ_CHAIN_COLUMNS " FROM chain ORDER BY created_ns, id",
+			   &st);
 	struct store_chain c;
 
-	while (!r && (r = step(s, st)) > 0)
+	while (!r && (r = sq_step(s, st)) > 0)
 		r = sq_read_chain(st, &c) ? cb(ctx, &c) : sq_fail(s, SQLITE_CORRUPT);
 	return r;
 }
 
-int store_records(struct store *s, const uint8_t chain[static 16],
+int store_records(struct store *s, const uint8_t chain[static 16], uint64_t from,
 		  int (*cb)(void *ctx, const struct store_record *r), void *ctx)
 {
 	_cleanup_finalize_ sqlite3_stmt *st = NULL;
-	int r = prepare(s,
-			"SELECT seq, leaf, record, signature, wall_ns, schema, received_ns"
-			" FROM record WHERE chain = ?1 ORDER BY seq",
-			&st);
+	int r = sq_prepare(s,
+			   "SELECT seq, leaf, record, signature, wall_ns, schema, received_ns, mac"
+			   " FROM record WHERE chain = ?1 AND seq >= ?2 ORDER BY seq",
+			   &st);
 	struct store_record rec = {0};
 
 	if (r)
 		return r;
 	memcpy(rec.chain, chain, sizeof(rec.chain));
 	sqlite3_bind_blob(st, 1, chain, 16, SQLITE_STATIC);
-	while (!r && (r = step(s, st)) > 0) {
+	sqlite3_bind_int64(st, 2, from > INT64_MAX ? INT64_MAX : (int64_t)from);
+	while (!r && (r = sq_step(s, st)) > 0) {
 		rec.seq = sqlite3_column_int64(st, 0);
 		rec.bytes = sqlite3_column_blob(st, 2);
 		rec.len = sqlite3_column_bytes(st, 2);
@@ -190,8 +218,11 @@ int store_records(struct store *s, const uint8_t chain[static 16],
 		rec.wall_ns = sqlite3_column_int64(st, 4);
 		rec.schema = sqlite3_column_int64(st, 5);
 		rec.received_ns = sqlite3_column_int64(st, 6);
+		rec.mac = sqlite3_column_blob(st, 7);
+		rec.mac_len = sqlite3_column_bytes(st, 7);
 		if (!sq_blob(st, 1, rec.leaf, sizeof(rec.leaf)) ||
-		    rec.signature_len != RECORD_SIG_LEN)
+		    (rec.signature_len && rec.signature_len != RECORD_SIG_LEN) ||
+		    (rec.mac_len && rec.mac_len != MAC_LEN))
 			r = sq_fail(s, SQLITE_CORRUPT);
 		else
 			r = cb(ctx, &rec);
@@ -228,17 +259,17 @@ int store_newest(struct store *s, uint64_t limit, int (*cb)(void *ctx, const str
 		 void *ctx)
 {
 	_cleanup_finalize_ sqlite3_stmt *st = NULL;
-	int r = prepare(s,
-			"SELECT r.chain, r.seq, r.received_ns, r.wall_ns, r.schema, c.host, c.cn"
-			" FROM record r LEFT JOIN chain c ON c.id = r.chain"
-			" ORDER BY r.rowid DESC LIMIT ?1",
-			&st);
+	int r = sq_prepare(s,
+			   "SELECT r.chain, r.seq, r.received_ns, r.wall_ns, r.schema, c.host, c.cn"
+			   " FROM record r LEFT JOIN chain c ON c.id = r.chain"
+			   " ORDER BY r.rowid DESC LIMIT ?1",
+			   &st);
 	struct store_line l;
 
 	if (r)
 		return r;
 	sqlite3_bind_int64(st, 1, limit > INT64_MAX ? INT64_MAX : (int64_t)limit);
-	while (!r && (r = step(s, st)) > 0) {
+	while (!r && (r = sq_step(s, st)) > 0) {
 		if (!read_line(st, &l))
 			return sq_fail(s, SQLITE_CORRUPT);
 		r = line_rows(s, &l);
@@ -252,15 +283,16 @@ int store_findings(struct store *s, uint64_t limit,
 		   int (*cb)(void *ctx, const struct store_finding *f), void *ctx)
 {
 	_cleanup_finalize_ sqlite3_stmt *st = NULL;
-	int r = prepare(s,
-			"SELECT id, at_ns, last_ns, count, severity, kind, cn, chain, seq, detail,"
-			" evidence, signature FROM finding ORDER BY id DESC LIMIT ?1",
-			&st);
+	int r = sq_prepare(
+		s,
+		"SELECT id, at_ns, last_ns, count, severity, kind, cn, chain, seq, detail,"
+		" evidence, signature, closed_ns FROM finding ORDER BY id DESC LIMIT ?1",
+		&st);
 
 	if (r)
 		return r;
 	sqlite3_bind_int64(st, 1, limit > INT64_MAX ? INT64_MAX : (int64_t)limit);
-	while (!r && (r = step(s, st)) > 0) {
+	while (!r && (r = sq_step(s, st)) > 0) {
 		struct store_finding f = {
 			.id = sqlite3_column_int64(st, 0),
 			.at_ns = sqlite3_column_int64(st, 1),
@@ -268,6 +300,7 @@ int store_findings(struct store *s, uint64_t limit,
 			.count = sqlite3_column_int64(st, 3),
 			.severity = sqlite3_column_int(st, 4),
 			.seq = sqlite3_column_int64(st, 8),
+			.closed_ns = sqlite3_column_int64(st, 12),
 		};
 
 		sq_text(st, 5, f.kind, sizeof(f.kind));
@@ -286,10 +319,10 @@ int store_findings(struct store *s, uint64_t limit,
 static int number(struct store *s, const char *sql, int64_t *ret)
 {
 	_cleanup_finalize_ sqlite3_stmt *st = NULL;
-	int r = prepare(s, sql, &st);
+	int r = sq_prepare(s, sql, &st);
 
 	if (!r)
-		r = step(s, st);
+		r = sq_step(s, st);
 	if (r <= 0)
 		return r ? r : sq_fail(s, SQLITE_CORRUPT);
 	*ret = sqlite3_column_int64(st, 0);
@@ -317,8 +350,7 @@ int store_count(struct store *s, struct store_counts *ret)
 		{"SELECT coalesce(sum(count), 0) FROM finding WHERE severity = 4",
 		 &c.findings_by_severity[4]},
 		/* total() cannot overflow: a hostile count must not make the status fail */
-		{"SELECT CAST((SELECT total(last_seq - first_seq + 1) FROM hole) +"
-		 " (SELECT total(first_seq) FROM chain) AS INTEGER)",
+		{"SELECT CAST((SELECT total(last_seq - first_seq + 1) FROM hole) AS INTEGER)",
 		 &c.missing},
 	};
 	int r = 0;
@@ -333,13 +365,13 @@ int store_count(struct store *s, struct store_counts *ret)
 int store_lost(struct store *s, int (*cb)(void *ctx, const char *what, int64_t count), void *ctx)
 {
 	_cleanup_finalize_ sqlite3_stmt *st = NULL;
-	int r = prepare(s,
-			"SELECT what, CAST(total(count) AS INTEGER) FROM control"
-			" WHERE kind = 'loss' GROUP BY what ORDER BY 2 DESC LIMIT 32",
-			&st);
+	int r = sq_prepare(s,
+			   "SELECT what, CAST(total(count) AS INTEGER) FROM control"
+			   " WHERE kind = 'loss' GROUP BY what ORDER BY 2 DESC LIMIT 32",
+			   &st);
 	char what[STORE_TEXT_LEN];
 
-	while (!r && (r = step(s, st)) > 0) {
+	while (!r && (r = sq_step(s, st)) > 0) {
 		sq_text(st, 0, what, sizeof(what));
 		r = cb(ctx, what, sqlite3_column_int64(st, 1));
 	}
@@ -361,10 +393,10 @@ int store_integrity(struct store *s)
 {
 	_cleanup_finalize_ sqlite3_stmt *st = NULL;
 	char first[200];
-	int r = prepare(s, "PRAGMA integrity_check(1)", &st);
+	int r = sq_prepare(s, "PRAGMA integrity_check(1)", &st);
 
 	if (!r)
-		r = step(s, st);
+		r = sq_step(s, st);
 	if (r <= 0)
 		return r ? r : sq_fail(s, SQLITE_CORRUPT);
 	sq_text(st, 0, first, sizeof(first));

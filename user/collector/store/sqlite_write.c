@@ -35,6 +35,12 @@ void sq_bind_row(sqlite3_stmt *st, int first, const struct store_table *t, const
 	}
 }
 
+/* Not there is empty, not NULL. */
+static void bind_bytes(sqlite3_stmt *st, int col, const void *p, size_t n)
+{
+	sqlite3_bind_blob(st, col, p && n ? p : "", n, SQLITE_STATIC);
+}
+
 int store_chain_put(struct store *s, const struct store_chain *c)
 {
 	sqlite3_stmt *st = sq_stmt(s, STMT_CHAIN_PUT);
@@ -53,6 +59,15 @@ int store_chain_put(struct store *s, const struct store_chain *c)
 	sqlite3_bind_blob(st, 10, c->last_leaf, sizeof(c->last_leaf), SQLITE_STATIC);
 	sqlite3_bind_int64(st, 11, c->created_ns);
 	sqlite3_bind_int64(st, 12, c->updated_ns);
+	sqlite3_bind_blob(st, 13, c->state, c->state_len, SQLITE_STATIC);
+	sqlite3_bind_int64(st, 14, c->covered);
+	sqlite3_bind_int(st, 15, c->stopped);
+	sqlite3_bind_int64(st, 16, c->due_ns);
+	if (c->seeded) {
+		sqlite3_bind_blob(st, 17, c->mac_seed, MAC_LEN, SQLITE_STATIC);
+		sqlite3_bind_blob(st, 18, c->mac.k, MAC_LEN, SQLITE_STATIC);
+	}
+	sqlite3_bind_int64(st, 19, c->mac.epoch);
 	return sq_done(s, st);
 }
 
@@ -66,10 +81,11 @@ int store_record_add(struct store *s, const struct store_record *r)
 	sqlite3_bind_int64(st, 2, r->seq);
 	sqlite3_bind_blob(st, 3, r->leaf, sizeof(r->leaf), SQLITE_STATIC);
 	sqlite3_bind_blob(st, 4, r->bytes, r->len, SQLITE_STATIC);
-	sqlite3_bind_blob(st, 5, r->signature, r->signature_len, SQLITE_STATIC);
+	bind_bytes(st, 5, r->signature, r->signature_len);
 	sqlite3_bind_int64(st, 6, r->wall_ns);
 	sqlite3_bind_int64(st, 7, r->schema);
 	sqlite3_bind_int64(st, 8, r->received_ns);
+	bind_bytes(st, 9, r->mac, r->mac_len);
 	return sq_done(s, st);
 }
 
@@ -96,8 +112,8 @@ int store_hole_add(struct store *s, const struct store_hole *h)
 	sqlite3_bind_int64(st, 2, h->first_seq);
 	sqlite3_bind_int64(st, 3, h->last_seq);
 	sqlite3_bind_int64(st, 4, h->at_ns);
-	sqlite3_bind_blob(st, 5, h->loss, h->loss_len, SQLITE_STATIC);
-	sqlite3_bind_blob(st, 6, h->signature, h->signature_len, SQLITE_STATIC);
+	bind_bytes(st, 5, h->proof, h->proof_len);
+	bind_bytes(st, 6, h->edge, h->edge_len);
 	return sq_done(s, st);
 }
 

@@ -16,7 +16,8 @@
 #include <stdint.h>
 
 #include "base/cleanup.h"
-#include "record/record.h"
+#include "record/checkpoint.h"
+#include "record/segment.h"
 
 #define STORE_TEXT_LEN 128
 #define STORE_LINE_LEN 256
@@ -37,6 +38,14 @@ struct store_chain {
 	uint64_t first_seq, last_seq, last_id, records;
 	uint8_t last_leaf[RECORD_HASH_LEN];
 	int64_t created_ns, updated_ns;
+	uint8_t state[CHAIN_STATE_MAX]; /* chain_state_save behind the last record */
+	size_t state_len;
+	uint64_t covered; /* records below are under a signature or a cosigned checkpoint */
+	bool stopped;	  /* the agent ended in order */
+	int64_t due_ns;	  /* silent until then is no finding */
+	bool seeded;	  /* mac_seed is K_0, mac the key of the last record's epoch */
+	uint8_t mac_seed[MAC_LEN];
+	struct mac_key mac;
 };
 
 struct store_record {
@@ -45,17 +54,31 @@ struct store_record {
 	uint32_t schema;
 	int64_t received_ns;
 	uint8_t leaf[RECORD_HASH_LEN];
-	const uint8_t *bytes, *signature; /* signature: RECORD_SIG_LEN when read by store_records */
-	size_t len, signature_len;
+	const uint8_t *bytes, *signature, *mac;
+	size_t len, signature_len, mac_len; /* of what is not there: 0 */
 };
 
-/* Records the host declared gone for good, and the LOSS record that says so. */
+/* Records that are gone for good, or were before the chain was first heard of, and what proves the rest. */
 struct store_hole {
 	uint8_t chain[16];
 	uint64_t first_seq, last_seq;
 	int64_t at_ns;
-	const uint8_t *loss, *signature;
-	size_t loss_len, signature_len;
+	const uint8_t *proof,
+		*edge; /* a Batch without records; hashes as in Batch.edge, in one piece */
+	size_t proof_len, edge_len;
+};
+
+/* The largest tree of a log that was cosigned. */
+#define STORE_NOTE_MAX 4096
+struct store_witness {
+	char name[ORIGIN_MAX]; /* chain in hex, or a foreign log's origin */
+	uint8_t origin_sha256[32], chain[16];
+	bool has_chain;
+	struct tree_edge edge; /* of a chain; else only its size is set */
+	struct tree_hash root;
+	int64_t unix_s;
+	uint64_t wall_ns;
+	char note[STORE_NOTE_MAX]; /* with the cosignature */
 };
 
 /*
@@ -112,6 +135,7 @@ struct store_finding {
 	char detail[STORE_LINE_LEN];
 	const uint8_t *evidence, *signature; /* the bytes as received; may be NULL */
 	size_t evidence_len, signature_len;
+	int64_t closed_ns; /* 0: open; only what can pass is ever closed */
 };
 
 /* The newest records as a person would list them. */
@@ -162,9 +186,49 @@ int store_hole_get(struct store *s, const uint8_t chain[static 16], uint64_t fir
 #define STORE_FINDINGS_MAX 1000
 int store_finding_add(struct store *s, const struct store_finding *f);
 
+/* Closes the open finding of this kind; *ret: there was one. */
+int store_finding_close(struct store *s, const uint8_t chain[static 16], const char *kind,
+			int64_t now_ns, bool *ret);
+/* Chains that are silent for too long and have no open finding of that: at most `max`. */
+int store_overdue(struct store *s, int64_t now_ns, struct store_chain *out, size_t max,
+		  size_t *ret_n);
+
+struct store_key {
+	uint32_t epoch;
+	uint64_t seq; /* of the first record it signs */
+	uint8_t public[RECORD_PUBKEY_LEN];
+};
+int store_key_add(struct store *s, const uint8_t chain[static 16], const struct store_key *k);
+/* By the id a record names. */
+int store_key_by_id(struct store *s, const uint8_t chain[static 16], const uint8_t id[static 8],
+		    struct store_key *ret);
+/* Of the n-th newest epoch that may sign a tree of `size`: those open then or later. */
+int store_key_at(struct store *s, const uint8_t chain[static 16], uint64_t size, unsigned n,
+		 struct store_key *ret);
+/* Leaves of records first to below end, in order; where one is not held: -ENODATA. */
+int store_leaves(struct store *s, const uint8_t chain[static 16], uint64_t first, uint64_t end,
+		 int (*cb)(void *ctx, const struct tree_hash *leaf), void *ctx);
+/* The last hole that ends below `size`. */
+int store_hole_before(struct store *s, const uint8_t chain[static 16], uint64_t size,
+		      int (*cb)(void *ctx, const struct store_hole *h), void *ctx);
+
+int store_witness_get(struct store *s, const char *name, struct store_witness *ret);
+int store_witness_put(struct store *s, const struct store_witness *w);
+int store_witness_by_origin(struct store *s, const uint8_t sha256[static 32],
+			    struct store_witness *ret);
+int store_witnesses(struct store *s, int (*cb)(void *ctx, const struct store_witness *w),
+		    void *ctx);
+
+int store_ledger_add(struct store *s, const char *entry, size_t n);
+int store_ledger_count(struct store *s, uint64_t *ret);
+/* Entries first to below end, in order. */
+int store_ledger(struct store *s, uint64_t first, uint64_t end,
+		 int (*cb)(void *ctx, const struct tree_hash *leaf, const void *entry, size_t n),
+		 void *ctx);
+
 /* Each calls back row by row until it answers non-zero, and returns that. */
 int store_chains(struct store *s, int (*cb)(void *ctx, const struct store_chain *c), void *ctx);
-int store_records(struct store *s, const uint8_t chain[static 16],
+int store_records(struct store *s, const uint8_t chain[static 16], uint64_t from,
 		  int (*cb)(void *ctx, const struct store_record *r), void *ctx); /* by seq */
 int store_newest(struct store *s, uint64_t limit, int (*cb)(void *ctx, const struct store_line *l),
 		 void *ctx); /* by arrival, newest first */
