@@ -32,7 +32,7 @@ _probity() {
 		sub=${COMP_WORDS[2]}
 	fi
 	case $prev in
-	--state-dir | --run-dir | --output | -o)
+	--state-dir | --run-dir | --dir | --output | -o)
 		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
 		return
 		;;

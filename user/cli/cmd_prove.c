@@ -88,7 +88,7 @@ int cmd_prove(int argc, char **argv)
 	char spool[4000];
 	uint64_t seq;
 	const struct cli_option options[] = {
-		{"dir", 'd', CLI_TEXT, &dir, "DIR",
+		{"dir", 0, CLI_TEXT, &dir, "DIR",
 		 "the folder of segments and tiles (default: spool in the state directory)"},
 		{"output", 'o', CLI_TEXT, &out, "FILE", "write it there instead of printing it"},
 		CLI_OPT_STATE_DIR(&state_dir),
