@@ -7,7 +7,8 @@
  * Invariant: what counts as confirmed was named by the collector after its commit. One request is
  * under way at most; it lives in `body` until answered. A refusal for cause (fork, wrong key, bad
  * record) ends forwarding until the agent is restarted: sending on could only hide it. Anything
- * else is an absence: tried again after a pause that doubles from 0.5 s to 30 s.
+ * else is an absence: tried again after a pause that doubles from 0.5 s to 30 s, or to 2 s where the
+ * collector was reached and only its answer is missing.
  *
  * Pace: after an answer as long a pause as a quarter of its time, so that a backlog after an
  * outage leaves the collector room for other hosts.
@@ -313,7 +314,7 @@ static void answered(struct forward *f, CURLcode code)
 {
 	Probity__V1__Ack *a = NULL;
 	uint64_t now = forward_now_ms();
-	long http = 0;
+	long http = 0, sent = 0;
 	char why[128];
 
 	curl_easy_getinfo(f->easy, CURLINFO_RESPONSE_CODE, &http);
@@ -321,6 +322,9 @@ static void answered(struct forward *f, CURLcode code)
 		code = CURLE_OK; /* the answer is there, and is nothing we know */
 	if (code != CURLE_OK) {
 		f->st.failures++;
+		curl_easy_getinfo(f->easy, CURLINFO_REQUEST_SIZE, &sent);
+		if (sent > 0 && f->backoff_ms > FORWARD_BACKOFF_CUT_MS)
+			f->backoff_ms = FORWARD_BACKOFF_CUT_MS;
 		forward_back_off(f, f->curl_error[0] ? f->curl_error : curl_easy_strerror(code));
 		return;
 	}

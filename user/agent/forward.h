@@ -16,6 +16,7 @@
 #define FORWARD_BYTES_MAX (1u << 20)
 #define FORWARD_BACKOFF_MIN_MS 500
 #define FORWARD_BACKOFF_MAX_MS 30000
+#define FORWARD_BACKOFF_CUT_MS 2000
 
 struct forward_pem {
 	const char *text;
