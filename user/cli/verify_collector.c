@@ -101,8 +101,8 @@ static size_t checkpoints(const struct verify_collector *a, const struct chain *
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < a->known_n; i++)
-		out[n++] = a->known[i];
+	for (size_t i = 0; i < a->trust->known_n; i++)
+		out[n++] = a->trust->known[i];
 	if (*c->cosigned)
 		out[n++] = (struct verify_known){"the collector's cosigned checkpoint", c->cosigned,
 						 strlen(c->cosigned)};
@@ -112,19 +112,17 @@ static size_t checkpoints(const struct verify_collector *a, const struct chain *
 static int verify_pieces(const struct verify_collector *a, const struct collector_pieces *p,
 			 struct chain *c)
 {
-	_cleanup_free_ struct verify_known *known = calloc(a->known_n + 1, sizeof(*known));
-	struct verify_options o = {
-		.expect_public = a->expect_public,
-		.mac_seed = a->mac_seed,
-		.witnesses = a->witnesses,
-		.witnesses_n = a->witnesses_n,
-		.threads = a->threads,
-		.part = true,
-		.record = on_record,
-		.ctx = c,
-	};
+	_cleanup_free_ struct verify_known *known = calloc(a->trust->known_n + 1, sizeof(*known));
+	struct verify_options o = *a->trust;
 	int r = known ? 0 : -ENOMEM;
 
+	o.part = true;
+	o.record = on_record;
+	o.finding = NULL;
+	o.progress = NULL;
+	o.ctx = c;
+	o.known = NULL;
+	o.known_n = 0;
 	if (!r && p->n == 1 && !p->p[0].first) { /* whole: its tree is known */
 		o.known = known;
 		o.known_n = checkpoints(a, c, known);
@@ -239,15 +237,15 @@ static void print_chain(const struct verify_collector *a, const struct chain *c)
 	printf("  %-10s %" PRIu64 " signatures, %" PRIu64 " MACs\n", "checked", c->signatures,
 	       c->macs);
 	printf("  %-10s %s\n", "key from",
-	       a->expect_public ? "--key" : "the chain itself (give --key to expect one)");
+	       a->trust->expect_public ? "--key" : "the chain itself (give --key to expect one)");
 	if (c->witness_size) {
 		time_local(c->witness_s * 1000000000ull, TIME_DATE, when);
 		printf("  %-10s the first %" PRIu64 " records, cosigned %s\n", "witness",
 		       c->witness_size, when);
 	} else {
 		printf("  %-10s %s\n", "witness",
-		       a->witnesses_n ? "nothing that is cosigned by --witness and covered"
-				      : "cosignatures are not checked (give --witness)");
+		       a->trust->witnesses_n ? "nothing that is cosigned by --witness and covered"
+					     : "cosignatures are not checked (give --witness)");
 	}
 	if (c->holes)
 		printf("  %-10s %" PRIu64 " records are gone in %" PRIu64 " holes, %" PRIu64

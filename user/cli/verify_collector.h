@@ -10,13 +10,8 @@
 struct verify_collector {
 	const char *url, *ca, *cert, *key; /* of the connection: an operator's */
 	const char *chain;		   /* only this one, in hex; NULL: all */
-	const uint8_t *expect_public;	   /* of the chain's first epoch; NULL: its own word */
-	const uint8_t *mac_seed;
-	const struct note_key *witnesses;
-	size_t witnesses_n;
-	const struct verify_known *known; /* checkpoints from elsewhere */
-	size_t known_n;
-	unsigned threads;
+	const struct verify_options
+		*trust; /* keys, seed, witnesses, checkpoints; nothing else of it */
 	bool json;
 };
 /* Prints the verdict; the exit code of the verb (cli.h). */
