@@ -333,6 +333,186 @@ static void resync_finds_the_next_frame(void **state)
 	assert_int_equal(segment_next(&in), SEGMENT_END);
 }
 
+/* --- the state between two runs -------------------------------------------------------------------- */
+
+/* A chain of three epochs; each record is one step. */
+struct steps {
+	struct chainlet c;
+	struct chainlet_file file[8];
+	size_t files;
+};
+
+static void steps_make(struct steps *s)
+{
+	chainlet_new(&s->c);
+	chainlet_open(&s->c, 2000, NULL);
+	chainlet_start(&s->c);
+	for (unsigned e = 0; e < 3; e++) {
+		for (unsigned i = 0; i < 4; i++)
+			chainlet_add(&s->c, 4 * e + i + 1, 20);
+		assert_int_equal(spool_end_epoch(s->c.s, "time", false), 0);
+		assert_int_equal(spool_commit(s->c.s), 0);
+	}
+	chainlet_close(&s->c);
+	s->files = chainlet_segments(&s->c, s->file, ARRAY_SIZE(s->file));
+}
+
+static void steps_done(struct steps *s)
+{
+	for (size_t i = 0; i < s->files; i++)
+		free(s->file[i].p);
+	chainlet_done(&s->c);
+}
+
+/* The bytes of frame k of the whole chain, a copy. */
+static size_t step_frame(const struct steps *s, size_t k, uint8_t out[static 1024])
+{
+	for (size_t i = 0; i < s->files; i++) {
+		const struct chainlet_file *f = &s->file[i];
+
+		if (k < f->first + f->frames) {
+			size_t at = f->at[k - f->first], n = f->at[k - f->first + 1] - at;
+
+			assert_true(n <= 1024);
+			memcpy(out, f->p + at, n);
+			return n;
+		}
+	}
+	return 0;
+}
+
+/* Frame k with one byte of the record flipped and the checksum made right; flip 0: as it was. */
+static int step(struct chain_state *to, const struct steps *s, size_t k, size_t flip,
+		const char **why)
+{
+	uint8_t b[1024];
+	size_t n = step_frame(s, k, b);
+	struct record r;
+	struct frame f;
+
+	if (flip) {
+		b[SEGMENT_FRAME_LEN + flip] ^= 1;
+		put_be(b + 8, 4, crc32c(0, b + SEGMENT_FRAME_LEN, n - SEGMENT_FRAME_LEN));
+	}
+	assert_true(frame_parse(b, n, &f, why) > 0);
+	*why = "";
+	return chain_append(to, f.record, f.record_len, &(struct chain_sealed){f.sig, f.mac}, &r,
+			    why);
+}
+
+static void saved_at_each_record(void **state)
+{
+	struct chain_state one = {0};
+	struct steps s = {0};
+	uint8_t p[CHAIN_STATE_MAX], seed[MAC_LEN];
+	struct mac_key mac = {0};
+	const char *why;
+	size_t n, k, frames;
+
+	steps_make(&s);
+	assert_true(epochs_seed(s.c.epochs, seed));
+	memcpy(mac.k, seed, sizeof(seed));
+	one.mac = &mac;
+	frames = s.file[s.files - 1].first + s.file[s.files - 1].frames;
+	assert_int_equal(frames, 16);
+	for (k = 0; k <= frames; k++) {
+		struct chain_state two;
+		struct mac_key mac2 = mac;
+
+		n = chain_state_save(&one, p, sizeof(p));
+		assert_true(n > 0);
+		assert_int_equal(chain_state_save(&one, p, n - 1), 0);
+		assert_int_equal(chain_state_load(p, n, &two), 0);
+		assert_null(two.verifier);
+		assert_null(two.mac);
+		two.mac = &mac2;
+		/* Each wrong next record is refused for the same reason by both, and the rest is taken. */
+		for (size_t flip = 24; flip < RECORD_HEADER_LEN && k < frames; flip += 7) {
+			const char *why2;
+
+			assert_int_equal(step(&one, &s, k, flip, &why), -EBADMSG);
+			assert_int_equal(step(&two, &s, k, flip, &why2), -EBADMSG);
+			assert_string_equal(why, why2);
+		}
+		for (size_t j = k; j < frames; j++)
+			assert_int_equal(step(&two, &s, j, 0, &why), 0);
+		assert_int_equal(two.next_seq, frames);
+		assert_int_equal(two.seals, 3);
+		assert_int_equal(two.epoch, 2);
+		assert_true(two.sealed);
+		chain_state_done(&two);
+		if (k < frames)
+			assert_int_equal(step(&one, &s, k, 0, &why), 0);
+	}
+	chain_state_done(&one);
+	steps_done(&s);
+}
+
+static void a_damaged_state_is_none(void **state)
+{
+	struct chain_state one = {0}, two;
+	struct steps s = {0};
+	uint8_t p[CHAIN_STATE_MAX], b[CHAIN_STATE_MAX + 1];
+	const char *why;
+	size_t n;
+
+	steps_make(&s);
+	for (size_t k = 0; k < 11; k++)
+		assert_int_equal(step(&one, &s, k, 0, &why), 0);
+	n = chain_state_save(&one, p, sizeof(p));
+	memset(&two, 0x5a, sizeof(two));
+	for (size_t at = 0; at < n; at++) {
+		memcpy(b, p, n);
+		b[at] ^= 1 << at % 8;
+		assert_int_equal(chain_state_load(b, n, &two), -EBADMSG);
+		assert_int_equal(chain_state_load(p, at, &two), -EBADMSG);
+	}
+	memcpy(b, p, n);
+	assert_int_equal(chain_state_load(b, n + 1, &two), -EBADMSG);
+	for (size_t i = 0; i < sizeof(two); i++)
+		assert_int_equal(((uint8_t *)&two)[i], 0x5a);
+	/* The largest there can be fits. */
+	one.tree.size = one.next_seq = UINT64_MAX;
+	n = chain_state_save(&one, p, sizeof(p));
+	assert_true(n > 0 && n <= CHAIN_STATE_MAX);
+	assert_int_equal(chain_state_load(p, n, &two), 0);
+	assert_int_equal(two.tree.size, UINT64_MAX);
+	chain_state_done(&one);
+	steps_done(&s);
+}
+
+/* What another thread looked at counts only under the key the chain demands. */
+static void checked_elsewhere(void **state)
+{
+	struct chain_checked k = {.decoded = true, .looked = true, .holds = true};
+	struct frame f = frame_at(1);
+	struct chain_state c1 = {0};
+	uint8_t sig[RECORD_SIG_LEN];
+	const char *why;
+	struct record r;
+
+	assert_int_equal(append(&c1, 0, &why), 0);
+	memcpy(sig, f.sig, sizeof(sig));
+	sig[3] ^= 1;
+	assert_int_equal(record_decode(f.record, f.record_len, &k.record, &why), 0);
+	record_leaf(f.record, k.leaf.b);
+	memset(k.key, 7, sizeof(k.key)); /* it was looked at under another key: that is no word */
+	assert_int_equal(chain_append_checked(&c1, f.record, f.record_len,
+					      &(struct chain_sealed){sig, f.mac}, &k, &r, &why),
+			 -EBADMSG);
+	assert_string_equal(why, "signature");
+	memcpy(k.key, c1.public, sizeof(k.key));
+	k.holds = false;
+	assert_int_equal(chain_append_checked(&c1, f.record, f.record_len,
+					      &(struct chain_sealed){f.sig, f.mac}, &k, &r, &why),
+			 -EBADMSG);
+	k.holds = true;
+	assert_int_equal(chain_append_checked(&c1, f.record, f.record_len,
+					      &(struct chain_sealed){f.sig, f.mac}, &k, &r, &why),
+			 0);
+	chain_state_done(&c1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -344,6 +524,9 @@ int main(void)
 		cmocka_unit_test(nothing_changes_on_failure),
 		cmocka_unit_test(a_first_record_must_bring_a_key),
 		cmocka_unit_test(each_rule),
+		cmocka_unit_test(saved_at_each_record),
+		cmocka_unit_test(a_damaged_state_is_none),
+		cmocka_unit_test(checked_elsewhere),
 		cmocka_unit_test(names),
 		cmocka_unit_test(reader_ends),
 		cmocka_unit_test(resync_finds_the_next_frame),
