@@ -119,6 +119,14 @@ static int take(const struct cli_usage *u, const struct cli_option *o, const cha
 	case CLI_TEXT:
 		*(const char **)o->to = arg;
 		return -1;
+	case CLI_LIST: {
+		struct cli_list *l = o->to;
+
+		if (l->n == CLI_LIST_MAX)
+			return cli_wrong(u, "--%s: at most %d of them", o->name, CLI_LIST_MAX);
+		l->v[l->n++] = arg;
+		return -1;
+	}
 	case CLI_NUMBER:
 		break;
 	}

@@ -28,7 +28,17 @@ struct cli_verb {
 const char *cli_nearest(const struct cli_verb *verbs, const char *word);
 
 /* A row of a verb's options; the table ends with a NULL name. --help comes by itself. */
-enum cli_kind { CLI_FLAG /* bool */, CLI_TEXT /* const char * */, CLI_NUMBER /* uint64_t */ };
+enum cli_kind {
+	CLI_FLAG /* bool */,
+	CLI_TEXT /* const char * */,
+	CLI_NUMBER /* uint64_t */,
+	CLI_LIST /* struct cli_list: may be given again */
+};
+#define CLI_LIST_MAX 16
+struct cli_list {
+	const char *v[CLI_LIST_MAX];
+	size_t n;
+};
 struct cli_option {
 	const char *name;
 	char letter; /* 0: none */

@@ -1,186 +1,152 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * probity verify [DIR]: reads a spool as an auditor would and says whether every hash, signature and
- * number holds. Without --key the chain is checked against the key it names itself, which proves
- * that nobody changed a part; with --key also that this host's key made it. The output says which.
+ * probity verify [DIR | CERTIFICATE.json | BUNDLE.tar.zst]: reads evidence as an auditor would and says
+ * whether every hash, signature and number holds. What the argument is decides who reads it: a directory of
+ * segments (verify_dir), a certificate (cert.h), a bundle (bundle.h). What is trusted is the same for all of
+ * them, and the output says which key that was and from where.
  */
 #include <errno.h>
-#include <inttypes.h>
 #include <string.h>
+#include <sys/stat.h>
 
-#include "cli.h"
+#include "bundle.h"
+#include "cert.h"
 #include "cmd.h"
-#include "record/printable.h"
-#include "record/render.h"
-#include "record/verify.h"
-#include "text.h"
+#include "verify_trust.h"
 
-static const char *const schema_name[] = {[RECORD_AI_CALL] = "AI calls",
-					  [RECORD_CONTROL] = "control",
-					  [RECORD_MCP_CALL] = "tool requests",
-					  [RECORD_DENIAL] = "denials"};
+static bool ends_with(const char *s, const char *end)
+{
+	size_t n = strlen(s), k = strlen(end);
+
+	return n >= k && !strcmp(s + n - k, end);
+}
 
 static void progress(void *ctx, uint64_t done, uint64_t all)
 {
-	unsigned *last = ctx, percent = all ? done * 100 / all : 100;
-	char bar[41], a[16], b[16];
-
-	if (percent == *last || percent > 100)
-		return;
-	*last = percent;
-	memset(bar, ' ', 40);
-	memset(bar, '=', percent * 40 / 100);
-	bar[40] = '\0';
-	text_size(done, a);
-	text_size(all, b);
-	fprintf(stderr, "\r[%s] %3u %%  %s of %s\033[K", bar, percent, a, b);
+	verify_bar_at(ctx, done, all);
 }
 
-static json_t *finding_json(const struct verify_finding *f)
+static int directory(const char *dir, const struct verify_trust *t, bool json)
 {
-	return json_pack("{so sI sI ss so}", "file", render_text(f->file), "offset",
-			 (json_int_t)f->offset, "seq", (json_int_t)f->seq, "kind", f->kind,
-			 "detail", render_text(f->detail));
-}
-
-static json_t *result_json(const char *dir, const struct verify_result *v, const char *key_file)
-{
-	uint8_t id[8];
-	json_t *o;
-
-	key_id(v->public, id);
-	o = json_pack("{so sb sI sI sI sI sI sI sI sI so so so so sb sb sb sI}", "dir",
-		      render_text(dir), "ok", (int)v->ok, "segments", (json_int_t)v->segments,
-		      "records", (json_int_t)v->records, "bytes", (json_int_t)v->bytes, "first_seq",
-		      (json_int_t)v->first_seq, "last_seq", (json_int_t)v->last_seq, "ai_calls",
-		      (json_int_t)v->by_schema[RECORD_AI_CALL], "control",
-		      (json_int_t)v->by_schema[RECORD_CONTROL], "mcp_calls",
-		      (json_int_t)v->by_schema[RECORD_MCP_CALL], "chain", render_hex(v->chain, 16),
-		      "key_id", render_hex(id, sizeof(id)), "public_key",
-		      render_hex(v->public, sizeof(v->public)), "last_leaf",
-		      render_hex(v->last_leaf, sizeof(v->last_leaf)), "key_expected",
-		      key_file != NULL, "pruned", (int)v->pruned, "live_tail", (int)v->live_tail,
-		      "findings", (json_int_t)v->findings);
-	if (o && v->findings)
-		json_object_set_new(o, "first", finding_json(&v->first));
-	return o;
-}
-
-static void print_hex(const char *label, const uint8_t *p, size_t n)
-{
-	printf("  %-10s ", label);
-	for (size_t i = 0; i < n; i++)
-		printf("%02x", p[i]);
-	putchar('\n');
-}
-
-static void print_counts(const struct verify_result *v)
-{
-	char size[16];
-
-	text_size(v->bytes, size);
-	printf("  %-10s %" PRIu64 " in %" PRIu64 " segment%s, %s\n", "records", v->records,
-	       v->segments, v->segments == 1 ? "" : "s", size);
-	for (size_t i = 0; i < ARRAY_SIZE(v->by_schema); i++)
-		if (v->by_schema[i])
-			printf("  %-10s %" PRIu64 "\n",
-			       i < ARRAY_SIZE(schema_name) && schema_name[i] ? schema_name[i]
-									     : "other",
-			       v->by_schema[i]);
-	if (v->records)
-		printf("  %-10s %" PRIu64 " to %" PRIu64 "%s\n", "seq", v->first_seq, v->last_seq,
-		       v->pruned ? " (earlier ones were removed within the spool's bound)" : "");
-}
-
-static void print_result(const char *dir, const struct verify_result *v, const char *key_file)
-{
-	char file[sizeof(v->first.file)], detail[sizeof(v->first.detail)];
-	bool colour = cli_colour(stdout);
-	uint8_t id[8];
-
-	style_on(stdout, v->ok ? GOOD : ALARM, colour);
-	fputs(v->ok ? "verified" : "NOT VERIFIED", stdout);
-	style_off(stdout, v->ok ? GOOD : ALARM, colour);
-	printf("  %s\n", dir);
-	print_counts(v);
-	if (v->records) {
-		key_id(v->public, id);
-		print_hex("chain", v->chain, sizeof(v->chain));
-		print_hex("key id", id, sizeof(id));
-		print_hex("last leaf", v->last_leaf, sizeof(v->last_leaf));
-		printf("  %-10s %s\n", "key from",
-		       key_file ?: "the chain itself (give --key to expect one)");
-	}
-	if (v->live_tail)
-		puts("  the agent is writing: an incomplete last frame was left out");
-	if (!v->findings)
-		return;
-	printable_copy(file, sizeof(file), v->first.file[0] ? v->first.file : dir);
-	printable_copy(detail, sizeof(detail), v->first.detail);
-	printf("  %-10s %zu; the first:\n", "findings", v->findings);
-	printf("  %s: offset %" PRIu64 ", seq %" PRIu64 ": %s%s%s\n", file, v->first.offset,
-	       v->first.seq, v->first.kind, detail[0] ? ": " : "", detail);
-}
-
-static int run(const char *dir, const char *key_file, bool json)
-{
-	uint8_t pub[RECORD_PUBKEY_LEN];
-	unsigned percent = 101;
-	bool bar = !json && cli_width(stderr);
-	struct verify_options o = {.progress = bar ? progress : NULL, .ctx = &percent};
+	struct verify_options o = verify_trust_options(t);
 	struct verify_result v = {0};
-	char err[512];
+	struct verify_bar bar;
 	int r;
 
-	if (key_file) {
-		if (public_read(key_file, pub, err, sizeof(err))) {
+	verify_bar_begin(&bar, json);
+	o.progress = bar.on ? progress : NULL;
+	o.ctx = &bar;
+	r = verify_dir(dir, &o, &v);
+	verify_bar_end(&bar);
+	return r ? cli_unreadable(dir, r) : verify_report(dir, &v, t, json);
+}
+
+static int certificate(const char *path, const struct verify_trust *t, bool json)
+{
+	const struct cert_trust c = {
+		.chain_public = t->key_from[0] ? t->public : NULL,
+		.witnesses = t->witnesses,
+		.witnesses_n = t->witness_keys.n,
+	};
+
+	return cert_verify_file(path, &c, json);
+}
+
+static int bundle(const char *path, const struct verify_trust *t, const char *signer_file,
+		  bool json)
+{
+	struct verify_options o = verify_trust_options(t);
+	struct bundle_options b = {.verify = &o};
+	uint8_t signer[RECORD_PUBKEY_LEN];
+	struct bundle_result v;
+	struct verify_bar bar;
+	char err[512] = "";
+	int r;
+
+	if (signer_file) {
+		if (public_read(signer_file, signer, err, sizeof(err))) {
 			fprintf(stderr, "probity verify: %s\n", err);
 			return CLI_UNREACHABLE;
 		}
-		o.expect_public = pub;
+		b.signer = signer;
 	}
-	r = verify_dir(dir, &o, &v);
-	if (bar)
-		fputs("\r\033[K", stderr);
-	if (r)
-		return cli_unreadable(dir, r);
-	if (!json)
-		print_result(dir, &v, key_file);
-	else if (cli_print_json(result_json(dir, &v, key_file), false, stdout))
-		return cli_unreadable(dir, ENOMEM);
-	return v.ok ? CLI_OK : CLI_NEGATIVE;
+	verify_bar_begin(&bar, json);
+	o.progress = bar.on ? progress : NULL;
+	o.ctx = &bar;
+	r = bundle_verify(path, &b, &v, err, sizeof(err));
+	verify_bar_end(&bar);
+	if (r) {
+		fprintf(stderr, "probity verify: %s\n", err);
+		return CLI_UNREACHABLE;
+	}
+	return bundle_report(path, &v, json);
+}
+
+static bool is_dir(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+static int any(const char *path, const struct verify_trust *t, const char *signer, bool json)
+{
+	if (bundle_is(path))
+		return bundle(path, t, signer, json);
+	if (!is_dir(path) && ends_with(path, ".json"))
+		return certificate(path, t, json);
+	return directory(path, t, json); /* which says so when it is none */
 }
 
 int cmd_verify(int argc, char **argv)
 {
-	const char *state_dir = CLI_STATE_DIR, *key = NULL;
+	const char *state_dir = CLI_STATE_DIR, *signer = NULL;
+	struct verify_trust t = {0};
 	bool json = false;
-	char dir[4096];
+	char path[4096];
 	const struct cli_option options[] = {
-		{"key", 'k', CLI_TEXT, &key, "FILE",
-		 "the public key that must have signed, PEM or hex"},
+		{"key", 'k', CLI_TEXT, &t.key_file, "FILE",
+		 "the public key of the chain's first epoch, PEM or hex"},
+		{"mac-seed", 0, CLI_TEXT, &t.seed_file, "FILE",
+		 "the seed of the MACs, as the collector keeps it"},
+		{"checkpoint", 0, CLI_LIST, &t.checkpoints, "FILE",
+		 "a signed checkpoint that must be covered; may be given again"},
+		{"witness", 0, CLI_LIST, &t.witness_keys, "VKEY",
+		 "whose cosignature must be there; may be given again"},
+		{"signer", 0, CLI_TEXT, &signer, "FILE",
+		 "of a bundle: the key that must have signed its manifest"},
+		{"threads", 0, CLI_NUMBER, &t.threads, "N", "default: as many as CPUs"},
 		CLI_OPT_JSON(&json),
 		CLI_OPT_STATE_DIR(&state_dir),
 		{0},
 	};
 	const struct cli_usage u = {
 		"verify",
-		"[DIR]",
-		"Checks every frame, hash, signature and number of the segments in DIR\n"
-		"(default: spool in the state directory), and that the signed head is covered.",
+		"[DIR | CERTIFICATE.json | BUNDLE.tar.zst]",
+		"Checks every frame, hash, signature, number, seal and tile of the records in DIR\n"
+		"(default: spool in the state directory), and that every checkpoint that is known is\n"
+		"covered; or a certificate (probity cert), or a bundle (probity export).",
 		options,
-		"Exit code 0: all of it holds. 1: something does not, named by file and offset. 3: the\n"
-		"folder cannot be read.",
+		"Without --key the file ../keys/chain.pub beside DIR is taken if there is one, else the\n"
+		"chain's own word; the output says which.\n\n"
+		"Exit code 0: all of it holds. 1: something does not, named by file and offset. 2: wrong\n"
+		"command line. 3: a file cannot be read.",
 	};
 	int first, r = cli_options(&u, argc, argv, &first);
 
 	if (r >= 0)
 		return r;
 	if (first + 1 < argc)
-		return cli_wrong(&u, "takes one folder");
+		return cli_wrong(&u, "takes one folder or file");
+	if (t.threads > 1024)
+		return cli_wrong(&u, "--threads: at most 1024");
 	if (first < argc)
-		snprintf(dir, sizeof(dir), "%s", argv[first]);
+		snprintf(path, sizeof(path), "%s", argv[first]);
 	else
-		snprintf(dir, sizeof(dir), "%s/spool", state_dir);
-	return run(dir, key, json);
+		snprintf(path, sizeof(path), "%s/spool", state_dir);
+	r = verify_trust_load(&t, &u, is_dir(path) ? path : NULL);
+	if (r < 0)
+		r = any(path, &t, signer, json);
+	verify_trust_done(&t);
+	return r;
 }
