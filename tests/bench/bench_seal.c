@@ -15,6 +15,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "agent/epochs.h"
 #include "agent/spool.h"
 #include "agent/worker/compose.h"
 #include "agent/worker/judge.h"
@@ -138,22 +139,25 @@ static int prepare(const char *pack, const char *dir)
 			      .argv = "node\0app.js",
 			      .argv_len = 12,
 			      .start_ns = 1};
-	struct spool_config c = {.dir = dir, .segment_bytes = 8 << 20};
+	struct spool_config c = {.segment_bytes = 8 << 20};
 	_cleanup_free_ char *yaml = NULL;
-	struct signer *signer;
-	char err[256], key[4200];
+	struct epochs *epochs;
+	char err[256], keys[4200], records[4200];
 	size_t n;
 
-	snprintf(key, sizeof(key), "%s/bench.key", dir);
+	snprintf(keys, sizeof(keys), "%s/keys", dir);
+	snprintf(records, sizeof(records), "%s/spool", dir);
 	w.catalog = catalog_new();
 	w.classes = dataclass_db_new(err, sizeof(err));
 	w.procs = procs_new();
 	if (!w.catalog || !w.classes || !w.procs || !procs_told(w.procs, &p) ||
 	    fs_read(pack, PACK_FILE_MAX, &yaml, &n) ||
 	    pack_parse(pack, yaml, n, &w.pack, err, sizeof(err)) ||
-	    signer_open(key, true, &signer, err, sizeof(err)))
+	    epochs_open(keys, &epochs, err, sizeof(err)))
 		return 1;
-	c.signer = signer;
+	c.dir = records;
+	c.epochs = epochs;
+	c.origin = "bench/host";
 	return spool_open(&c, &spool, err, sizeof(err));
 }
 

@@ -13,12 +13,12 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
-#include <openssl/sha.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
 #include "base/fs.h"
+#include "base/sha256.h"
 
 #define KEY_FILE_MAX 4096
 
@@ -237,9 +237,9 @@ bool verifier_ok(struct verifier *v, const uint8_t *p, size_t n,
 
 void key_id(const uint8_t pub[static RECORD_PUBKEY_LEN], uint8_t ret[static 8])
 {
-	uint8_t sum[SHA256_DIGEST_LENGTH];
+	uint8_t sum[SHA256_LEN];
 
-	SHA256(pub, RECORD_PUBKEY_LEN, sum);
+	sha256(pub, RECORD_PUBKEY_LEN, sum);
 	memcpy(ret, sum, 8);
 }
 

@@ -6,9 +6,9 @@
 #include "mac.h"
 
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <string.h>
+
+#include "base/sha256.h"
 
 static const char ratchet[] = "probity/ratchet/v1";
 
@@ -16,7 +16,7 @@ void mac_ratchet(struct mac_key *k)
 {
 	uint8_t next[MAC_LEN];
 
-	HMAC(EVP_sha256(), k->k, MAC_LEN, (const uint8_t *)ratchet, strlen(ratchet), next, NULL);
+	hmac_sha256(k->k, ratchet, strlen(ratchet), next);
 	memcpy(k->k, next, MAC_LEN);
 	OPENSSL_cleanse(next, sizeof(next));
 	k->epoch++;
@@ -37,7 +37,7 @@ bool mac_at(const struct mac_key *from, uint32_t epoch, struct mac_key *ret)
 
 void mac_of(const struct mac_key *k, const struct tree_hash *leaf, uint8_t ret[static MAC_LEN])
 {
-	HMAC(EVP_sha256(), k->k, MAC_LEN, leaf->b, TREE_HASH_LEN, ret, NULL);
+	hmac_sha256(k->k, leaf->b, TREE_HASH_LEN, ret);
 }
 
 bool mac_ok(const struct mac_key *k, const struct tree_hash *leaf,

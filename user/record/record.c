@@ -6,15 +6,13 @@
  * is spoken for: fixed texts and reserved bytes are checked, the payload by its hash, the rest is a value. A payload is
  * at most RECORD_PAYLOAD_MAX bytes, which keeps a record below 2^16.
  */
-/* SHA256_Init and its kin cannot fail and need no allocation per record, EVP does and can. */
-#define OPENSSL_SUPPRESS_DEPRECATED
 #include "record.h"
 
 #include <errno.h>
-#include <openssl/sha.h>
 #include <string.h>
 
 #include "base/reader.h"
+#include "base/sha256.h"
 
 enum {
 	AT_CHAIN = 24,
@@ -54,7 +52,7 @@ size_t record_encode(const struct record *r, uint8_t *out, size_t cap)
 	memcpy(out + AT_PREV, r->prev, sizeof(r->prev));
 	if (r->payload_len && r->payload != out + RECORD_HEADER_LEN)
 		memcpy(out + RECORD_HEADER_LEN, r->payload, r->payload_len);
-	SHA256(out + RECORD_HEADER_LEN, r->payload_len, out + AT_SHA256);
+	sha256(out + RECORD_HEADER_LEN, r->payload_len, out + AT_SHA256);
 	return RECORD_HEADER_LEN + (size_t)r->payload_len;
 }
 
@@ -74,7 +72,7 @@ static const char *check(const struct record *r, const uint8_t *head, size_t n, 
 		return "algorithm";
 	if (erased)
 		return NULL;
-	SHA256(r->payload, r->payload_len, sum);
+	sha256(r->payload, r->payload_len, sum);
 	return memcmp(sum, head + AT_SHA256, sizeof(sum)) ? "payload hash" : NULL;
 }
 
@@ -116,13 +114,7 @@ int record_decode(const uint8_t *p, size_t n, struct record *ret, const char **r
 
 void record_leaf(const uint8_t *p, uint8_t ret[static RECORD_HASH_LEN])
 {
-	static const uint8_t zero;
-	SHA256_CTX c;
-
-	SHA256_Init(&c);
-	SHA256_Update(&c, &zero, 1);
-	SHA256_Update(&c, p, RECORD_HEADER_LEN);
-	SHA256_Final(ret, &c);
+	sha256_tagged(0, p, RECORD_HEADER_LEN, ret);
 }
 
 uint8_t record_alg(const uint8_t header[static RECORD_HEADER_LEN])

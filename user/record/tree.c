@@ -10,31 +10,23 @@
  * bits of index and size alone, a proof of another length is refused, and nothing of it is trusted.
  * The proof's order is that of RFC 6962.
  */
-/* As in record.c: these cannot fail, and allocate nothing. */
-#define OPENSSL_SUPPRESS_DEPRECATED
 #include "tree.h"
 
 #include <errno.h>
-#include <openssl/sha.h>
 #include <string.h>
+
+#include "base/sha256.h"
 
 void tree_leaf(const void *entry, size_t n, struct tree_hash *ret)
 {
-	SHA256_CTX c;
-
-	SHA256_Init(&c);
-	SHA256_Update(&c, "\0", 1);
-	SHA256_Update(&c, entry, n);
-	SHA256_Final(ret->b, &c);
+	sha256_tagged(0, entry, n, ret->b);
 }
 
 void tree_node(const struct tree_hash *left, const struct tree_hash *right, struct tree_hash *ret)
 {
-	uint8_t p[1 + 2 * TREE_HASH_LEN] = {1};
+	struct tree_hash both[2] = {*left, *right};
 
-	memcpy(p + 1, left, TREE_HASH_LEN);
-	memcpy(p + 1 + TREE_HASH_LEN, right, TREE_HASH_LEN);
-	SHA256(p, sizeof(p), ret->b);
+	sha256_tagged(1, both, sizeof(both), ret->b);
 }
 
 /* --- the edge -------------------------------------------------------------------------------------- */
@@ -65,7 +57,7 @@ void tree_root(const struct tree_edge *e, struct tree_hash *ret)
 		any = true;
 	}
 	if (!any)
-		SHA256((const uint8_t *)"", 0, h.b);
+		sha256("", 0, h.b);
 	*ret = h;
 }
 
