@@ -117,13 +117,16 @@ static const char *time_of(const struct chain_state *c, const struct record *r, 
 static const char *seal(const struct chain_state *c, const struct record *r, const control *ctl)
 {
 	struct tree_hash root;
+	uint64_t first;
 
 	if (!IS(ctl, SEAL))
 		return NULL;
 	if (ctl->epoch != r->epoch || ctl->next_public_key.len != RECORD_PUBKEY_LEN ||
 	    ctl->tree_root.len != TREE_HASH_LEN || r->alg == RECORD_CHECKPOINT)
 		return "seal";
-	if (c->started && c->epoch_first != UINT64_MAX && ctl->epoch_first_seq != c->epoch_first)
+	/* Behind a SEAL this one is all there is of its epoch. */
+	first = c->sealed ? r->seq : c->epoch_first;
+	if (c->started && first != UINT64_MAX && ctl->epoch_first_seq != first)
 		return "seal";
 	if (ctl->tree_size != r->seq)
 		return "tree";
