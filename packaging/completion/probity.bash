@@ -36,7 +36,7 @@ _probity() {
 		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
 		return
 		;;
-	--key | -k | --policy | -p | --signatures | --expect)
+	--soa | --register | --db | --key | -k | --policy | -p | --signatures | --expect)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
 		;;
@@ -68,6 +68,7 @@ _probity() {
 			_probity_offer "$cur" "$("$program" approvals --json 2>/dev/null |
 				sed -n 's/^ *"id": "\([a-z2-9]*\)".*/\1/p')"
 			;;
+		report) _probity_offer "$cur" "iso42001 eu-ai-act nist-ai-rmf" ;;
 		policy)
 			if [ "$sub" = explain ]; then
 				_probity_offer "$cur" "$(ps -eo pid=)"

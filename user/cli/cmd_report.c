@@ -234,7 +234,7 @@ int cmd_report(int argc, char **argv)
 		{"soa", 'a', CLI_TEXT, &r.soa_file, "FILE",
 		 "the Statement of Applicability, YAML (iso42001)"},
 		{"db", 0, CLI_TEXT, &r.db, "FILE", "records of a collector's store"},
-		{"dir", 'd', CLI_TEXT, &r.dirs, "DIR[:DIR]", "records of spool folders"},
+		{"dir", 0, CLI_TEXT, &r.dirs, "DIR[:DIR]", "records of spool folders"},
 		{"output", 'o', CLI_TEXT, &r.out, "DIR", "where index.html and report.json go"},
 		CLI_OPT_STATE_DIR(&r.state_dir),
 		{0},

@@ -66,7 +66,8 @@ void chart_weeks(struct page *p)
 	step = 520.0 / (n - from > 6 ? n - from : 6);
 	width = step * 0.62;
 	for (size_t i = from; i < n; i++)
-		week(p, i, (i - from) * step + (step - width) / 2, width, most);
+		week(p, i, (520 - step * (n - from)) / 2 + (i - from) * step + (step - width) / 2,
+		     width, most);
 	close_chart(p);
 }
 
@@ -114,7 +115,7 @@ static void control(struct page *p, size_t i, double x, double y)
 {
 	const json_t *c = page_at(p, "controls.%zu", i);
 	const char *e = page_str(c, "evidence");
-	bool has = page_int(c, "records") > 0;
+	bool has = page_int(c, "records") > 0 || !strcmp(e, "none");
 
 	page_raw(p, "<a href=\"#c%zu\"><g><title>", i);
 	page_put(p, page_str(c, "title"));
@@ -199,6 +200,15 @@ static void host(struct page *p, size_t i, double y)
 	page_raw(p, "\n");
 }
 
+static void svg_time(struct page *p, const char *which)
+{
+	char s[32];
+
+	snprintf(s, sizeof(s), "%.10s %.8s UTC", page_str(page_at(p, "period"), which),
+		 page_str(page_at(p, "period"), which) + 11);
+	page_put(p, s);
+}
+
 void chart_watch(struct page *p)
 {
 	size_t n = json_array_size(page_at(p, "sources"));
@@ -211,10 +221,10 @@ void chart_watch(struct page *p)
 	for (size_t i = 0; i < n; i++)
 		host(p, i, i * 28 + 5);
 	page_raw(p, "<text class=\"t-small t-dim\" x=\"180\" y=\"%.1f\">", n * 28 + 18.0);
-	page_put(p, page_str(page_at(p, "period"), "from"));
+	svg_time(p, "from");
 	page_raw(p, "</text><text class=\"t-small t-dim t-end\" x=\"1070\" y=\"%.1f\">",
 		 n * 28 + 18.0);
-	page_put(p, page_str(page_at(p, "period"), "to"));
+	svg_time(p, "to");
 	page_raw(p, "</text>\n");
 	close_chart(p);
 }

@@ -50,7 +50,7 @@ static void policies(struct doc *d)
 		policy(d, list, v[i]);
 	if (refused)
 		doc_finding(d, FINDING_MEDIUM, "policy", NULL, refused, "packs",
-			    "were refused: the one before stayed in force");
+			    "refused: the one before stayed in force");
 	if (n == refused)
 		doc_finding(d, FINDING_HIGH, "policy", NULL, 0, "packs",
 			    "known to have been in force in this period");

@@ -124,6 +124,9 @@ static void totals(struct doc *d)
 	if (t->sorts[SORT_SHADOW])
 		doc_finding(d, FINDING_MEDIUM, "inventory", NULL, t->sorts[SORT_SHADOW], "AI calls",
 			    "to services that are in no catalog");
+	if (t->sorts[SORT_COLLECTOR])
+		doc_finding(d, FINDING_HIGH, "records", NULL, t->sorts[SORT_COLLECTOR], "times",
+			    "the collector held less than it had confirmed before");
 	if (t->overrides)
 		doc_finding(d, FINDING_LOW, "enforcement", NULL, t->overrides, "actions",
 			    "let pass by an operator against a rule");

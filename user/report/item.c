@@ -35,6 +35,7 @@ static const struct {
 	[SORT_CLOCK] = {"clock_step", "clock steps"},
 	[SORT_ERASE] = {"erase", "erasures"},
 	[SORT_REVEAL] = {"reveal", "resolved pseudonyms"},
+	[SORT_COLLECTOR] = {"collector", "withdrawn confirmations of the collector"},
 };
 
 static const char *const wholes[WHOLES] = {"complete",	  "truncated",	 "gap",
@@ -208,9 +209,10 @@ static void denial(const Probity__V1__Denial *d, struct item *it)
 
 static void control(const Probity__V1__Control *c, struct item *it)
 {
-	static const uint8_t sort[] = {SORTS,	  SORT_START,  SORT_STOP,     SORT_POLICY,
-				       SORT_LOSS, SORT_REPAIR, SORT_APPROVAL, SORT_GUARD,
-				       SORT_SEAL, SORT_CLOCK,  SORT_ERASE,    SORT_REVEAL};
+	static const uint8_t sort[] = {SORTS,	      SORT_START,  SORT_STOP,	  SORT_POLICY,
+				       SORT_LOSS,     SORT_REPAIR, SORT_APPROVAL, SORT_GUARD,
+				       SORT_SEAL,     SORT_CLOCK,  SORT_ERASE,	  SORT_REVEAL,
+				       SORT_COLLECTOR};
 	unsigned kind = c->kind;
 
 	if (kind && kind < ARRAY_SIZE(sort))

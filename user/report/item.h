@@ -31,6 +31,7 @@ enum item_sort {
 	SORT_CLOCK,
 	SORT_ERASE,
 	SORT_REVEAL,
+	SORT_COLLECTOR, /* the collector says less than before */
 	SORTS
 };
 const char *item_sort_name(enum item_sort s);

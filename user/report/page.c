@@ -105,28 +105,28 @@ void page_cell(struct page *p, const char *text)
 	page_raw(p, "</td>");
 }
 
+/* Its first n characters; "–" for none. */
 static void cut(struct page *p, const char *time, size_t n)
 {
-	char s[24] = "";
+	char s[24] = "–";
 
 	if (strlen(time) >= n)
 		snprintf(s, sizeof(s), "%.*s", (int)n, time);
 	if (n > 10 && s[10] == 'T')
 		s[10] = ' ';
-	if (!s[0]) {
-		page_put(p, "–");
-		return;
-	}
-	page_raw(p, "<time datetime=\"");
-	page_put(p, time);
-	page_raw(p, "\">");
+	page_raw(p, "<span class=\"no\">");
 	page_put(p, s);
-	page_raw(p, "</time>");
+	page_raw(p, "</span>");
 }
 
 void page_day(struct page *p, const char *time)
 {
 	cut(p, time, 10);
+}
+
+void page_second(struct page *p, const char *time)
+{
+	cut(p, time, 19);
 }
 
 void page_minute(struct page *p, const char *time)
@@ -213,7 +213,8 @@ static void number(struct page *p, enum page_unit u, const char *path)
 		return;
 	}
 	page_format(u, json_integer_value(v), text, sizeof(text));
-	page_raw(p, "<span data-n=\"%s\" data-u=\"%d\" data-v=\"%lld\">%s</span>", path, u,
+	page_raw(p, "<span%s data-n=\"%s\" data-u=\"%d\" data-v=\"%lld\">%s</span>",
+		 json_integer_value(v) ? "" : " class=\"zero\"", path, u,
 		 (long long)json_integer_value(v), text);
 }
 

@@ -37,6 +37,7 @@ void page_raw(struct page *p, const char *fmt, ...) __attribute__((format(printf
 void page_put(struct page *p, const char *text);
 void page_day(struct page *p, const char *time); /* the day of an RFC 3339 time; "–" for none */
 void page_minute(struct page *p, const char *time);
+void page_second(struct page *p, const char *time);
 void page_cell(struct page *p, const char *text); /* <td> */
 void page_more(struct page *p, size_t shown, const char *path);
 #define PAGE_ROWS 25 /* of a table; the rest is in report.json */

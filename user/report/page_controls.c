@@ -116,7 +116,7 @@ static void not_here(struct page *p, size_t n)
 
 		if (strcmp(page_str(c, "evidence"), "none") != 0)
 			continue;
-		page_raw(p, "<tr id=\"c%zu\"><th scope=\"row\">", i);
+		page_raw(p, "<tr id=\"c%zu\"><th scope=\"row\" class=\"no\">", i);
 		page_put(p, page_str(c, "id"));
 		page_raw(p, "</th>");
 		page_cell(p, page_str(c, "title"));

@@ -48,6 +48,9 @@ static void gaps(struct page *p)
 	}
 	page_raw(
 		p,
+		"<p>A crash is dated from the last record before it: the agent may have run longer.</p>\n");
+	page_raw(
+		p,
 		"<div class=\"wide\"><table><thead><tr><th scope=\"col\">Host</th><th scope=\"col\">How it ended</th>"
 		"<th scope=\"col\">From</th><th scope=\"col\">To</th><th scope=\"col\" class=\"n\">Lasted</th>"
 		"<th scope=\"col\" class=\"n\">Start record</th></tr></thead><tbody>\n");

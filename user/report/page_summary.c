@@ -10,9 +10,9 @@ static void scope(struct page *p)
 	const json_t *s = page_at(p, "scope"), *period = page_at(p, "period");
 
 	page_raw(p, "<dl class=\"scope\"><div><dt>Period</dt><dd>");
-	page_minute(p, page_str(period, "from"));
+	page_second(p, page_str(period, "from"));
 	page_raw(p, " to ");
-	page_minute(p, page_str(period, "to"));
+	page_second(p, page_str(period, "to"));
 	page_raw(p, " UTC</dd></div><div><dt>Hosts</dt><dd>");
 	if (page_str(s, "hosts")[0])
 		page_put(p, page_str(s, "hosts"));
@@ -85,6 +85,17 @@ void page_summary(struct page *p)
 	page_raw(p, "</header>\n");
 }
 
+/* One of them: without its plural's s. */
+static void unit(struct page *p, const char *words, json_int_t count)
+{
+	char one[64];
+	size_t n = strlen(words);
+
+	snprintf(one, sizeof(one), "%.*s",
+		 (int)(count == 1 && n && words[n - 1] == 's' ? n - 1 : n), words);
+	page_put(p, one);
+}
+
 void page_findings(struct page *p)
 {
 	const json_t *list = page_at(p, "findings");
@@ -108,7 +119,7 @@ void page_findings(struct page *p)
 		}
 		page_num(p, UNIT_COUNT, "findings.%zu.count", i);
 		page_raw(p, " ");
-		page_put(p, page_str(f, "unit"));
+		unit(p, page_str(f, "unit"), page_int(f, "count"));
 		page_raw(p, " ");
 		page_put(p, page_str(f, "text"));
 		page_raw(p, "</span><span class=\"area\">");

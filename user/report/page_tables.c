@@ -31,6 +31,15 @@ static void num(struct page *p, enum page_unit u, const char *path, size_t i, co
 	page_raw(p, "</td>");
 }
 
+/* Nothing known is not nothing paid. */
+static void price(struct page *p, const char *path, size_t i, const json_t *r)
+{
+	if (page_int(r, "cost_unknown_calls") == page_int(r, "calls"))
+		page_raw(p, "<td class=\"n\">–</td>");
+	else
+		num(p, UNIT_USD, path, i, "cost_nano_usd");
+}
+
 static void name(struct page *p, const json_t *r)
 {
 	page_raw(p, "<th scope=\"row\">");
@@ -78,7 +87,7 @@ static void inventory(struct page *p, const char *table, const char *title)
 		num(p, UNIT_COUNT, path, i, "violations");
 		num(p, UNIT_COUNT, path, i, "input_tokens");
 		num(p, UNIT_COUNT, path, i, "output_tokens");
-		num(p, UNIT_USD, path, i, "cost_nano_usd");
+		price(p, path, i, r);
 		page_raw(p, "<td>");
 		page_day(p, page_str(r, "first"));
 		page_raw(p, "</td><td>");
