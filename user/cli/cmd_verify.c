@@ -12,6 +12,7 @@
 #include "bundle.h"
 #include "cert.h"
 #include "cmd.h"
+#include "verify_collector.h"
 #include "verify_trust.h"
 
 static bool ends_with(const char *s, const char *end)
@@ -101,6 +102,8 @@ static int any(const char *path, const struct verify_trust *t, const char *signe
 int cmd_verify(int argc, char **argv)
 {
 	const char *state_dir = CLI_STATE_DIR, *signer = NULL;
+	struct verify_collector from = {0};
+	struct verify_options o;
 	struct verify_trust t = {0};
 	bool json = false;
 	char path[4096];
@@ -115,6 +118,12 @@ int cmd_verify(int argc, char **argv)
 		 "whose cosignature must be there; may be given again"},
 		{"signer", 0, CLI_TEXT, &signer, "FILE",
 		 "of a bundle: the key that must have signed its manifest"},
+		{"collector", 0, CLI_TEXT, &from.url, "URL",
+		 "read what this collector holds, and trust it in nothing"},
+		{"ca", 0, CLI_TEXT, &from.ca, "FILE", "of the collector's certificate"},
+		{"cert", 0, CLI_TEXT, &from.cert, "FILE", "an operator's certificate for it"},
+		{"cert-key", 0, CLI_TEXT, &from.key, "FILE", "and its private key"},
+		{"chain", 0, CLI_TEXT, &from.chain, "HEX", "only this chain of the collector's"},
 		{"threads", 0, CLI_NUMBER, &t.threads, "N", "default: as many as CPUs"},
 		CLI_OPT_JSON(&json),
 		CLI_OPT_STATE_DIR(&state_dir),
@@ -122,7 +131,8 @@ int cmd_verify(int argc, char **argv)
 	};
 	const struct cli_usage u = {
 		"verify",
-		"[DIR | CERTIFICATE.json | BUNDLE.tar.zst]",
+		"[DIR | CERTIFICATE.json | BUNDLE.tar.zst]\n"
+		"       probity verify --collector URL --ca FILE --cert FILE --cert-key FILE [options]",
 		"Checks every frame, hash, signature, number, seal and tile of the records in DIR\n"
 		"(default: spool in the state directory), and that every checkpoint that is known is\n"
 		"covered; or a certificate (probity cert), or a bundle (probity export).",
@@ -140,11 +150,21 @@ int cmd_verify(int argc, char **argv)
 		return cli_wrong(&u, "takes one folder or file");
 	if (t.threads > 1024)
 		return cli_wrong(&u, "--threads: at most 1024");
+	if (from.url && first < argc)
+		return cli_wrong(&u, "--collector reads no folder or file");
+	if (!from.url && (from.ca || from.cert || from.key || from.chain))
+		return cli_wrong(&u, "--ca, --cert, --cert-key and --chain go with --collector");
 	if (first < argc)
 		snprintf(path, sizeof(path), "%s", argv[first]);
 	else
 		snprintf(path, sizeof(path), "%s/spool", state_dir);
-	r = verify_trust_load(&t, &u, is_dir(path) ? path : NULL);
+	r = verify_trust_load(&t, &u, !from.url && is_dir(path) ? path : NULL);
+	if (r < 0 && from.url) {
+		o = verify_trust_options(&t);
+		from.trust = &o;
+		from.json = json;
+		r = verify_collector(&from);
+	}
 	if (r < 0)
 		r = any(path, &t, signer, json);
 	verify_trust_done(&t);
