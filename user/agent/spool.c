@@ -262,6 +262,8 @@ int spool_seal(struct spool *s, uint32_t schema, uint64_t id, const void *payloa
 	s->st.next_seq++;
 	s->st.wall_ns = r.wall_ns;
 	s->st.boot_ns = r.boot_ns;
+	if (!r.seq) /* a new chain's first epoch begins now; that of another boot is due at once */
+		s->st.epoch_boot_ns = r.boot_ns;
 	if (id)
 		s->st.last_id = id;
 	return 0;

@@ -242,8 +242,14 @@ static int count_one(void *ctx, const struct record *r, const struct frame *f)
 static struct tally tally(struct verify_result *ret)
 {
 	struct tally t = {0};
-	const struct verify_options o = {.record = count_one, .ctx = &t};
+	uint8_t anchor
+		[RECORD_PUBKEY_LEN]; /* of the first epoch, whose START may have left the spool */
+	const struct verify_options o = {.record = count_one, .ctx = &t, .expect_public = anchor};
+	char path[160], err[512] = "";
 
+	snprintf(path, sizeof(path), "%s/keys/chain.pub", b.dir);
+	if (public_read(path, anchor, err, sizeof(err)))
+		fail_msg("%s", err);
 	assert_int_equal(verify_dir(b.spool, &o, ret), 0);
 	if (!ret->ok)
 		fail_msg("%s in %s at %llu, record %llu: %s", ret->first.kind, ret->first.file,
