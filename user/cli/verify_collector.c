@@ -319,8 +319,14 @@ int verify_collector(const struct verify_collector *a)
 	json_t *list = NULL, *out = json_array();
 	char err[512] = "out of memory";
 	bool ok = true;
-	int r = collector_read_open(a->url, a->ca, a->cert, a->key, &in, err, sizeof(err));
+	int r;
 
+	if (!a->ca || !a->cert || !a->key) {
+		json_decref(out);
+		fputs("probity verify: --collector needs --ca, --cert and --cert-key\n", stderr);
+		return CLI_USAGE;
+	}
+	r = collector_read_open(a->url, a->ca, a->cert, a->key, &in, err, sizeof(err));
 	if (!r)
 		r = collector_read_chains(in, &list, err, sizeof(err));
 	if (!r)
