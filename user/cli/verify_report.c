@@ -76,7 +76,8 @@ static json_t *result_json(const char *name, const struct verify_result *v,
 	json_object_set_new(o, "last_leaf", render_hex(v->last_leaf, sizeof(v->last_leaf)));
 	if (v->tree_known)
 		json_object_set_new(o, "root", render_hex(v->root.b, sizeof(v->root.b)));
-	json_object_set_new(o, "key_expected", json_boolean(v->trusted));
+	json_object_set_new(o, "key_expected", json_boolean(v->trusted && !t->key_beside));
+	json_object_set_new(o, "key_beside", json_boolean(v->trusted && t->key_beside));
 	json_object_set_new(o, "key_from", t->key_from[0] ? render_text(t->key_from) : json_null());
 	json_object_set_new(o, "pruned", json_boolean(v->pruned));
 	json_object_set_new(o, "live_tail", json_boolean(v->live_tail));
