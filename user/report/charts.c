@@ -75,8 +75,8 @@ void chart_weeks(struct page *p)
 
 void chart_completeness(struct page *p, const char *what, const char *title)
 {
-	static const char *const class[WHOLES] = {"c-good", "c-warn", "c-warn2",
-						  "c-late", "c-bad",  "c-none"};
+	static const char *const class[WHOLES] = {"c-good", "c-warn", "c-warn2", "c-late",
+						  "c-bad",  "c-use",  "c-none"};
 	const json_t *o = page_at(p, "completeness.%s", what);
 	json_int_t all = page_int(o, "all");
 	double x = 0, key = 0;
@@ -102,7 +102,7 @@ void chart_completeness(struct page *p, const char *what, const char *title)
 		page_num_at(p, key + 15, 75, "t-num", "completeness.%s.%s", what,
 			    item_whole_name(w));
 		x += width;
-		key += 104;
+		key += 86;
 	}
 	if (!all)
 		page_raw(p, "<text class=\"t-small\" x=\"0\" y=\"57\">none in this period</text>");

@@ -16,6 +16,14 @@ static bool listed(const struct doc_node *list, const char *name)
 	return false;
 }
 
+static bool named(const struct doc_node *list, const char *text)
+{
+	for (const struct doc_node *n = list ? list->first : NULL; n; n = n->next)
+		if (!strcmp(n->text, text))
+			return true;
+	return false;
+}
+
 static void supplier(struct doc *d, json_t *list, const struct row *r, const struct doc_node *reg,
 		     const struct doc_node *soa)
 {
@@ -33,11 +41,12 @@ static void supplier(struct doc *d, json_t *list, const struct row *r, const str
 			    "to a supplier that is not on the list of approved ones");
 }
 
+/* Those that `also` has by the same text are told there. */
 static void unused_suppliers(struct doc *d, json_t *list, const struct doc_node *declared,
-			     const struct row *const *v)
+			     const struct doc_node *also, const struct row *const *v)
 {
 	for (const struct doc_node *n = declared ? declared->first : NULL; n; n = n->next) {
-		bool used = false;
+		bool used = named(also, n->text);
 
 		for (size_t i = 0; v[i] && !used; i++)
 			used = v[i]->calls && glob_match(n->text, v[i]->key);
@@ -63,8 +72,8 @@ static void suppliers(struct doc *d)
 		if (v[i]->records)
 			supplier(d, list, v[i], reg, soa);
 	list = doc_put(d, o, "unused", json_array());
-	unused_suppliers(d, list, reg, v);
-	unused_suppliers(d, list, soa, v);
+	unused_suppliers(d, list, reg, NULL, v);
+	unused_suppliers(d, list, soa, reg, v);
 	free(v);
 	if (!reg && !soa)
 		doc_finding(

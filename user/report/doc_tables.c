@@ -65,16 +65,18 @@ static void whole(struct doc *d, json_t *to, const char *key, const uint64_t n[W
 		  const char *unit)
 {
 	json_t *o = doc_put(d, to, key, json_object());
-	uint64_t all = 0;
+	uint64_t all = 0, could;
 
 	for (int w = 0; w < WHOLES; w++)
 		all += n[w];
+	could = all - n[WHOLE_REFUSED];
 	doc_num(d, o, "all", all);
 	for (int w = 0; w < WHOLES; w++)
 		doc_num(d, o, item_whole_name(w), n[w]);
-	doc_share(d, o, "complete_ppm", n[WHOLE_COMPLETE], all);
-	if (n[WHOLE_COMPLETE] < all)
-		doc_finding(d, FINDING_MEDIUM, "completeness", NULL, all - n[WHOLE_COMPLETE], unit,
+	doc_share(d, o, "complete_ppm", n[WHOLE_COMPLETE], could);
+	if (n[WHOLE_COMPLETE] < could)
+		doc_finding(d, FINDING_MEDIUM, "completeness", NULL, could - n[WHOLE_COMPLETE],
+			    unit,
 			    "not seen whole: truncated, with a gap, joined late or not decodable");
 }
 

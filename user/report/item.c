@@ -38,8 +38,8 @@ static const struct {
 	[SORT_COLLECTOR] = {"collector", "withdrawn confirmations of the collector"},
 };
 
-static const char *const wholes[WHOLES] = {"complete",	  "truncated",	 "gap",
-					   "late-attach", "undecodable", "other"};
+static const char *const wholes[WHOLES] = {"complete",	  "truncated", "gap",  "late-attach",
+					   "undecodable", "refused",   "other"};
 
 const char *item_sort_name(enum item_sort s)
 {
@@ -69,9 +69,9 @@ static enum item_whole whole_of(const char *s)
 {
 	unsigned w = 0;
 
-	while (w < WHOLE_OTHER && strcmp(wholes[w], s) != 0)
+	while (w < WHOLE_REFUSED && strcmp(wholes[w], s) != 0)
 		w++;
-	return w;
+	return w == WHOLE_REFUSED ? WHOLE_OTHER : w;
 }
 
 bool item_fired(const Probity__V1__RuleResult *r)
@@ -90,6 +90,8 @@ static void decision(const Probity__V1__Decision *d, struct item *it)
 		it->violated |= item_fired(d->rules[i]);
 	for (size_t i = 0; i < ARRAY_SIZE(done); i++)
 		it->refused |= !strcmp(d->effect, done[i]);
+	if (it->refused && it->whole == WHOLE_TRUNCATED)
+		it->whole = WHOLE_REFUSED;
 	if (it->refused)
 		it->sorts |= 1u << SORT_REFUSED;
 	if (d->approved_by[0])

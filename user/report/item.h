@@ -46,6 +46,7 @@ enum item_whole {
 	WHOLE_GAP,
 	WHOLE_LATE,
 	WHOLE_UNDECODABLE,
+	WHOLE_REFUSED, /* truncated by our own refusal: there was no more to see */
 	WHOLE_OTHER,
 	WHOLES
 };

@@ -45,12 +45,12 @@ static void tiles(struct page *p)
 {
 	const json_t *t = page_at(p, "totals"), *o = page_at(p, "operation"),
 		     *c = page_at(p, "completeness.calls");
-	bool part = page_int(c, "complete") < page_int(c, "all");
+	bool part = page_int(c, "complete") + page_int(c, "refused") < page_int(c, "all");
 
 	page_raw(p, "<div class=\"tiles\">\n");
 	tile(p, "", "AI calls", UNIT_COUNT, "totals.calls", "requests to tool servers",
 	     "totals.requests");
-	tile(p, "", "AI tools seen", UNIT_COUNT, "totals.tools", "models", "totals.models");
+	tile(p, "", "Tools and programs", UNIT_COUNT, "totals.tools", "models", "totals.models");
 	tile(p, "", "Suppliers used", UNIT_COUNT, "totals.suppliers", "accounts", "totals.users");
 	tile(p, "", "List price of use", UNIT_USD, "totals.cost_nano_usd",
 	     "calls without a known price", "totals.cost_unknown_calls");
@@ -109,6 +109,7 @@ void page_findings(struct page *p)
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const json_t *f = json_array_get(list, i);
 		const char *severity = page_str(f, "severity");
+		bool time = !strcmp(page_str(f, "unit"), "seconds");
 
 		page_raw(p, "<li class=\"%s\"><span class=\"sev\">%s</span><span class=\"what\">",
 			 severity, severity);
@@ -117,9 +118,9 @@ void page_findings(struct page *p)
 			page_put(p, page_str(f, "subject"));
 			page_raw(p, "</strong>: ");
 		}
-		page_num(p, UNIT_COUNT, "findings.%zu.count", i);
+		page_num(p, time ? UNIT_SECONDS : UNIT_COUNT, "findings.%zu.count", i);
 		page_raw(p, " ");
-		unit(p, page_str(f, "unit"), page_int(f, "count"));
+		unit(p, time ? "" : page_str(f, "unit"), page_int(f, "count"));
 		page_raw(p, " ");
 		page_put(p, page_str(f, "text"));
 		page_raw(p, "</span><span class=\"area\">");

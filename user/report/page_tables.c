@@ -157,7 +157,7 @@ static void rate(struct page *p, const char *table, const char *title)
 	n = rows_of(p, path);
 	if (!n)
 		return;
-	open_table(p, title, "Name|#Judged|#Violations|#Refused|#Rate|");
+	open_table(p, title, "Name|#Judged|#Violations|#Refused|#Rate| ");
 	for (size_t i = 0; i < n; i++) {
 		const json_t *r = page_at(p, "%s.%zu", path, i);
 		double share = page_int(r, "violation_ppm") / 10000.0;

@@ -212,6 +212,14 @@ static void of_system(struct system_entry *s, const struct item *it, bool within
 	s->refused += it->refused ? it->weight : 0;
 }
 
+static void join(char key[static ROLL_KEY_MAX], const char *part)
+{
+	size_t n = strlen(key);
+
+	if (part[0])
+		snprintf(key + n, ROLL_KEY_MAX - n, " · %s", part);
+}
+
 static void undeclared(struct tally *t, const struct item *it, const char *host,
 		       const struct system_entry *near, enum system_list differs, bool within)
 {
@@ -223,7 +231,11 @@ static void undeclared(struct tally *t, const struct item *it, const char *host,
 	printable_copy(model, sizeof(model), it->model);
 	printable_copy(where, sizeof(where), host);
 	printable_copy(server, sizeof(server), it->server);
-	snprintf(key, sizeof(key), "%s | %s | %s | %s | %s", tool, service, model, where, server);
+	snprintf(key, sizeof(key), "%s", tool);
+	join(key, service);
+	join(key, model);
+	join(key, where);
+	join(key, server);
 	r = count(t, DIM_UNDECLARED, key, it, within);
 	t->undeclared += within ? it->weight : 0;
 	if (!r || !near)

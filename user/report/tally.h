@@ -19,10 +19,10 @@ enum dim {
 	DIM_SERVER,
 	DIM_WEEK,
 	DIM_RULE,
-	DIM_EFFECT,	/* effects of decisions */
-	DIM_APPROVAL,	/* states */
-	DIM_LOSS,	/* "what: cause"; events = units lost */
-	DIM_UNDECLARED, /* tool, service, model, host, tool server; between " | " */
+	DIM_EFFECT,   /* effects of decisions */
+	DIM_APPROVAL, /* states */
+	DIM_LOSS,     /* "what: cause"; events = units lost */
+	DIM_UNDECLARED, /* tool, service, model, host, tool server; those that apply, between " · " */
 	DIMS
 };
 const char *tally_dim_name(enum dim d); /* "tools", "services", … as in report.json */

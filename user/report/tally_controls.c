@@ -73,7 +73,7 @@ void tally_controls(struct tally *t, const struct item *it)
 		c->would += d && !strncmp(d->effect, "would_", 6) ? it->weight : 0;
 		c->overrides += it->sorts >> SORT_OVERRIDE & 1 ? it->weight : 0;
 		c->incomplete += (it->sorts & (1u << SORT_CALL | 1u << SORT_MCP)) &&
-				 it->whole != WHOLE_COMPLETE;
+				 it->whole != WHOLE_COMPLETE && it->whole != WHOLE_REFUSED;
 		sample(t, i, it);
 	}
 }
