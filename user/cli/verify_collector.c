@@ -126,6 +126,9 @@ static int verify_pieces(const struct verify_collector *a, const struct collecto
 	if (!r && p->n == 1 && !p->p[0].first) { /* whole: its tree is known */
 		o.known = known;
 		o.known_n = checkpoints(a, c, known);
+	} else {
+		o.witnesses = NULL;
+		o.witnesses_n = 0;
 	}
 	for (size_t i = 0; i < p->n && !r; i++) {
 		struct verify_result v = {0};
@@ -244,8 +247,10 @@ static void print_chain(const struct verify_collector *a, const struct chain *c)
 		       c->witness_size, when);
 	} else {
 		printf("  %-10s %s\n", "witness",
-		       a->trust->witnesses_n ? "nothing that is cosigned by --witness and covered"
-					     : "cosignatures are not checked (give --witness)");
+		       c->holes || c->first_seq
+			       ? "checkpoints are not compared: records before them are gone"
+		       : a->trust->witnesses_n ? "nothing that is cosigned by --witness and covered"
+					       : "cosignatures are not checked (give --witness)");
 	}
 	if (c->holes)
 		printf("  %-10s %" PRIu64 " records are gone in %" PRIu64 " holes, %" PRIu64
