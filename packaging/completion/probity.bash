@@ -36,7 +36,15 @@ _probity() {
 		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
 		return
 		;;
-	--soa | --register | --db | --key | -k | --policy | -p | --signatures | --expect)
+	--format)
+		_probity_offer "$cur" "ocsf otlp cloudevents csv json bundle"
+		return
+		;;
+	--dir | --reports)
+		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+		return
+		;;
+	--soa | --register | --db | --sign-key | --signer | --key | -k | --policy | -p | --signatures | --expect)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
 		;;
@@ -63,7 +71,7 @@ _probity() {
 		;;
 	*)
 		case $verb in
-		verify) mapfile -t COMPREPLY < <(compgen -d -- "$cur") ;;
+		verify) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
 		approve | deny | revoke)
 			_probity_offer "$cur" "$("$program" approvals --json 2>/dev/null |
 				sed -n 's/^ *"id": "\([a-z2-9]*\)".*/\1/p')"
