@@ -36,6 +36,7 @@
 #include "agent/recorder.h"
 #include "agent/role.h"
 #include "agent/spool.h"
+#include "agent/spool_erase.h"
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "record/verify.h"
@@ -120,6 +121,42 @@ static int end_epoch(struct run *r, const char *why, bool late)
 	return e ? e : commit(r);
 }
 
+static int note_erased(struct run *r, uint64_t first, uint64_t last)
+{
+	const struct note_erase n = {.first = first,
+				     .last = last,
+				     .reason = "sweep",
+				     .operator= "o" };
+	uint8_t b[NOTE_BYTES_MAX];
+
+	return note(r, note_erase(&n, b), b);
+}
+
+static int erase_steps(struct run *r)
+{
+	int e = 1;
+
+	for (int i = 0; e && i < 100; i++)
+		e = spool_erase_step(r->s);
+	return e;
+}
+
+/* Payloads of the middle of what is there. */
+static int erase(struct run *r)
+{
+	const struct spool_state *s = spool_state(r->s);
+	uint64_t first = s->first_seq + 3, last = s->durable_seq - 3;
+	int e = -EAGAIN;
+
+	for (int i = 0; i < TRIES && e; i++)
+		e = spool_erase_begin(r->s, first, last);
+	if (!e)
+		e = note_erased(r, first, last);
+	if (!e)
+		e = commit(r);
+	return e ? e : erase_steps(r);
+}
+
 static int start(struct run *r)
 {
 	static const struct recorder_config host = {.host = "h",
@@ -129,6 +166,7 @@ static int start(struct run *r)
 	struct spool_config c = {.dir = spool, .segment_bytes = 2500, .origin = "sweep/host"};
 	const struct spool_state *s;
 	uint8_t b[NOTE_BYTES_MAX];
+	uint64_t first, last;
 	char err[512] = "";
 	bool open;
 	int e = epochs_open(keys, &r->epochs, err, sizeof(err));
@@ -156,7 +194,13 @@ static int start(struct run *r)
 					   p->lost_first, p->lost_last, b),
 				 b);
 	}
-	return e ? e : open ? end_epoch(r, "no seal before", true) : commit(r);
+	if (!e && spool_erase_unsure(r->s, &first, &last)) {
+		e = note_erased(r, first, last);
+		if (!e)
+			spool_erase_sure(r->s);
+	}
+	e = e ? e : open ? end_epoch(r, "no seal before", true) : commit(r);
+	return e ? e : erase_steps(r);
 }
 
 static int records(struct run *r, int n)
@@ -222,6 +266,8 @@ static int session(bool to_its_end)
 		spool_acked_write(r.s, spool_state(r.s)->durable_seq - 1);
 		if (!e && epoch == 1 && spool_oldest_end(r.s))
 			drop(&r);
+		if (!e && epoch == 2)
+			e = erase(&r);
 		if (!e && epoch < 2)
 			e = end_epoch(&r, "time", false);
 	}
@@ -476,7 +522,7 @@ static void copy(const char *from, const char *to)
 /* --- afterwards ----------------------------------------------------------------------------------- */
 
 static struct seen {
-	uint64_t times[RECORDS + 1], first_seq, wrong;
+	uint64_t times[RECORDS + 1], first_seq, wrong, erased;
 } seen;
 
 static int one_record(void *ctx, const struct record *r, const struct frame *f)
@@ -489,9 +535,13 @@ static int one_record(void *ctx, const struct record *r, const struct frame *f)
 		seen.wrong++;
 		return 0;
 	}
+	seen.times[r->id]++;
+	if (!r->payload) {
+		seen.erased++;
+		return 0;
+	}
 	memcpy(&id, r->payload + SPOOL_SALT_LEN, sizeof(id));
 	seen.wrong += id != r->id;
-	seen.times[r->id]++;
 	return 0;
 }
 
@@ -598,11 +648,12 @@ static void one(const char *from, struct plan *p, bool role)
 static void sweep(const char *from)
 {
 	struct plan counted = {.fault = COUNT};
+	char why[WHY] = "";
 
 	one(from, &counted, false);
-	if (!told->done) {
+	if (!told->done || again(false, why) || !seen.erased) {
 		failures++;
-		printf("# the session fails without a fault\n");
+		printf("# the session without a fault: %s\n", why);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(calls); i++)
 		for (int f = EIO_; f < FAULTS; f++) {

@@ -102,6 +102,7 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
 		return;
 	gates_tick(k);
 	reveal_tick(k);
+	erase_tick(k);
 	tell_drops(k);
 	k->seconds++;
 	k->received = 0;
@@ -174,6 +175,7 @@ static const struct control_verb verbs[] = {
 	{"deny", true, on_answer},
 	{"revoke", true, on_answer},
 	{"reveal", true, on_reveal},
+	{"erase", true, on_erase},
 	{NULL, false, NULL},
 };
 

@@ -132,6 +132,11 @@ void on_guard_challenge(void *keeper, struct control_call *call);
 void on_unlock(void *keeper, struct control_call *call);
 void on_lock(void *keeper, struct control_call *call);
 
+/* keeper_erase.c */
+void on_erase(void *keeper, struct control_call *call);
+const char *erase_answered(struct keeper *k, const void *p, size_t n); /* NULL */
+void erase_tick(struct keeper *k);
+
 /* keeper_reveal.c */
 void on_reveal(void *keeper, struct control_call *call);
 const char *reveal_answered(struct keeper *k, const void *p, size_t n); /* NULL */

@@ -136,6 +136,7 @@ static message_fn *const of_worker[ROLE__MAX] = {
 
 static message_fn *const of_recorder[ROLE__MAX] = {
 	[ROLE_REVEALED] = reveal_answered,
+	[ROLE_ERASED] = erase_answered,
 };
 
 /* --- receiving ---------------------------------------------------------------------------------------- */

@@ -109,3 +109,18 @@ size_t note_repair(const struct spool_repair *r, uint8_t *out)
 	c.bytes = r->bytes;
 	return pack(&c, out);
 }
+
+size_t note_erase(const struct note_erase *n, uint8_t *out)
+{
+	Probity__V1__Control c = PROBITY__V1__CONTROL__INIT;
+
+	c.kind = KIND(ERASE);
+	c.reason = (char *)n->reason;
+	c.operator_ = (char *)n->operator;
+	c.operator_uid = n->uid;
+	c.what = "payloads";
+	c.count = n->last - n->first + 1;
+	c.first_seq = n->first;
+	c.last_seq = n->last;
+	return pack(&c, out);
+}

@@ -28,6 +28,12 @@ size_t note_loss(const char *reason, const char *cause, uint64_t count, uint64_t
 /* cause: holds_less, cosigned_less; records first to last are not there any more, it says */
 size_t note_collector(const char *reason, const char *cause, uint64_t first, uint64_t last,
 		      uint8_t *out);
+struct note_erase {
+	uint64_t first, last;
+	const char *reason, *operator; /* "": the agent itself, by its configuration */
+	uint32_t uid;
+};
+size_t note_erase(const struct note_erase *n, uint8_t *out);
 size_t note_repair(const struct spool_repair *r, uint8_t *out);
 
 #endif

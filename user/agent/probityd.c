@@ -48,6 +48,8 @@ static const char usage[] =
 	"                         server_address, user_agent, http_path, groups, cgroup, each\n"
 	"                         drop, hash, mask or keep\n"
 	"  --spool-max MIB        most disk the records may take (default 1024)\n"
+	"  --retain-days N        erase payloads that are older; hashes and proofs stay (default:\n"
+	"                         keep them)\n"
 	"  --ring MIB             memory between kernel and worker, a power of two (default 16)\n"
 	"  --attach MODE          adaptive: probe a process alone, and keep the probes only while it\n"
 	"                         talks to AI; all: probe each library for everybody (default adaptive)\n"
@@ -88,6 +90,7 @@ enum {
 	OPT_PSEUDONYM_KEY,
 	OPT_REDACT,
 	OPT_SPOOL,
+	OPT_RETAIN,
 	OPT_RING,
 	OPT_ATTACH,
 	OPT_PROBATION,
@@ -123,6 +126,7 @@ static const struct option options[] = {
 	{"pseudonym-key", required_argument, NULL, OPT_PSEUDONYM_KEY},
 	{"redact", required_argument, NULL, OPT_REDACT},
 	{"spool-max", required_argument, NULL, OPT_SPOOL},
+	{"retain-days", required_argument, NULL, OPT_RETAIN},
 	{"ring", required_argument, NULL, OPT_RING},
 	{"attach", required_argument, NULL, OPT_ATTACH},
 	{"probation", required_argument, NULL, OPT_PROBATION},
@@ -293,6 +297,11 @@ static int set(struct config *c, struct started *st, int opt, char *arg)
 			return bad("spool-max", arg, "MiB, at least 1");
 		c->spool_max = (uint64_t)n << 20;
 		return 0;
+	case OPT_RETAIN:
+		if (!number(arg, 1, 36500, &n))
+			return bad("retain-days", arg, "days, at least 1");
+		c->retain_days = n;
+		return 0;
 	case OPT_RING:
 		if (!number(arg, 1, 1024, &n) || n & (n - 1))
 			return bad("ring", arg, "MiB, a power of two up to 1024");
@@ -386,6 +395,7 @@ static int recorder(const struct config *c, const struct started *st)
 		.collector_host = c->collector_host,
 		.collector_port = c->collector_port,
 		.spool_max_bytes = c->spool_max,
+		.retain_days = c->retain_days,
 		.ca_file = in_dir(c->tls_dir, "ca.pem"),
 		.cert_file = in_dir(c->tls_dir, "agent.pem"),
 		.key_file = in_dir(c->tls_dir, "agent.key"),

@@ -30,6 +30,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "recorder_int.h"
+#include "spool_erase.h"
 
 #define STATUS_MS 1000
 #define CHECKPOINT_MS 10000
@@ -166,6 +167,8 @@ static void read_keeper(struct recorder *r)
 		}
 		if (n >= 0 && m.kind == ROLE_REVEAL)
 			recorder_reveal(r, r->buf);
+		if (n >= 0 && m.kind == ROLE_ERASE)
+			recorder_erase(r, r->buf);
 		if (n < 0 || m.kind == ROLE_STOP)
 			r->stop = true;
 		if (n < 0) {
@@ -221,6 +224,8 @@ static int begin(struct recorder *r)
 						    p->lost_last - p->lost_first + 1, p->lost_first,
 						    p->lost_last, note));
 	}
+	if (!e)
+		e = recorder_erase_begin(r);
 	/* The run before ended without its SEAL: nothing but what tells of that is in its epoch. */
 	if (!e && open)
 		e = recorder_end_epoch(r, "the run before ended without a seal", true);
@@ -308,6 +313,8 @@ static int next_timeout(const struct recorder *r, uint64_t now_ms, int forward_m
 		t = sooner(t, r->first_pending_ms + r->sync_ms, now_ms);
 	if (r->stalled)
 		t = sooner(t, r->retry_ms, now_ms);
+	else if (spool_erasing(r->spool))
+		t = sooner(t, r->erase_ms, now_ms);
 	return t;
 }
 
@@ -334,6 +341,7 @@ static void turn(struct recorder *r)
 	if (spool_state(r->spool)->pending && (!more || now >= r->first_pending_ms + r->sync_ms))
 		recorder_commit(r);
 	recorder_retry(r, now);
+	recorder_erase_step(r, now);
 	if (r->sync_owed || r->ack_owed)
 		recorder_tell(r);
 	each_second(r, now);

@@ -26,6 +26,7 @@ struct recorder_config {
 	const char *witness_vkey; /* of the collector as a witness; NULL: the first it names */
 	uint64_t spool_max_bytes;
 	uint32_t segment_bytes, sync_ms, sync_records, epoch_s;
+	uint32_t retain_days;  /* payloads older than this are erased; 0 = kept */
 	bool sign_checkpoints; /* only control records and checkpoints are signed, the rest by MAC */
 	const char *org;       /* of checkpoint origins; "": probity */
 	const struct private *privacy; /* NULL: payloads are sealed as they come */

@@ -40,6 +40,10 @@ struct recorder {
 	struct role_sync sync; /* the answer that is owed */
 	uint64_t first_pending_ms, status_ms, checkpoint_ms, epoch_ns;
 
+	/* recorder_erase.c */
+	uint64_t erase_seq, erase_ms;	 /* the ERASE record; when to go on */
+	uint64_t retained_to, retain_ms; /* nothing older has a payload; when to look again */
+
 	uint64_t records, duplicates, refused, lost_spool, lost_memory;
 	bool stop, keeper_gone;
 	_Alignas(8) uint8_t buf[ROLE_BODY_MAX];
@@ -77,6 +81,11 @@ void recorder_private_close(struct recorder *r);
 int recorder_private_seal(struct recorder *r, const struct role_record *head,
 			  const uint8_t *payload);
 void recorder_reveal(struct recorder *r, const uint8_t *body); /* a ROLE_REVEAL, checked */
+
+/* recorder_erase.c */
+int recorder_erase_begin(struct recorder *r);		      /* of what a run before did not end */
+void recorder_erase(struct recorder *r, const uint8_t *body); /* a ROLE_ERASE, checked */
+void recorder_erase_step(struct recorder *r, uint64_t now_ms);
 
 /* recorder_status.c */
 void recorder_status(struct recorder *r);

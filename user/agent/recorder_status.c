@@ -4,6 +4,7 @@
  * second. If the keeper's queue is full the text is dropped: the next one says more.
  */
 #include "recorder_int.h"
+#include "spool_erase.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -65,10 +66,11 @@ static json_t *spool_json(const struct recorder *r, const struct spool_state *s)
 	char dir[4200];
 
 	snprintf(dir, sizeof(dir), "%s/spool", r->cfg->state_dir);
-	return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I}", "dir", dir, "bytes",
+	return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:b}", "dir", dir, "bytes",
 			 (json_int_t)s->bytes, "max_bytes", (json_int_t)r->spool_max, "segments",
 			 (json_int_t)s->segments, "first_seq", (json_int_t)s->first_seq, "last_seq",
-			 (json_int_t)s->durable_seq - 1);
+			 (json_int_t)s->durable_seq - 1, "erased", (json_int_t)s->erased, "erasing",
+			 (int)spool_erasing(r->spool));
 }
 
 void recorder_status(struct recorder *r)

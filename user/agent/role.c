@@ -111,6 +111,20 @@ static bool reveal_ok(const void *p, size_t n)
 	       (!r->names_len || !names[r->names_len - 1]);
 }
 
+static bool erase_ok(const void *p, size_t n)
+{
+	const struct role_erase *r = p;
+
+	return ENDS(r->operator) && ENDS(r->reason);
+}
+
+static bool erased_ok(const void *p, size_t n)
+{
+	const struct role_erased *r = p;
+
+	return ENDS(r->why) && r->result <= 0;
+}
+
 static bool revealed_ok(const void *p, size_t n)
 {
 	const struct role_revealed *r = p;
@@ -190,6 +204,8 @@ static const struct bound {
 	[ROLE_FOLDED] = {sizeof(struct event_deny), sizeof(struct event_deny), NULL},
 	[ROLE_JUDGED] = {sizeof(struct role_judged), ROLE_BODY_MAX, role_judged_ok},
 	[ROLE_POLICY] = {sizeof(struct role_policy), ROLE_BODY_MAX, role_policy_ok},
+	[ROLE_ERASE] = {sizeof(struct role_erase), sizeof(struct role_erase), erase_ok},
+	[ROLE_ERASED] = {sizeof(struct role_erased), sizeof(struct role_erased), erased_ok},
 	[ROLE_REVEAL] = {sizeof(struct role_reveal), ROLE_BODY_MAX, reveal_ok},
 	[ROLE_REVEALED] = {sizeof(struct role_revealed), sizeof(struct role_revealed), revealed_ok},
 };

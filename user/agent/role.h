@@ -74,6 +74,8 @@ enum role_kind {
 	/* keeper → recorder */
 	ROLE_REVEAL, /* struct role_reveal + packed probity.v1.Control + names: whose pseudonym? */
 	/* recorder → keeper */
+	ROLE_ERASE,    /* struct role_erase: payloads that are to go */
+	ROLE_ERASED,   /* struct role_erased: answer, after its ERASE record is durable */
 	ROLE_REVEALED, /* struct role_revealed: answer, after that Control is durable */
 	ROLE__MAX
 };
@@ -386,6 +388,19 @@ struct role_reveal {
 	uint64_t id;
 	uint32_t control_len, names_len; /* names: each with its NUL */
 	char pseudonym[24];
+};
+/* Either first_seq to last_seq, or all before a time. */
+struct role_erase {
+	uint64_t id, first_seq, last_seq, before_unix_ns;
+	uint32_t uid, force;
+	char operator[64];
+	char reason[400];
+};
+struct role_erased {
+	uint64_t id, seq;	      /* of the ERASE record */
+	uint64_t first_seq, last_seq; /* as they are in it */
+	int32_t result;		      /* 0, or -errno and why */
+	char why[156];
 };
 struct role_revealed {
 	uint64_t id, seq; /* of the REVEAL record */

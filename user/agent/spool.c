@@ -117,8 +117,10 @@ int spool_open(const struct spool_config *c, struct spool **ret, char *err, size
 	r = prepare(s, c, err, err_len);
 	if (!r)
 		r = spool_recover(s, err, err_len);
-	if (!r)
+	if (!r) {
+		spool_erase_resume(s);
 		*ret = TAKE_PTR(s);
+	}
 	return r;
 }
 

@@ -59,6 +59,7 @@ struct spool_state {
 	uint64_t wall_ns, boot_ns;	 /* of the last record; 0 = of another boot or none */
 	uint64_t last_wall_ns;		 /* of the last record found at the start, of any boot */
 	uint64_t checkpoint;		 /* tree size of the last one written */
+	uint64_t erased;		 /* payloads, by this run */
 	/* The newest declared hole known: LOSS record `seq` says that first to last left the spool. */
 	struct spool_hole {
 		bool valid;

@@ -58,11 +58,12 @@ static bool seal_of(const struct frame *f, struct seal_note *ret)
 		return false;
 	c = probity__v1__control__unpack(NULL, r.payload_len, r.payload);
 	is = c && c->kind == PROBITY__V1__CONTROL__KIND__SEAL &&
-	     c->next_public_key.len == RECORD_PUBKEY_LEN;
+	     c->next_public_key.len == RECORD_PUBKEY_LEN && c->tree_root.len == TREE_HASH_LEN;
 	if (is) {
 		ret->seq = r.seq;
 		ret->epoch = r.epoch;
 		memcpy(ret->next_public, c->next_public_key.data, RECORD_PUBKEY_LEN);
+		memcpy(ret->root.b, c->tree_root.data, TREE_HASH_LEN);
 	}
 	if (c)
 		probity__v1__control__free_unpacked(c, NULL);

@@ -9,6 +9,7 @@
 #include "record/segment_io.h"
 #include "record/tile.h"
 #include "spool.h"
+#include "spool_erase.h"
 
 #define FRAME_MAX (SEGMENT_FRAME_LEN + RECORD_HEADER_LEN + RECORD_PAYLOAD_MAX + RECORD_SEAL_MAX)
 #define URGENT_ROOM (64 * 1024) /* of the buffer, for records that say what was lost */
@@ -23,6 +24,7 @@ struct seal_note {
 	uint64_t seq;
 	uint32_t epoch; /* that it ends */
 	uint8_t next_public[RECORD_PUBKEY_LEN];
+	struct tree_hash root; /* of all records before it */
 };
 
 struct spool {
@@ -58,6 +60,11 @@ struct spool {
 	size_t buf_written; /* of these, bytes given to the file */
 	uint8_t *buf;	    /* SPOOL_BUFFER + URGENT_ROOM + FRAME_MAX */
 
+	struct { /* spool_erase.c */
+		bool on, unsure;
+		uint64_t first, last, at;
+	} erase;
+
 	/* where the last spool_read stopped, so that the next one need not search */
 	uint64_t read_seq, read_segment, read_offset;
 	struct segment_reader *in;
@@ -77,6 +84,8 @@ void spool_epoch_durable(struct spool *s); /* a commit has made a SEAL durable *
 /* spool_tree.c: -ENODATA: leaves of records before `next` are nowhere any more. */
 int spool_tree_load(struct spool *s, uint64_t next);
 int spool_leaves_durable(struct spool *s);
+/* spool_erase.c: an erasure that the run before did not end. */
+void spool_erase_resume(struct spool *s);
 int spool_tiles_sync(struct spool *s);
 /* What a LOSS record of cause spool_full declares; false for any other record. */
 bool spool_loss_of(const struct record *r, uint64_t *ret_first, uint64_t *ret_last,

@@ -131,7 +131,7 @@ bool spool_loss_of(const struct record *r, uint64_t *ret_first, uint64_t *ret_la
 	Probity__V1__Control *c;
 	bool is;
 
-	if (r->schema != RECORD_CONTROL || r->id)
+	if (r->schema != RECORD_CONTROL || r->id || !r->payload)
 		return false;
 	c = probity__v1__control__unpack(NULL, r->payload_len, r->payload);
 	is = c && c->kind == PROBITY__V1__CONTROL__KIND__LOSS && !strcmp(c->cause, "spool_full");

@@ -11,52 +11,18 @@
  *
  * Only the last segment is read in full; `verify` reads all. Memory is one window.
  */
-#include "spool_int.h"
+#include "spool_recover_int.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <openssl/rand.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
 #include "base/log.h"
-
-struct recovery {
-	struct spool *s;
-	uint64_t *names;
-	size_t n;
-	struct head head;
-	bool have_head;
-	struct chain_state c; /* after the last good record of the last segment */
-	/* The furthest record seen behind damage. */
-	bool ahead;
-	uint64_t ahead_seq, ahead_id;
-	uint8_t ahead_leaf[RECORD_HASH_LEN];
-};
-
-__attribute__((format(printf, 5, 6))) static struct spool_repair *
-repair(struct recovery *v, const char *file, uint64_t offset, uint64_t bytes, const char *fmt, ...)
-{
-	struct spool_state *st = &v->s->st;
-	struct spool_repair *r;
-	va_list ap;
-
-	/* More than a few means a wrecked directory; the last slot then speaks for the rest. */
-	if (st->repairs_count < SPOOL_REPAIRS_MAX)
-		st->repairs_count++;
-	r = &st->repairs[st->repairs_count - 1];
-	*r = (struct spool_repair){.offset = offset, .bytes = bytes};
-	snprintf(r->file, sizeof(r->file), "%s", file);
-	va_start(ap, fmt);
-	vsnprintf(r->reason, sizeof(r->reason), fmt, ap);
-	va_end(ap);
-	log_warn("spool %s: %s: %s", v->s->path, file, r->reason);
-	return r;
-}
 
 /* A key of this chain. */
 static bool is_ours(const struct spool *s, const uint8_t public[static RECORD_PUBKEY_LEN])
@@ -106,147 +72,6 @@ static bool first_record(struct recovery *v, uint64_t name, struct record *ret)
 	segment_read(v->s->in, fd, 0);
 	return segment_next(v->s->in) == SEGMENT_FRAME &&
 	       !record_decode(v->s->in->frame.record, v->s->in->frame.record_len, ret, &why);
-}
-
-/* Everything of a chain that cannot go on goes into a folder of its own, for verify. */
-static int set_aside(struct recovery *v, const char *why)
-{
-	static const char *const beside[] = {"head",   "seals", "checkpoint", "checkpoint.cosigned",
-					     "leaves", "tile"};
-	struct spool *s = v->s;
-	char dir[64], file[SEGMENT_NAME_LEN + 1];
-	_cleanup_close_ int to = -1;
-	int k = 0;
-
-	do
-		snprintf(dir, sizeof(dir), "chain-before.%d", k);
-	while (mkdirat(s->dir, dir, 0700) < 0 && errno == EEXIST && ++k < 1000);
-	to = openat(s->dir, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (to < 0)
-		return -errno;
-	for (size_t i = 0; i < v->n; i++) {
-		segment_name(v->names[i], file);
-		if (renameat(s->dir, file, to, file) < 0)
-			return -errno;
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(beside); i++)
-		renameat(s->dir, beside[i], to, beside[i]);
-	unlinkat(s->dir, "acked", 0);
-	if (fsync(to) < 0 || fsync(s->dir) < 0)
-		return -errno;
-	if (s->head >= 0)
-		close(TAKE_FD(s->head));
-	v->n = 0;
-	v->have_head = v->ahead = false;
-	chain_state_done(&v->c);
-	v->c = (struct chain_state){0};
-	s->seals_n = s->seals_filed = s->seals_bytes = s->segs_n = 0;
-	s->seals_new = false;
-	s->st.segments = s->st.bytes = s->st.last_id = 0;
-	s->st.hole.valid = false;
-	repair(v, dir, 0, 0, "%s; kept here, a new chain begins", why);
-	return 0;
-}
-
-/* By the key of its place in the chain, or, without a signature, by the MAC of the open epoch. */
-static bool is_signed(const struct spool *s, const struct record *r, const struct frame *f)
-{
-	uint8_t public[RECORD_PUBKEY_LEN];
-	struct verifier *v = NULL;
-	struct tree_hash leaf;
-	uint32_t epoch;
-	bool ok;
-
-	record_leaf(f->record, leaf.b);
-	if (!f->sig)
-		return r->epoch == epochs_now(s->epochs) &&
-		       mac_ok(epochs_mac(s->epochs), &leaf, f->mac);
-	if (spool_key_at(s, r->seq, public, &epoch) || verifier_new(public, &v))
-		return false;
-	ok = verifier_ok(v, f->record, RECORD_HEADER_LEN, f->sig);
-	verifier_free(v);
-	return ok;
-}
-
-/* Behind damage: the furthest record of this chain that our key signed. */
-static void look_ahead(struct recovery *v)
-{
-	struct segment_reader *in = v->s->in;
-	enum segment_answer a;
-	struct record r;
-	const char *why;
-
-	segment_resync(in);
-	while ((a = segment_next(in)) != SEGMENT_END && a != SEGMENT_IO) {
-		const struct frame *f = &in->frame;
-
-		if (a != SEGMENT_FRAME) {
-			segment_resync(in);
-			continue;
-		}
-		if (record_decode(f->record, f->record_len, &r, &why) ||
-		    (v->c.started && memcmp(r.chain, v->c.chain, sizeof(r.chain))) ||
-		    r.seq < v->c.next_seq || (v->ahead && r.seq <= v->ahead_seq) ||
-		    !is_signed(v->s, &r, f))
-			continue;
-		v->ahead = v->c.started = true;
-		memcpy(v->c.chain, r.chain, sizeof(r.chain));
-		v->ahead_seq = r.seq;
-		if (r.id > v->ahead_id)
-			v->ahead_id = r.id;
-		record_leaf(f->record, v->ahead_leaf);
-	}
-}
-
-static int copy_beginning(struct recovery *v, int from, const char *file, uint64_t n)
-{
-	_cleanup_close_ int to = -1;
-	uint8_t b[65536];
-
-	to = openat(v->s->dir, "salvage.tmp", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	if (to < 0)
-		return -errno;
-	for (uint64_t at = 0; at < n;) {
-		ssize_t k = pread(from, b, n - at < sizeof(b) ? n - at : sizeof(b), at);
-
-		if (k <= 0 || pwrite(to, b, k, at) != k)
-			return errno ? -errno : -EIO;
-		at += k;
-	}
-	if (fsync(to) < 0 || renameat(v->s->dir, "salvage.tmp", v->s->dir, file) < 0)
-		return -errno;
-	return 0;
-}
-
-static int quarantine(struct recovery *v, int fd, const char *file, uint64_t good, const char *why)
-{
-	char bad[64];
-	struct stat st;
-	int k = 0, r;
-
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	snprintf(bad, sizeof(bad), "%s.bad", file);
-	while (faccessat(v->s->dir, bad, F_OK, 0) == 0 && ++k < 1000)
-		snprintf(bad, sizeof(bad), "%s.%d.bad", file, k);
-	repair(v, bad, good, st.st_size - good,
-	       "damaged (%s); kept under this name, its good beginning as %s", why, file);
-	look_ahead(v);
-	if (renameat(v->s->dir, file, v->s->dir, bad) < 0)
-		return -errno;
-	r = good ? copy_beginning(v, fd, file, good) : 0;
-	return r ? r : fsync(v->s->dir) < 0 ? -errno : 0;
-}
-
-static int cut(struct recovery *v, int fd, const char *file, uint64_t good)
-{
-	struct stat st;
-
-	if (fstat(fd, &st) < 0 || ftruncate(fd, good) < 0 || fsync(fd) < 0)
-		return -errno;
-	repair(v, file, good, st.st_size - good, "torn tail cut: %" PRIu64 " bytes",
-	       (uint64_t)st.st_size - good);
-	return 0;
 }
 
 static void walk_base(struct recovery *v, uint64_t name)
@@ -307,11 +132,11 @@ static int walk(struct recovery *v, uint64_t name, uint64_t *ret_good)
 	if (a == SEGMENT_IO)
 		return -in->error;
 	if (a != SEGMENT_FRAME && (v->have_head ? v->c.next_seq > v->head.seq : a == SEGMENT_TORN))
-		return cut(v, fd, file, *ret_good);
-	return quarantine(v, fd, file, *ret_good,
-			  a == SEGMENT_FRAME ? why
-			  : a == SEGMENT_BAD ? in->why
-					     : "cut short");
+		return recovery_cut(v, fd, file, *ret_good);
+	return recovery_quarantine(v, fd, file, *ret_good,
+				   a == SEGMENT_FRAME ? why
+				   : a == SEGMENT_BAD ? in->why
+						      : "cut short");
 }
 
 /* A failed fsync may have left records behind that were then written again into the next one. */
@@ -331,7 +156,7 @@ static int overlap_cut(struct recovery *v, uint64_t name, uint64_t next)
 	while (segment_next(in) == SEGMENT_FRAME)
 		if (record_decode(in->frame.record, in->frame.record_len, &r, &why) == 0 &&
 		    r.seq >= next)
-			return cut(v, fd, file, in->offset);
+			return recovery_cut(v, fd, file, in->offset);
 	return 0;
 }
 
@@ -404,8 +229,21 @@ static int chain_begin(struct spool *s)
 	return r ? r : RAND_bytes(s->st.chain, sizeof(s->st.chain)) == 1 ? 0 : -EIO;
 }
 
-/* The keys of where the chain ends. Behind damage that cannot be told from the records: then those at hand
- * are taken, and the recorder ends their epoch. */
+/* The last record cannot be read. The keys that the last known SEAL names, else those of the head, else
+ * those at hand; the recorder ends their epoch at once. */
+static void keys_behind_damage(struct recovery *v)
+{
+	uint8_t public[RECORD_PUBKEY_LEN];
+	uint32_t epoch;
+
+	if (!spool_key_at(v->s, UINT64_MAX, public, &epoch) &&
+	    !epochs_resume_public(v->s->epochs, public))
+		return;
+	if (v->have_head)
+		epochs_resume_public(v->s->epochs, v->head.public);
+}
+
+/* The keys of where the chain ends. */
 static int keys_resume(struct recovery *v)
 {
 	struct epochs_at at = {.epoch = v->c.epoch, .sealed = v->c.sealed};
@@ -445,10 +283,10 @@ static int resume(struct recovery *v)
 		memcpy(s->prev, v->head.leaf, sizeof(s->prev));
 	}
 	if (next > readable) {
-		struct spool_repair *r = repair(v, "head", 0, 0,
-						"records %" PRIu64 " to %" PRIu64
-						" were sealed and are not readable",
-						readable, next - 1);
+		struct spool_repair *r = recovery_note(v, "head", 0, 0,
+						       "records %" PRIu64 " to %" PRIu64
+						       " were sealed and are not readable",
+						       readable, next - 1);
 		r->lost = true;
 		r->lost_first = readable;
 		r->lost_last = next - 1;
@@ -459,6 +297,8 @@ static int resume(struct recovery *v)
 
 		if (r)
 			return r;
+	} else {
+		keys_behind_damage(v);
 	}
 	s->st.last_id = v->c.last_id > v->ahead_id ? v->c.last_id : v->ahead_id;
 	if (!s->st.last_id && v->n)
@@ -533,7 +373,7 @@ static int recover(struct recovery *v)
 		r = head_load(v, &foreign);
 	if (!r &&
 	    (foreign || (v->n && first_record(v, v->names[v->n - 1], &rec) && !key_fits(s, &rec))))
-		r = set_aside(v, "sealed with another key");
+		r = recovery_set_aside(v, "sealed with another key");
 	if (!r)
 		r = last_segment(v, &bytes);
 	if (!r && v->n > 1)
@@ -554,7 +394,7 @@ static int recover(struct recovery *v)
 			r == -ENOKEY ? "its key is not here" : "its tree cannot be made again";
 
 		tiles_free(TAKE_PTR(s->tiles));
-		r = set_aside(v, why);
+		r = recovery_set_aside(v, why);
 		if (!r)
 			r = chain_begin(s);
 		if (!r)

@@ -27,6 +27,7 @@
 #define ENTRY_LEN 44
 
 DEFINE_CLEANUP(DIR, closedir)
+DEFINE_CLEANUP(struct tile_reader, tile_reader_free)
 
 /* --- while it runs --------------------------------------------------------------------------------- */
 
@@ -178,7 +179,7 @@ static void from_leaves(struct spool *s, struct gathered *g)
 
 static bool all_there(const struct gathered *g)
 {
-	return !g->have || !memchr(g->have, 0, g->next - g->first);
+	return g->first == g->next || !memchr(g->have, 0, g->next - g->first);
 }
 
 static int gathered_add(struct spool *s, struct gathered *g)
@@ -190,34 +191,98 @@ static int gathered_add(struct spool *s, struct gathered *g)
 	return r;
 }
 
-int spool_tree_load(struct spool *s, uint64_t next)
+static int gathered_room(struct gathered *g)
 {
-	struct gathered g = {.next = next};
-	char err[256];
-	int r = tiles_open(s->dir, next, &s->tiles, err, sizeof(err));
+	g->leaf = calloc(g->next - g->first + 1, sizeof(*g->leaf));
+	g->have = calloc(g->next - g->first + 1, 1);
+	return g->leaf && g->have ? 0 : -ENOMEM;
+}
 
-	if (r) {
-		log_warn("spool %s: %s", s->path, err);
-		return -ENODATA;
-	}
-	g.first = tiles_edge(s->tiles)->size;
-	if (g.first < next) {
-		g.leaf = calloc(next - g.first, sizeof(*g.leaf));
-		g.have = calloc(next - g.first, 1);
-		if (!g.leaf || !g.have) {
-			r = -ENOMEM;
-		} else {
-			from_segments(s, &g);
-			if (!all_there(&g))
-				from_damaged(s, &g);
-			if (!all_there(&g))
-				from_leaves(s, &g);
-			gather(&g, next - 1, s->prev);
-			r = gathered_add(s, &g);
+static void gathered_free(struct gathered *g)
+{
+	free(g->leaf);
+	free(g->have);
+}
+
+/* The tree of the tiles against the root of the last SEAL, what is behind it against the records. */
+static int tiles_fit(struct spool *s)
+{
+	_cleanup_(tile_reader_freep) struct tile_reader *in = NULL;
+	struct gathered g = {.next = tiles_edge(s->tiles)->size};
+	struct tree_edge e;
+	struct tree_hash h;
+	size_t i = s->seals_n;
+	int r = g.next ? tile_reader_open(s->dir, g.next, &in) : 0;
+
+	while (i && s->seals[i - 1].seq > g.next)
+		i--;
+	if (!r && g.next && i) {
+		g.first = s->seals[i - 1].seq;
+		r = tree_edge_read(g.first, tile_reader_hash, in, &e);
+		if (!r) {
+			tree_root(&e, &h);
+			r = memcmp(&h, &s->seals[i - 1].root, sizeof(h)) ? -EBADMSG : 0;
 		}
 	}
-	free(g.leaf);
-	free(g.have);
+	if (r || !g.next)
+		return r == -ENOMEM ? r : r ? -EBADMSG : 0;
+	r = gathered_room(&g);
+	if (!r)
+		from_segments(s, &g);
+	for (uint64_t k = 0; !r && k < g.next - g.first; k++)
+		if (g.have[k] &&
+		    (tile_reader_hash(in, 0, g.first + k, &h) || memcmp(&h, &g.leaf[k], sizeof(h))))
+			r = -EBADMSG;
+	gathered_free(&g);
+	return r;
+}
+
+/* Tiles that are wrong are kept for who wants to look, and made again from the start. */
+static int tiles_anew(struct spool *s, uint64_t next, const char *why)
+{
+	char bad[32] = "tile.bad", err[256];
+	int k = 0;
+
+	tiles_free(TAKE_PTR(s->tiles));
+	while (renameat(s->dir, "tile", s->dir, bad) < 0 && errno != ENOENT) {
+		if (++k == 1000)
+			return -errno;
+		snprintf(bad, sizeof(bad), "tile.%d.bad", k);
+	}
+	log_warn("spool %s: tiles: %s; kept as %s, made again", s->path, why, bad);
+	return tiles_open(s->dir, next, &s->tiles, err, sizeof(err)) ? -ENODATA : 0;
+}
+
+/* What the tiles do not have yet. */
+static int tiles_complete(struct spool *s, uint64_t next)
+{
+	struct gathered g = {.first = tiles_edge(s->tiles)->size, .next = next};
+	int r = g.first < next ? gathered_room(&g) : 0;
+
+	if (!r && g.first < next) {
+		from_segments(s, &g);
+		if (!all_there(&g))
+			from_damaged(s, &g);
+		if (!all_there(&g))
+			from_leaves(s, &g);
+		gather(&g, next - 1, s->prev);
+		r = gathered_add(s, &g);
+	}
+	gathered_free(&g);
+	return r;
+}
+
+int spool_tree_load(struct spool *s, uint64_t next)
+{
+	char err[256] = "not those of the records";
+	int r = tiles_open(s->dir, next, &s->tiles, err, sizeof(err));
+
+	if (!r)
+		r = tiles_fit(s);
+	if (r && r != -ENOMEM)
+		r = tiles_anew(s, next, err);
+	if (!r)
+		r = tiles_complete(s, next);
 	if (!r)
 		s->tree = *tiles_edge(s->tiles);
 	return r;

@@ -18,6 +18,7 @@ int cmd_approvals(int argc, char **argv);
 int cmd_approve(int argc, char **argv);
 int cmd_deny(int argc, char **argv);
 int cmd_revoke(int argc, char **argv);
+int cmd_erase(int argc, char **argv);
 int cmd_reveal(int argc, char **argv);
 int cmd_tls(int argc, char **argv);
 int cmd_report(int argc, char **argv);

@@ -16,11 +16,13 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include <cmocka.h>
 
 #include "../record/chainlet.h"
 #include "base/cleanup.h"
+#include "agent/spool_erase.h"
 #include "base/log.h"
 
 static struct chainlet c;
@@ -39,9 +41,11 @@ static int teardown(void **state)
 
 static struct verify_result verify(void)
 {
-	const struct verify_options o = {.expect_public = signer_public(c.signer)};
+	uint8_t public[RECORD_PUBKEY_LEN];
+	const struct verify_options o = {.expect_public = public};
 	struct verify_result r;
 
+	assert_int_equal(epochs_chain_public(c.epochs, public), 0);
 	assert_int_equal(verify_dir(c.spool, &o, &r), 0);
 	return r;
 }
@@ -648,6 +652,205 @@ static void one_recorder_at_a_time(void **state)
 	assert_non_null(strstr(err, c.spool));
 }
 
+/* --- erasure ----------------------------------------------------------------------------------- */
+
+static void erase_note(uint64_t first, uint64_t last)
+{
+	const struct note_erase n = {.first = first, .last = last, .reason = "r", .operator= "o" };
+	uint8_t note[NOTE_BYTES_MAX];
+
+	assert_int_equal(spool_seal(c.s, RECORD_CONTROL, 0, note, note_erase(&n, note), true), 0);
+	assert_int_equal(spool_commit(c.s), 0);
+}
+
+/* No byte of any file has the text. */
+static bool anywhere(const char *text)
+{
+	struct chainlet_file seg[32];
+	size_t n = chainlet_segments(&c, seg, 32);
+	bool is = false;
+
+	for (size_t i = 0; i < n; i++) {
+		is = is || memmem(seg[i].p, seg[i].n, text, strlen(text));
+		free(seg[i].p);
+	}
+	return is;
+}
+
+static void fill_text(uint64_t n)
+{
+	char text[32];
+
+	for (uint64_t i = 0; i < n; i++) {
+		uint64_t id = spool_state(c.s)->last_id + 1;
+
+		snprintf(text, sizeof(text), "secret %03llu end", (unsigned long long)id);
+		assert_int_equal(spool_seal(c.s, RECORD_AI_CALL, id, text, strlen(text), false), 0);
+		assert_int_equal(spool_commit(c.s), 0);
+	}
+}
+
+static void erased_payloads_leave_all_proofs(void **state)
+{
+	static const struct {
+		uint64_t first, last;
+	} cases[] = {{1, 1}, {3, 9}, {2, 12}, {12, 12}, {4, 4}};
+	uint64_t gone = 0, first, last;
+
+	chainlet_open(&c, 900, NULL);
+	chainlet_start(&c);
+	fill_text(12);
+	assert_true(spool_state(c.s)->segments > 3);
+	assert_int_equal(spool_erase_begin(c.s, 5, 99), -EINVAL);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		uint64_t bytes = spool_state(c.s)->bytes, sealed = spool_state(c.s)->next_seq;
+		int e;
+
+		assert_int_equal(spool_erase_begin(c.s, cases[i].first, cases[i].last), 0);
+		assert_int_equal(spool_erase_begin(c.s, 1, 1), -EBUSY);
+		erase_note(cases[i].first, cases[i].last);
+		while ((e = spool_erase_step(c.s)) == 1)
+			;
+		assert_int_equal(e, 0);
+		assert_false(spool_erasing(c.s));
+		gone = i < 2 ? gone + cases[i].last - cases[i].first + 1 : 12;
+		assert_int_equal(verify().erased, gone);
+		assert_true(spool_state(c.s)->bytes < bytes + 1000);
+		assert_int_equal(spool_state(c.s)->next_seq, sealed + 1);
+		assert_verifies(sealed + 1);
+	}
+	assert_false(anywhere("secret 001 end"));
+	assert_false(anywhere("secret"));
+	assert_false(spool_bodies(c.s, 0, 12, &first, &last));
+	fill_text(3);
+	assert_true(spool_bodies(c.s, 0, UINT64_MAX, &first, &last));
+	assert_int_equal(last - first, 2);
+	chainlet_close(&c);
+	chainlet_open(&c, 900, NULL);
+	assert_int_equal(spool_state(c.s)->repairs_count, 0);
+	assert_false(spool_erase_unsure(c.s, &first, &last));
+	fill_text(1);
+	chainlet_close(&c);
+	assert_verifies(1 + 12 + 5 + 4);
+	assert_true(anywhere("secret"));
+}
+
+static void an_erasure_cut_off_is_ended_by_the_next_start(void **state)
+{
+	uint64_t first, last;
+
+	chainlet_open(&c, 900, NULL);
+	chainlet_start(&c);
+	fill_text(10);
+	assert_int_equal(spool_erase_begin(c.s, 2, 8), 0);
+	erase_note(2, 8);
+	assert_int_equal(spool_erase_step(c.s), 1); /* one segment of several */
+	chainlet_close(&c);
+	assert_true(anywhere("secret 008 end"));
+	chainlet_open(&c, 900, NULL);
+	assert_false(spool_erasing(c.s)); /* not before its record is sealed */
+	assert_true(spool_erase_unsure(c.s, &first, &last));
+	assert_int_equal(first, 2);
+	assert_int_equal(last, 8);
+	erase_note(first, last);
+	spool_erase_sure(c.s);
+	while (spool_erase_step(c.s) == 1)
+		;
+	assert_false(anywhere("secret 008 end"));
+	assert_true(anywhere("secret 009 end"));
+	assert_int_equal(verify().erased, 7);
+	assert_true(verify().ok);
+}
+
+static void records_are_found_by_their_time(void **state)
+{
+	uint64_t t[3];
+
+	chainlet_open(&c, 900, NULL);
+	chainlet_start(&c);
+	for (int i = 0; i < 3; i++) {
+		struct timespec now;
+
+		clock_gettime(CLOCK_REALTIME, &now);
+		t[i] = now.tv_sec * 1000000000ull + now.tv_nsec;
+		fill_text(4);
+		usleep(2000);
+	}
+	assert_int_equal(spool_seq_before(c.s, 0), 0);
+	assert_int_equal(spool_seq_before(c.s, t[0]), 1);
+	assert_int_equal(spool_seq_before(c.s, t[1]), 5);
+	assert_int_equal(spool_seq_before(c.s, t[2]), 9);
+	assert_int_equal(spool_seq_before(c.s, UINT64_MAX), 13);
+}
+
+/* --- side files --------------------------------------------------------------------------------- */
+
+static void gone_or_garbage(const char *name, int how)
+{
+	char p[400], cmd[500];
+
+	snprintf(p, sizeof(p), "%s/%s", c.spool, name);
+	if (!strcmp(name, "tile") && how) { /* each tile of it */
+		snprintf(cmd, sizeof(cmd), "find '%s' -type f -exec sh -c 'echo x >\"$0\"' {} ';'",
+			 p);
+		assert_int_equal(system(cmd), 0);
+		return;
+	}
+	snprintf(cmd, sizeof(cmd), "rm -rf '%s'", p);
+	assert_int_equal(system(cmd), 0);
+	if (how)
+		assert_int_equal(fs_write_atomic(p, "garbage that is no file of ours", 31, 0600),
+				 0);
+}
+
+/* Segments alone rebuild all state: each file beside them missing, damaged, and all at once. */
+static void segments_alone_are_enough(void **state)
+{
+	static const char *const files[] = {"head",  "seals",	   "leaves", "tile",
+					    "acked", "checkpoint", "reserve"};
+	uint64_t next, epoch;
+
+	for (size_t i = 0; i <= ARRAY_SIZE(files); i++)
+		for (int how = 0; how < 2; how++) {
+			uint8_t chain[16];
+
+			clear_spool();
+			keys_again();
+			chainlet_open(&c, 900, NULL);
+			chainlet_start(&c);
+			for (int k = 0; k < 3; k++) {
+				fill(10 * k + 1, 5);
+				assert_int_equal(spool_end_epoch(c.s, "t", false), 0);
+				assert_int_equal(spool_commit(c.s), 0);
+				assert_int_equal(spool_checkpoint(c.s), 0);
+			}
+			fill(100, 2);
+			assert_int_equal(spool_acked_write(c.s, 3), 0);
+			assert_int_equal(spool_reserve(c.s, true), 0);
+			next = spool_state(c.s)->next_seq;
+			epoch = spool_state(c.s)->epoch;
+			memcpy(chain, spool_state(c.s)->chain, 16);
+			chainlet_close(&c);
+			for (size_t k = 0; k < ARRAY_SIZE(files); k++)
+				if (i == k || i == ARRAY_SIZE(files))
+					gone_or_garbage(files[k], how);
+			keys_again();
+			chainlet_open(&c, 900, NULL);
+			if (memcmp(spool_state(c.s)->chain, chain, 16))
+				fail_msg("another chain without %s (%d)",
+					 i < ARRAY_SIZE(files) ? files[i] : "all", how);
+			assert_int_equal(spool_state(c.s)->next_seq, next);
+			assert_int_equal(spool_state(c.s)->epoch, epoch);
+			assert_int_equal(spool_state(c.s)->last_id, 101);
+			chainlet_start(&c);
+			assert_int_equal(spool_end_epoch(c.s, "again", true), 0);
+			assert_int_equal(spool_commit(c.s), 0);
+			assert_int_equal(spool_checkpoint(c.s), 0);
+			chainlet_close(&c);
+			assert_verifies(next + 2);
+		}
+}
+
 /* --- SIGKILL at any moment --------------------------------------------------------------------- */
 
 static void seal_until_killed(volatile uint64_t *durable)
@@ -736,6 +939,10 @@ int main(void)
 		TEST(acked_is_a_hint_of_this_chain),
 		TEST(another_key_begins_another_chain),
 		TEST(one_recorder_at_a_time),
+		TEST(erased_payloads_leave_all_proofs),
+		TEST(an_erasure_cut_off_is_ended_by_the_next_start),
+		TEST(records_are_found_by_their_time),
+		TEST(segments_alone_are_enough),
 		TEST(killed_at_any_moment),
 	};
 
