@@ -27,10 +27,11 @@ void tally_broken(struct tally *t, const char *file, uint64_t offset, uint64_t s
 		  const char *kind)
 {
 	struct tally_source *s = &t->source[t->sources - 1];
-	struct tally_break *b = &s->broken[s->breaks];
+	struct tally_break *b;
 
 	if (s->breaks++ >= TALLY_BREAKS_MAX)
 		return;
+	b = &s->broken[s->breaks - 1];
 	b->seq = seq;
 	b->offset = offset;
 	printable_copy(b->file, sizeof(b->file), file);
