@@ -22,6 +22,7 @@
 #include "chainlet.h"
 
 #define SEGMENTS 3
+#define TILE_BYTES 8192
 static struct chainlet c;
 static struct chainlet_file seg[SEGMENTS + 1], head;
 static size_t segs;
@@ -383,6 +384,253 @@ static void records_are_handed_out(void **state)
 	assert_int_equal(verify_dir("/nonexistent", &o, &r), -ENOENT);
 }
 
+/* --- larger, with all that lies beside the segments ------------------------------------------------ */
+
+#define MANY 620 /* records: two full tiles and a part, many blocks of the reader */
+
+static void many(struct chainlet *m, bool by_checkpoint)
+{
+	struct spool_config cfg = {.segment_bytes = 40000,
+				   .origin = "test/host",
+				   .by_checkpoint = by_checkpoint};
+	char err[512] = "";
+	uint8_t p[64] = {0};
+
+	chainlet_new(m);
+	cfg.dir = m->spool;
+	cfg.epochs = m->epochs;
+	assert_int_equal(spool_open(&cfg, &m->s, err, sizeof(err)), 0);
+	chainlet_start(m);
+	for (uint64_t i = 1; spool_state(m->s)->next_seq < MANY; i++) {
+		p[0] = i;
+		assert_int_equal(spool_seal(m->s, RECORD_AI_CALL, i, p, sizeof(p), false), 0);
+		if (i % 100 == 0)
+			assert_int_equal(spool_end_epoch(m->s, "time", false), 0);
+		if (i % 20 == 0)
+			assert_int_equal(spool_commit(m->s), 0);
+	}
+	assert_int_equal(spool_commit(m->s), 0);
+	assert_int_equal(spool_checkpoint(m->s), 0);
+}
+
+static struct verify_result verify_many(struct chainlet *m, unsigned threads, bool anchored)
+{
+	uint8_t first[RECORD_PUBKEY_LEN];
+	const struct verify_options o = {.expect_public = anchored ? first : NULL,
+					 .threads = threads};
+	struct verify_result r;
+
+	assert_int_equal(epochs_chain_public(m->epochs, first), 0);
+	assert_int_equal(verify_dir(m->spool, &o, &r), 0);
+	return r;
+}
+
+static void same_with_any_threads(void **state)
+{
+	static const unsigned threads[] = {1, 2, 5, 16, 200};
+	struct chainlet_file f[16];
+	struct chainlet m;
+	size_t n;
+
+	many(&m, false);
+	chainlet_close(&m);
+	n = chainlet_segments(&m, f, ARRAY_SIZE(f));
+	assert_true(n >= 5);
+	/* First whole, then one byte of each segment in turn. */
+	for (size_t d = 0; d <= n; d++) {
+		struct verify_result want, is;
+		size_t at = d ? f[d - 1].n / (d + 1) : 0;
+
+		if (d) {
+			f[d - 1].p[at] ^= 0x10;
+			chainlet_restore(&f[d - 1]);
+		}
+		want = verify_many(&m, 1, true);
+		assert_int_equal(want.ok, !d);
+		if (!d) {
+			assert_int_equal(want.records, MANY);
+			assert_int_equal(want.epochs, 7);
+			assert_int_equal(want.seals, 6);
+			assert_true(want.tiles >= 4); /* two of level 0, its rest, one of level 1 */
+			assert_int_equal(want.checkpoint_size, MANY);
+		} else {
+			assert_string_equal(want.first.file, f[d - 1].name);
+		}
+		for (size_t i = 0; i < ARRAY_SIZE(threads); i++) {
+			is = verify_many(&m, threads[i], true);
+			assert_memory_equal(&is, &want, sizeof(is));
+		}
+		if (d) {
+			f[d - 1].p[at] ^= 0x10;
+			chainlet_restore(&f[d - 1]);
+		}
+	}
+	for (size_t i = 0; i < n; i++)
+		free(f[i].p);
+	chainlet_done(&m);
+}
+
+static void flip(struct chainlet *m, const char *name, size_t at)
+{
+	char path[256];
+	uint8_t b;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", m->spool, name);
+	fd = open(path, O_RDWR);
+	assert_true(fd >= 0);
+	assert_int_equal(pread(fd, &b, 1, at), 1);
+	b ^= 0x20;
+	assert_int_equal(pwrite(fd, &b, 1, at), 1);
+	close(fd);
+}
+
+static void expect_many(struct chainlet *m, const char *what, bool anchored, const char *kinds)
+{
+	struct verify_result r = verify_many(m, 1, anchored);
+
+	if (kinds ? r.ok || !strstr(kinds, r.first.kind) : !r.ok)
+		fail_msg("%s: %s in %s at %llu (%s); expected %s", what, r.ok ? "ok" : r.first.kind,
+			 r.first.file, (unsigned long long)r.first.offset, r.first.detail,
+			 kinds ?: "ok");
+}
+
+/* Behind segments that are gone: keys from `seals`, leaves from the tiles, back to the first. */
+static void pruned(void **state)
+{
+	static const char *const tiles[] = {"tile/0/000", "tile/0/001", "tile/1/000.p/2"};
+	char from[256], to[256];
+	struct chainlet m;
+	struct verify_result r;
+
+	many(&m, false);
+	assert_int_equal(spool_drop(m.s, 500), 0);
+	assert_true(spool_state(m.s)->first_seq > 300);
+	chainlet_close(&m);
+	expect_many(&m, "pruned", true, NULL);
+	r = verify_many(&m, 2, true);
+	assert_true(r.pruned && r.trusted && r.tree_known);
+	assert_int_equal(r.first_seq + r.records, MANY);
+	assert_int_equal(r.checkpoint_size, MANY);
+	expect_many(&m, "without the anchor", false, NULL);
+	for (size_t i = 0; i < ARRAY_SIZE(tiles); i++) {
+		for (size_t at = 5; at < 64; at += 32) {
+			flip(&m, tiles[i], at);
+			expect_many(&m, tiles[i], true, "tile");
+			flip(&m, tiles[i], at);
+		}
+		snprintf(from, sizeof(from), "%s/%s", m.spool, tiles[i]);
+		snprintf(to, sizeof(to), "%s/gone", m.dir);
+		assert_int_equal(rename(from, to), 0);
+		expect_many(&m, tiles[i], true, "tile");
+		assert_int_equal(rename(to, from), 0);
+	}
+	snprintf(from, sizeof(from), "%s/seals", m.spool);
+	assert_int_equal(rename(from, to), 0);
+	expect_many(&m, "no seals", true, "seal");
+	expect_many(&m, "no seals, no anchor", false, "seal");
+	assert_int_equal(rename(to, from), 0);
+	flip(&m, "seals", 100);
+	expect_many(&m, "a SEAL changed", true, "crc");
+	flip(&m, "seals", 100);
+	expect_many(&m, "whole again", true, NULL);
+	chainlet_done(&m);
+}
+
+/* A tile of leaves behind the last record: somebody cut the rest away. */
+static void tiles_beyond(void **state)
+{
+	uint8_t zeros[TILE_BYTES] = {0};
+	char path[256];
+	struct chainlet m;
+	int fd;
+
+	many(&m, false);
+	chainlet_close(&m);
+	snprintf(path, sizeof(path), "%s/tile/0/003", m.spool);
+	fd = open(path, O_WRONLY | O_CREAT, 0600);
+	assert_int_equal(fs_write_all(fd, zeros, sizeof(zeros)), 0);
+	close(fd);
+	expect_many(&m, "a tile too many", true, "tile");
+	unlink(path);
+	expect_many(&m, "whole again", true, NULL);
+	chainlet_done(&m);
+}
+
+/* Records without a signature: what is signed behind them covers them, else a finding says so. */
+static void cover(void **state)
+{
+	struct chainlet m;
+	struct chainlet_file head_before, checkpoint;
+	struct verify_result r;
+	uint8_t p[8] = {0};
+	char lock[200];
+	int fd;
+
+	many(&m, true);
+	chainlet_load(&m, 0, "head", &head_before);
+	chainlet_load(&m, 0, "checkpoint", &checkpoint);
+	expect_many(&m, "signed by checkpoint", true, NULL);
+	r = verify_many(&m, 1, true);
+	assert_true(r.signatures < 40); /* START, SEALs twice, checkpoint */
+	for (uint64_t i = 0; i < 5; i++)
+		assert_int_equal(spool_seal(m.s, RECORD_AI_CALL, 10000 + i, p, 8, false), 0);
+	assert_int_equal(spool_commit(m.s), 0);
+	chainlet_close(&m);
+	r = verify_many(&m, 1, true); /* the head names the last of them */
+	assert_true(r.ok);
+	assert_int_equal(r.unsigned_tail, 0);
+	chainlet_restore(&head_before); /* as if it had not been written yet */
+	r = verify_many(&m, 1, true);
+	assert_false(r.ok);
+	assert_string_equal(r.first.kind, "uncovered");
+	assert_int_equal(r.first.seq, MANY);
+	assert_int_equal(r.unsigned_tail, 5);
+	snprintf(lock, sizeof(lock), "%s/lock", m.spool);
+	fd = open(lock, O_RDWR);
+	assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0);
+	r = verify_many(&m, 1, true); /* a recorder is on its way there */
+	assert_true(r.ok);
+	assert_int_equal(r.unsigned_tail, 5);
+	close(fd);
+	free(head_before.p);
+	free(checkpoint.p);
+	chainlet_done(&m);
+}
+
+/* Records of a copy that is a part: no head, and the tree goes on in the tiles. */
+static void a_part(void **state)
+{
+	struct chainlet_file f[16];
+	uint8_t first[RECORD_PUBKEY_LEN];
+	struct verify_options o = {.expect_public = first, .part = true};
+	char path[256];
+	struct verify_result r;
+	struct chainlet m;
+	size_t n;
+
+	many(&m, false);
+	chainlet_close(&m);
+	assert_int_equal(epochs_chain_public(m.epochs, first), 0);
+	n = chainlet_segments(&m, f, ARRAY_SIZE(f));
+	unlink(f[0].path);
+	unlink(f[n - 1].path);
+	snprintf(path, sizeof(path), "%s/head", m.spool);
+	unlink(path);
+	assert_int_equal(verify_dir(m.spool, &o, &r), 0);
+	if (!r.ok)
+		fail_msg("%s in %s: %s", r.first.kind, r.first.file, r.first.detail);
+	assert_int_equal(r.checkpoint_size, MANY);
+	assert_int_equal(r.records, MANY - f[0].frames - f[n - 1].frames);
+	/* The leaves behind the last record are no one's word but the checkpoint's. */
+	flip(&m, "tile/0/002.p/108", 107 * 32);
+	assert_int_equal(verify_dir(m.spool, &o, &r), 0);
+	assert_false(r.ok);
+	for (size_t i = 0; i < n; i++)
+		free(f[i].p);
+	chainlet_done(&m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -397,6 +645,11 @@ int main(void)
 		cmocka_unit_test_setup(another_key, restore_all),
 		cmocka_unit_test_setup(live_tail, restore_all),
 		cmocka_unit_test_setup(records_are_handed_out, restore_all),
+		cmocka_unit_test(same_with_any_threads),
+		cmocka_unit_test(pruned),
+		cmocka_unit_test(tiles_beyond),
+		cmocka_unit_test(cover),
+		cmocka_unit_test(a_part),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
