@@ -8,7 +8,7 @@
  *   verify       records a second of verify_dir, to what the same number of threads reaches with nothing
  *                but each record's Ed25519 verification and its two SHA-256; wall time
  *   append       on a real disk, records coming at a steady pace: how long until a record is in the chain
- *                and until it is durable, next to what one fdatasync takes. The recorder's own order: seal
+ *                and until it is durable, next to what one commit takes. The recorder's own order: seal
  *                what has come, make it durable, and again.
  *
  * The payload is an AI call with all that one has. usage: bench_evidence MEMORY-DIR DISK-DIR
@@ -201,30 +201,31 @@ static void bench_verify(const char *dir, unsigned threads)
 
 /* --- append --------------------------------------------------------------------------------------- */
 
-static double syncs[PACE_RECORDS * 4];
-static size_t syncs_n;
+static double
+	commits[PACE_RECORDS]; /* what each took: two fdatasync, of the segment and of its head */
+static size_t commits_n;
 
-static int timed_sync(int fd)
+static uint64_t commit(struct rig *r)
 {
-	uint64_t t = now(CLOCK_MONOTONIC);
-	int r = fdatasync(fd);
+	uint64_t t = now(CLOCK_MONOTONIC), end;
 
-	if (syncs_n < ARRAY_SIZE(syncs))
-		syncs[syncs_n++] = now(CLOCK_MONOTONIC) - t;
-	return r;
+	if (spool_commit(r->spool))
+		die("does not commit");
+	end = now(CLOCK_MONOTONIC);
+	commits[commits_n++] = end - t;
+	return end;
 }
 
 static void bench_append(const char *dir)
 {
-	static const struct spool_io io = {.fdatasync = timed_sync};
 	static double chained[PACE_RECORDS], durable[PACE_RECORDS];
 	static uint64_t came[PACE_RECORDS];
 	size_t sealed = 0, most = 0;
-	double sync50, sync99;
+	double sync50, sync99, bound;
 	uint64_t begin;
 	struct rig r;
 
-	rig_open(&r, dir, "append", false, &io);
+	rig_open(&r, dir, "append", false, NULL);
 	begin = now(CLOCK_MONOTONIC);
 	for (size_t i = 0; i < PACE_RECORDS; i++)
 		came[i] = begin + i * PACE_NS;
@@ -244,31 +245,29 @@ static void bench_append(const char *dir)
 			nanosleep(&wait, NULL);
 			continue;
 		}
-		if (spool_commit(r.spool))
-			die("does not commit");
-		t = now(CLOCK_MONOTONIC);
+		t = commit(&r);
 		for (size_t i = from; i < sealed; i++)
 			durable[i] = t - came[i];
 		most = sealed - from > most ? sealed - from : most;
 	}
 	qsort(chained, PACE_RECORDS, sizeof(*chained), by_value);
 	qsort(durable, PACE_RECORDS, sizeof(*durable), by_value);
-	qsort(syncs, syncs_n, sizeof(*syncs), by_value);
-	sync50 = syncs[syncs_n / 2];
-	sync99 = syncs[syncs_n * 99 / 100];
-	printf("  %u records, one each %.1f ms, in groups of at most %zu; %zu syncs: p50 %.2f ms, p99 %.2f "
-	       "ms\n",
-	       PACE_RECORDS, PACE_NS / 1e6, most, syncs_n, sync50 / 1e6, sync99 / 1e6);
-	printf("%-42s %5.2f  p50 and %.2f p99 (multiples of one fdatasync's p50 and p99)\n",
+	qsort(commits, commits_n, sizeof(*commits), by_value);
+	sync50 = commits[commits_n / 2];
+	sync99 = commits[commits_n * 99 / 100];
+	bound = RECORDER_SYNC_MS * 1e6 + 2 * sync99;
+	printf("  %u records, one each %.1f ms, in groups of at most %zu; %zu commits: p50 %.2f ms, p99 "
+	       "%.2f ms\n",
+	       PACE_RECORDS, PACE_NS / 1e6, most, commits_n, sync50 / 1e6, sync99 / 1e6);
+	printf("%-42s %5.2f  p50 and %.2f p99 (multiples of one commit's p50 and p99)\n",
 	       "until a record is in the chain", chained[PACE_RECORDS / 2] / sync50,
 	       chained[PACE_RECORDS * 99 / 100] / sync99);
 	printf("%-42s %5.2f  p50 and %.2f p99 (the same)\n", "until it is durable",
 	       durable[PACE_RECORDS / 2] / sync50, durable[PACE_RECORDS * 99 / 100] / sync99);
-	printf("%-42s %5.2f  p99 / (%d ms + p99 of a sync) (target <= 1)%s\n", "the stated bound",
-	       durable[PACE_RECORDS * 99 / 100] / (RECORDER_SYNC_MS * 1e6 + sync99),
-	       RECORDER_SYNC_MS,
-	       durable[PACE_RECORDS * 99 / 100] <= RECORDER_SYNC_MS * 1e6 + sync99 ? ""
-										   : "  MISSED");
+	printf("%-42s %5.2f  p99 / (%d ms and two commits, the one that runs and its own) (target <= "
+	       "1)%s\n",
+	       "the stated bound", durable[PACE_RECORDS * 99 / 100] / bound, RECORDER_SYNC_MS,
+	       durable[PACE_RECORDS * 99 / 100] <= bound ? "" : "  MISSED");
 	spool_free(r.spool);
 	epochs_free(r.epochs);
 }
