@@ -44,7 +44,7 @@ _probity() {
 		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
 		return
 		;;
-	--soa | --register | --db | --sign-key | --signer | --key | -k | --policy | -p | --signatures | --expect)
+	--soa | --register | --db | --sign-key | --signer | --key | -k | --mac-seed | --checkpoint | --witness | --ca | --cert | --cert-key | --policy | -p | --signatures | --expect)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
 		;;
