@@ -46,17 +46,46 @@ static void checkpoint(struct doc *d, json_t *o, const char *key, const struct c
 		doc_text(d, k, "note", note);
 }
 
+/* A signed tree that is larger than what is here: the end was cut off, or another one is shown. */
+static void covered(struct doc *d, const struct tally_source *s, uint64_t size, const char *text)
+{
+	if (size > s->newest_seq + 1)
+		doc_finding(d, FINDING_HIGH, "records", s->host, size - s->newest_seq - 1,
+			    "records", text);
+}
+
+static void stored_witness(struct doc *d, json_t *o, const struct tally_source *s)
+{
+	json_t *k = doc_put(d, o, "witnessed", json_object());
+
+	doc_num(d, k, "size", s->cosigned_size);
+	doc_hex(d, k, "root", s->cosigned_root, sizeof(s->cosigned_root));
+	doc_time(d, k, "time", s->cosigned_s * 1000000000);
+	covered(d, s, s->cosigned_size, "that the collector has cosigned and does not hold");
+}
+
 static void proofs(struct doc *d, json_t *o, size_t i)
 {
 	const struct inclusion_source *p = d->o->proofs ? d->o->proofs[i] : NULL;
 	const struct checkpoint *w = p ? inclusion_witnessed(p) : NULL;
+	const struct tally_source *s = &d->t->source[i];
 
 	checkpoint(d, o, "checkpoint", p ? inclusion_checkpoint(p) : NULL,
 		   p ? inclusion_note(p) : NULL);
+	if (p)
+		covered(d, s, inclusion_checkpoint(p)->size,
+			"that the host's own checkpoint has and the spool has not");
+	if (s->cosigned) {
+		stored_witness(d, o, s);
+		return;
+	}
 	checkpoint(d, o, "witnessed", w, NULL);
-	if (!w)
+	if (w)
+		covered(d, s, w->size,
+			"that the collector has cosigned and the spool has not: the end was cut off");
+	else
 		doc_finding(
-			d, FINDING_MEDIUM, "records", d->t->source[i].host, 1, "chain",
+			d, FINDING_MEDIUM, "records", s->host, 1, "chain",
 			"without a cosigned checkpoint beside it: that its end was not cut off, only "
 			"the collector can say");
 }
@@ -117,6 +146,9 @@ static void records(struct doc *d)
 	if (!t->in_period)
 		doc_finding(d, FINDING_HIGH, "records", NULL, 0, "records",
 			    "in this period: nothing can be said about it");
+	if (erased)
+		doc_finding(d, FINDING_LOW, "records", NULL, erased, "records",
+			    "whose content was erased; they are in none of the numbers of use");
 	if (t->other)
 		doc_finding(d, FINDING_MEDIUM, "records", NULL, t->other, "records",
 			    "that this version cannot read; they are in none of the numbers");

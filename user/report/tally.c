@@ -337,6 +337,7 @@ void tally_record(struct tally *t, const struct sealed *s)
 	struct tally_source *src = &t->source[t->sources - 1];
 	struct item it;
 
+	src->newest_seq = s->head.seq;
 	if (s->head.wall_ns >= t->to_ns)
 		return;
 	place(t, &s->head);
@@ -359,6 +360,7 @@ void tally_erased(struct tally *t, const struct record *head)
 {
 	struct tally_source *src = &t->source[t->sources - 1];
 
+	src->newest_seq = head->seq;
 	if (head->wall_ns >= t->to_ns)
 		return;
 	place(t, head);

@@ -56,6 +56,10 @@ struct tally_source {
 	bool known; /* chain, seqs and times stand */
 	bool public_known;
 	uint64_t first_seq, last_seq, first_ns, last_ns, records, in_period, erased;
+	uint64_t newest_seq; /* also of what lies behind the period */
+	bool cosigned;	     /* a store's word: */
+	uint64_t cosigned_size, cosigned_s;
+	uint8_t cosigned_root[32];
 	uint64_t breaks;
 	struct tally_break broken[TALLY_BREAKS_MAX];
 	/* Of the agent's runs, in the period. */
