@@ -107,7 +107,10 @@ static void say_uncovered(const char *dir, uint64_t seq, const struct proof *p, 
 			 " records; %s",
 			 seq, p->checkpoint.size, when);
 	else
-		snprintf(err, err_len, "%s: no checkpoint yet; %s", dir, when);
+		snprintf(err, err_len,
+			 "record %" PRIu64
+			 " is not covered by a checkpoint yet: there is none in %s; %s",
+			 seq, dir, when);
 }
 
 int proof_make(const char *dir, uint64_t seq, struct proof *ret, char *err, size_t err_len)

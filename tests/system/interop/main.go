@@ -5,7 +5,9 @@
 //
 //	interop check DIR        what `logtool make DIR` made: every note, proof and tile
 //	interop make FILE        the same from here, for `logtool check`, with parts that must be refused
-//	interop cert FILE PUB    a certificate, with the chain's first public key in hex, and nothing of ours
+//	interop cert FILE PUB [VKEY]
+//	                         a certificate, with the chain's first public key in hex, and nothing of ours;
+//	                         with VKEY that witness must have cosigned its checkpoint
 //	interop proof FILE VKEY  a tlog-proof that carries its entry, under a checkpoint key
 //
 // The library has no cosignatures: those are checked with crypto/ed25519, as the specification says. Its
@@ -561,7 +563,7 @@ func whole(s sealed) error {
 }
 
 // With the chain's first key: the SEALs, the record, the checkpoint, the proofs.
-func cert(name string, first ed25519.PublicKey) error {
+func cert(name string, first ed25519.PublicKey, cosigner string) error {
 	var c struct {
 		sealed
 		Seals    []sealed `json:"seals"`
@@ -626,9 +628,22 @@ func cert(name string, first ed25519.PublicKey) error {
 	if err != nil {
 		return err
 	}
-	cp, err := open(p.note, v)
+	known := []note.Verifier{v}
+	if cosigner != "" {
+		w, err := newWitness(cosigner)
+		if err != nil {
+			return err
+		}
+		known = append(known, w)
+	}
+	cp, err := open(p.note, known...)
 	if err != nil {
 		return err
+	}
+	for _, k := range known {
+		if !cp.sigs[k.Name()] {
+			return errors.New("the checkpoint is not signed by " + k.Name())
+		}
 	}
 	if p.index != seq {
 		return errors.New("the proof of another record")
@@ -673,16 +688,16 @@ func main() {
 		check(os.Args[2])
 	case len(os.Args) == 3 && os.Args[1] == "make":
 		makeFile(os.Args[2])
-	case len(os.Args) == 4 && os.Args[1] == "cert":
+	case len(os.Args) >= 4 && len(os.Args) <= 5 && os.Args[1] == "cert":
 		text, err := os.ReadFile(os.Args[3])
 		fail(err)
 		pub, err := hex.DecodeString(strings.TrimSpace(string(text)))
 		fail(err)
-		fail(cert(os.Args[2], pub))
+		fail(cert(os.Args[2], pub, strings.Join(os.Args[4:], "")))
 	case len(os.Args) == 4 && os.Args[1] == "proof":
 		fail(proofFile(os.Args[2], os.Args[3]))
 	default:
-		fmt.Fprintln(os.Stderr, "usage: interop check DIR | make FILE | cert FILE PUB | proof FILE VKEY")
+		fmt.Fprintln(os.Stderr, "usage: interop check DIR | make FILE | cert FILE PUB [VKEY] | proof FILE VKEY")
 		os.Exit(2)
 	}
 }

@@ -340,8 +340,8 @@ static void test_every_character(void **state)
 {
 	struct rig *r = *state;
 
-	for (size_t i = 0; i < 3; i++) {
-		json_auto_t *cert = certificate_of(r, (const uint64_t[]){2, 7, 12}[i]);
+	for (size_t i = 0; i < 2; i++) {
+		json_auto_t *cert = certificate_of(r, (const uint64_t[]){7, 12}[i]);
 
 		assert_true(change_each(r, cert, cert) > 2000);
 		assert_verdict(r, cert, "", "as it was");
