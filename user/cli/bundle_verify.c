@@ -256,8 +256,9 @@ static bool checkpoint(struct check *c, const char *name, struct checkpoint *ret
 	return true;
 }
 
-/* That both are of one tree. */
-static void consistent(struct check *c, const struct checkpoint *a, const struct checkpoint *b)
+/* That both are of one tree. Of a checkpoint from elsewhere the bundle may not have the hashes to tell. */
+static void consistent(struct check *c, const char *where, const struct checkpoint *a,
+		       const struct checkpoint *b)
 {
 	const struct checkpoint *old = a->size <= b->size ? a : b, *new = old == a ? b : a;
 	_cleanup_(tile_reader_freep) struct tile_reader *t = NULL;
@@ -269,9 +270,10 @@ static void consistent(struct check *c, const struct checkpoint *a, const struct
 	snprintf(tiles, sizeof(tiles), "%s/" BUNDLE_TILES, c->dir);
 	dir = open(tiles, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0 || tile_reader_open(dir, new->size, &t) ||
-	    tree_consistency(old->size, new->size, tile_reader_hash, t, path, &n) ||
-	    !tree_consistency_ok(old->size, &old->root, new->size, &new->root, path, n))
-		found(c, BUNDLE_WITNESSED, "fork", "is not of the tree of " BUNDLE_CHECKPOINT);
+	    tree_consistency(old->size, new->size, tile_reader_hash, t, path, &n))
+		found(c, where, "uncovered", "the bundle has not the tiles to compare it with");
+	else if (!tree_consistency_ok(old->size, &old->root, new->size, &new->root, path, n))
+		found(c, where, "fork", "is not of the tree of " BUNDLE_CHECKPOINT);
 }
 
 static void checkpoints(struct check *c)
@@ -287,7 +289,7 @@ static void checkpoints(struct check *c)
 		found(c, BUNDLE_CHECKPOINT, "checkpoint", "the manifest promises one");
 	}
 	if (one && two)
-		consistent(c, &a, &w);
+		consistent(c, BUNDLE_WITNESSED, &a, &w);
 	if (c->v && c->v->witnesses_n && !c->r->witness_size)
 		found(c, BUNDLE_WITNESSED, "cosignature",
 		      "no witness given has cosigned a checkpoint here");
@@ -391,7 +393,7 @@ static void known(struct check *c)
 		else if (outside.size > here.size && outside.size > r->last_seq + 1)
 			continue; /* of later records: these are a part, and make no claim on the end */
 		else if (outside.size < here.size && outside.size)
-			consistent(c, &outside, &here);
+			consistent(c, k->where, &outside, &here);
 	}
 }
 
