@@ -59,7 +59,8 @@ static void tiles(struct page *p)
 	tile(p, page_int(t, "failed") ? "bad" : "", "Refused", UNIT_COUNT, "totals.refused",
 	     "refusals that failed", "totals.failed");
 	tile(p, part ? "warn" : "good", "Calls seen whole", UNIT_SHARE,
-	     "completeness.calls.complete_ppm", "calls in all", "completeness.calls.all");
+	     "completeness.calls.complete_ppm", "calls ended by a refusal",
+	     "completeness.calls.refused");
 	tile(p, page_int(o, "down_ms") ? "warn" : "good", "Time watched", UNIT_SHARE,
 	     "operation.up_ppm", "times the agent was down", "operation.gaps_all");
 	page_raw(p, "</div>\n");
