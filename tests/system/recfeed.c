@@ -3,7 +3,7 @@
  * The real recorder, fed by a program that plays worker and keeper, for tests that need many records and
  * no AI traffic. Lines in on stdin, lines out on stdout.
  *
- *   recfeed STATE-DIR HOST PORT TLS-DIR EPOCH-SECONDS
+ *   recfeed STATE-DIR HOST PORT TLS-DIR EPOCH-SECONDS [SPOOL-MIB]
  *
  *   start      a recorder: "pid N"; when it ends: "exit N" (below 0: signal)
  *   add N      N records more, as fast as it takes them
@@ -240,8 +240,9 @@ static char *in_dir(const char *dir, const char *name)
 
 int main(int argc, char **argv)
 {
-	if (argc != 6) {
-		fprintf(stderr, "usage: recfeed STATE-DIR HOST PORT TLS-DIR EPOCH-SECONDS\n");
+	if (argc != 6 && argc != 7) {
+		fprintf(stderr,
+			"usage: recfeed STATE-DIR HOST PORT TLS-DIR EPOCH-SECONDS [SPOOL-MIB]\n");
 		return 2;
 	}
 	f.cfg = (struct recorder_config){
@@ -252,6 +253,7 @@ int main(int argc, char **argv)
 		.cert_file = in_dir(argv[4], "agent.pem"),
 		.key_file = in_dir(argv[4], "agent.key"),
 		.epoch_s = strtoul(argv[5], NULL, 10),
+		.spool_max_bytes = argc == 7 ? strtoull(argv[6], NULL, 10) << 20 : 0,
 		.user = "",
 		.host = "feed-host",
 		.agent_version = "test",
