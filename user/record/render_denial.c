@@ -57,7 +57,7 @@ void render_denial_page(FILE *f, const Probity__V1__Denial *d)
 	page_text(f, "last", d->count > 1 ? last : "");
 	page_group(f, "Who");
 	if (d->process) {
-		page_textf(f, "user", "%s (uid %u)", d->process->user, d->process->uid);
+		page_user(f, "user", d->process->user, d->process->uid);
 		page_textf(f, "process", "%u (parent %u)", d->process->pid, d->process->ppid);
 		page_text(f, "exe", d->process->exe);
 		page_list(f, "command", d->process->argv, d->process->n_argv, " ");

@@ -56,7 +56,7 @@ static void process(FILE *f, const char *label, const Probity__V1__Process *p)
 		page_text(f, "process", "not known");
 		return;
 	}
-	page_textf(f, "user", "%s (uid %u)", p->user, p->uid);
+	page_user(f, "user", p->user, p->uid);
 	page_textf(f, "process", "%u (parent %u)", p->pid, p->ppid);
 	page_text(f, "exe", p->exe);
 	page_text(f, "exe sha256", p->exe_sha256);

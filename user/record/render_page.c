@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "printable.h"
+#include "private.h"
 
 #define TEXT_MAX 2048
 #define WORD_MAX 96
@@ -194,6 +195,14 @@ void page_list(FILE *f, const char *label, char **v, size_t n, const char *sep)
 	fputc('\n', f);
 }
 
+void page_user(FILE *f, const char *label, const char *name, uint32_t uid)
+{
+	if (uid == PRIVATE_UID)
+		page_text(f, label, name);
+	else
+		page_textf(f, label, "%s (uid %u)", name, uid);
+}
+
 static void page_who(FILE *f, const Probity__V1__AiCall *c)
 {
 	const Probity__V1__Process *p = c->process;
@@ -201,9 +210,10 @@ static void page_who(FILE *f, const Probity__V1__AiCall *c)
 
 	page_group(f, "Who");
 	if (p) {
-		page_textf(f, "user", "%s (uid %u)", p->user, p->uid);
-		if (p->has_login_uid_case)
-			page_textf(f, "login user", "%s (uid %u)", p->login_user, p->login_uid);
+		page_user(f, "user", p->user, p->uid);
+		if (p->has_login_uid_case || p->login_user[0])
+			page_user(f, "login user", p->login_user,
+				  p->has_login_uid_case ? p->login_uid : PRIVATE_UID);
 		page_list(f, "groups", p->groups, p->n_groups, ", ");
 		page_textf(f, "process", "%u (parent %u)", p->pid, p->ppid);
 		page_text(f, "exe", p->exe);

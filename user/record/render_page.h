@@ -19,6 +19,9 @@ void page_moment(FILE *f, const char *label, uint64_t ns);
 void page_list(FILE *f, const char *label, char **v, size_t n, const char *sep);
 const char *page_first(const char *a, const char *b, const char *c); /* that is not empty */
 
+/* "alice (uid 1000)"; a pseudonym has no number. */
+void page_user(FILE *f, const char *label, const char *name, uint32_t uid);
+
 void page_decision(FILE *f, const Probity__V1__Decision *d); /* NULL: none recorded */
 
 void render_denial_line(FILE *f, const Probity__V1__Denial *d);
