@@ -16,6 +16,7 @@
 #include <time.h>
 
 #include "../record/chainlet.h"
+#include "agent/spool_erase.h"
 #include "cli/bundle.h"
 #include "cli/bundle_int.h"
 #include "cli/export_cmd.h"
@@ -545,6 +546,37 @@ static void test_known(void **state)
 	free(text);
 }
 
+/* Payloads of the range were erased: they are not in the bundle, and everything is still proved. The last case,
+ * for it changes the spool. */
+static void test_erased(void **state)
+{
+	struct note_erase note = {.first = 10,
+				  .last = 40,
+				  .reason = "asked for",
+				  .operator= "root" };
+	struct verify_options v = {.expect_public = chain_key};
+	struct bundle_options o = {.verify = &v};
+	struct export_ask a = ask();
+	uint8_t payload[NOTE_BYTES_MAX];
+	size_t n = note_erase(&note, payload);
+	struct bundle_result r;
+
+	assert_int_equal(spool_erase_begin(c.s, note.first, note.last), 0);
+	assert_int_equal(spool_seal(c.s, RECORD_CONTROL, 0, payload, n, true), 0);
+	assert_int_equal(spool_commit(c.s), 0);
+	while (spool_erase_step(c.s) == 1)
+		;
+	assert_false(spool_erasing(c.s));
+	assert_int_equal(export_bundle(&a), 0);
+	look(bundle, &o, &r);
+	if (!r.ok)
+		fail_msg("%s: %s: %s", r.first.file, r.first.kind, r.first.detail);
+	assert_int_equal(r.records.erased, 31);
+	/* The ERASE record is newer than the checkpoint; all others are under it. */
+	assert_int_equal(r.proved, r.checkpoint_size);
+	assert_int_equal(r.records.records, r.checkpoint_size + 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -552,7 +584,7 @@ int main(void)
 		cmocka_unit_test(test_unsigned),      cmocka_unit_test(test_papers),
 		cmocka_unit_test(test_changed_files), cmocka_unit_test(test_made_again),
 		cmocka_unit_test(test_segment_gone),  cmocka_unit_test(test_newer),
-		cmocka_unit_test(test_known),
+		cmocka_unit_test(test_known),	      cmocka_unit_test(test_erased),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
