@@ -248,6 +248,13 @@ static void refused(struct forward *f, const Probity__V1__Ack *a)
 	state_set(f, FORWARD_REFUSED, why);
 }
 
+/* Two histories: nothing more is sent, but for what shows the collector where they part. */
+static void diverged(struct forward *f, const char *why)
+{
+	state_set(f, FORWARD_REFUSED, why);
+	f->evidence = true;
+}
+
 static void position(struct forward *f, const Probity__V1__Ack *a)
 {
 	const struct spool_state *s = spool_state(f->c.spool);
@@ -263,19 +270,19 @@ static void position(struct forward *f, const Probity__V1__Ack *a)
 			 "it holds record %" PRIu64 ", this host only up to %" PRIu64
 			 ": the host was set back",
 			 a->last_seq, s->durable_seq - 1);
-		state_set(f, FORWARD_REFUSED, why);
+		diverged(f, why);
 		return;
 	} else if (a->witnessed_size > s->durable_seq) {
 		snprintf(why, sizeof(why),
 			 "it has cosigned a tree of %" PRIu64 " records, this host has %" PRIu64
 			 ": the host was set back",
 			 a->witnessed_size, s->durable_seq);
-		state_set(f, FORWARD_REFUSED, why);
+		diverged(f, why);
 		return;
 	} else if (first && !same_history(f, a)) {
 		snprintf(why, sizeof(why), "it holds another record %" PRIu64 " than this host",
 			 a->last_seq);
-		state_set(f, FORWARD_REFUSED, why);
+		diverged(f, why);
 		return;
 	} else {
 		acked(f, a->last_seq);
@@ -317,6 +324,8 @@ static void answered(struct forward *f, CURLcode code)
 	long http = 0, sent = 0;
 	char why[128];
 
+	if (f->st.state == FORWARD_REFUSED)
+		return; /* to the evidence: it changes nothing here */
 	curl_easy_getinfo(f->easy, CURLINFO_RESPONSE_CODE, &http);
 	if (f->answer_long)
 		code = CURLE_OK; /* the answer is there, and is nothing we know */
@@ -369,13 +378,19 @@ int forward_step(struct forward *f, uint64_t now_ms)
 	int running;
 	long ms = -1;
 
-	if (!f || f->st.state == FORWARD_REFUSED)
+	if (!f || (f->st.state == FORWARD_REFUSED && !f->busy && !f->evidence))
 		return -1;
 	if (f->busy) {
 		curl_multi_perform(f->multi, &running);
 		finish(f);
 	}
-	forward_checkpoint_look(f);
+	if (f->evidence) {
+		forward_evidence(f);
+		if (f->busy)
+			curl_multi_perform(f->multi, &running);
+	}
+	if (f->st.state != FORWARD_REFUSED)
+		forward_checkpoint_look(f);
 	if (!f->busy && f->st.state != FORWARD_REFUSED && now_ms >= f->again_ms &&
 	    forward_wanted(f)) {
 		forward_send(f);
@@ -384,8 +399,8 @@ int forward_step(struct forward *f, uint64_t now_ms)
 			finish(f);
 		}
 	}
-	if (f->st.state == FORWARD_REFUSED)
-		return -1;
+	if (f->st.state == FORWARD_REFUSED && !f->busy)
+		return f->evidence ? 0 : -1;
 	if (f->busy) {
 		curl_multi_timeout(f->multi, &ms);
 		return ms < 0 ? 1000 : ms;

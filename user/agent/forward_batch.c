@@ -144,6 +144,28 @@ void forward_send(struct forward *f)
 		request(f, 0, NULL);
 }
 
+/* The last of them that lie in one segment, so that what this run sealed is among them. */
+void forward_evidence(struct forward *f)
+{
+	uint64_t end = spool_state(f->c.spool)->durable_seq, from = end;
+	size_t records = 0;
+	ssize_t n = 0;
+
+	f->evidence = false;
+	from = spool_next_kept(f->c.spool,
+			       end > FORWARD_RECORDS_MAX ? end - FORWARD_RECORDS_MAX : 0);
+	for (; from < end; from += records) {
+		n = spool_read(f->c.spool, from, f->frames, sizeof(f->frames), FORWARD_RECORDS_MAX,
+			       &records);
+		if (n <= 0 || !records || from + records >= end)
+			break;
+	}
+	if (n <= 0 || !records)
+		return;
+	f->next = from;
+	request(f, sealed_records(f, n), NULL);
+}
+
 bool forward_wanted(const struct forward *f)
 {
 	return !f->asked || records_wait(f) || forward_checkpoint_due(f);

@@ -22,6 +22,7 @@ struct forward {
 	bool confirmed;	   /* acked_seq is its word, not the hint's */
 	uint64_t next;	   /* sequence number to send next */
 	uint64_t sent_end; /* of the request under way */
+	bool evidence;	   /* of two histories is owed to the collector, once */
 	bool proof_sent;   /* it carried a LOSS record for a hole */
 	uint64_t again_ms, sent_ms, hint_ms, hint_seq;
 	uint64_t acked_end; /* records below were confirmed at some time, by the hint or its word */
@@ -70,6 +71,8 @@ uint64_t forward_now_ms(void);
 void forward_back_off(struct forward *f, const char *why);
 /* Begins the next request when there is something to send; f->busy tells. */
 void forward_send(struct forward *f);
+/* The newest records there are, whatever the collector holds in their place. */
+void forward_evidence(struct forward *f);
 bool forward_wanted(const struct forward *f);
 void forward_body_free(struct forward *f);
 
