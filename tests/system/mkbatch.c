@@ -61,8 +61,10 @@ static int make(const char *dir, unsigned batches, unsigned records)
 	for (unsigned i = 0; i < batches && !r; i++) {
 		for (unsigned k = 0; k < records; k++) {
 			before = h;
-			rec[k] = i || k ? host_call(&h, "ann")
-					: host_start(&h, signer_public(h.signer));
+			/* A second a record: an epoch of 900 s must end. */
+			rec[k] = h.seq - h.epoch_first == 800 ? host_end_epoch(&h)
+				 : h.seq		      ? host_call(&h, "ann")
+					 : host_start(&h, signer_public(h.signer));
 		}
 		snprintf(name, sizeof(name), "%05u.batch", i);
 		r = write_batch(dir, name, &h, rec, records);
