@@ -33,7 +33,8 @@ static const struct cli_verb verbs[] = {
 	{"reveal", cmd_reveal, "whose pseudonym a record has; that it was asked is a record"},
 	{"erase", cmd_erase, "take the content out of records; hashes and proofs stay"},
 	{"tls", cmd_tls, "TLS functions in a file: where, how recognised; test of the signatures"},
-	{"report", cmd_report, "a report for management and auditors: ISO/IEC 42001, AI Act, NIST AI RMF"},
+	{"report", cmd_report,
+	 "a report for management and auditors: ISO/IEC 42001, AI Act, NIST AI RMF"},
 	{"help", cmd_help, "help for a verb"},
 	{NULL, NULL, NULL},
 };
