@@ -54,7 +54,7 @@ static int open_witness(const struct collector_config *c, struct store *st, stru
 	else
 		r = pki_file_name(c->cert, name, err, err_len);
 	if (!r && (r = fs_mkdirs(c->pki_dir, 0755))) /* a site's own certificates lie elsewhere */
-		snprintf(err, err_len, "%s: %s", c->pki_dir, strerror(-r));
+		snprintf(err, err_len, "%.800s: %s", c->pki_dir, strerror(-r));
 	if (!r)
 		r = witness_open(c->pki_dir, name, ret_w, err, err_len);
 	if (!r && c->logs)
