@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "ocsf.h"
+#include "record/private.h"
 
 int64_t ocsf_ms(uint64_t unix_ns)
 {
@@ -57,8 +58,13 @@ static void user(struct ocsf_event *e, json_t *o, const Probity__V1__Process *p)
 	json_t *u = build_object(&e->b, o, "user"), *groups;
 
 	build_text(&e->b, u, "name", p->user);
-	build_decimal(&e->b, u, "uid", p->uid);
-	build_int(&e->b, u, "type_id", p->uid ? 1 : 2);
+	if (p->uid == PRIVATE_UID) { /* the pseudonym is all that is known of the person */
+		build_text(&e->b, u, "uid", p->user);
+		build_int(&e->b, u, "type_id", 1);
+	} else {
+		build_decimal(&e->b, u, "uid", p->uid);
+		build_int(&e->b, u, "type_id", p->uid ? 1 : 2);
+	}
 	groups = build_array(&e->b, u, "groups");
 	for (size_t i = 0; i < p->n_groups; i++)
 		if (p->groups[i][0])

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "otlp.h"
+#include "record/private.h"
 
 static json_t *value(struct build *b, json_t *attributes, const char *key)
 {
@@ -69,7 +70,8 @@ static void process(struct build *b, json_t *a, const Probity__V1__Process *p)
 	otlp_text(b, a, "process.executable.path", p->exe);
 	otlp_texts(b, a, "process.command_args", p->argv, p->n_argv);
 	otlp_text(b, a, "process.user.name", p->user);
-	otlp_int(b, a, "process.user.id", p->uid);
+	if (p->uid != PRIVATE_UID)
+		otlp_int(b, a, "process.user.id", p->uid);
 	otlp_text(b, a, "container.id", p->container_id);
 	otlp_text(b, a, "probity.process.sha256", p->exe_sha256);
 }

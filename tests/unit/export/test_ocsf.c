@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "made.h"
+#include "record/private.h"
 
 static json_t *ocsf(struct made *k)
 {
@@ -246,6 +247,21 @@ static void test_context(void **state)
 	made_done(a);
 }
 
+/* A pseudonym stands for the number as well: no number of ours is told for a person's. */
+static void test_pseudonym(void **state)
+{
+	struct made *k = made_call("m", "");
+	json_t *o;
+
+	k->s.call->process->uid = PRIVATE_UID;
+	free(k->s.call->process->user);
+	k->s.call->process->user = strdup("u:abcdefghijklmnop");
+	o = ocsf(k);
+	text(o, "actor.process.user.uid", "u:abcdefghijklmnop");
+	text(o, "actor.process.user.name", "u:abcdefghijklmnop");
+	json_decref(o);
+}
+
 /* Texts of programs reach no receiver as broken UTF-8. */
 static void test_hostile_text(void **state)
 {
@@ -265,6 +281,7 @@ int main(void)
 		cmocka_unit_test(test_classes),	  cmocka_unit_test(test_call),
 		cmocka_unit_test(test_integrity), cmocka_unit_test(test_erased),
 		cmocka_unit_test(test_context),	  cmocka_unit_test(test_hostile_text),
+		cmocka_unit_test(test_pseudonym),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
