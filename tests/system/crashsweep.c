@@ -604,6 +604,8 @@ static const char *again(bool role, char why[static WHY])
 
 /* --- all of them ---------------------------------------------------------------------------------- */
 
+static uint64_t was_dropped; /* from the folder with a torn tail */
+
 static void told_clear(void)
 {
 	memset(told, 0, sizeof(*told));
@@ -621,6 +623,7 @@ static void one(const char *from, struct plan *p, bool role)
 	else
 		clear(state);
 	told_clear();
+	told->drop_id = from ? was_dropped : 0;
 	fflush(stdout);
 	if (role)
 		role_words();
@@ -696,10 +699,16 @@ static void torn(const char *dir)
 	if (!pid) {
 		struct run r = {0};
 
-		_exit(start(&r) || records(&r, 5) || end_epoch(&r, "time", false) ||
-		      records(&r, 5));
+		if (start(&r) || records(&r, 9) || end_epoch(&r, "time", false) || records(&r, 5) ||
+		    spool_checkpoint(r.s))
+			_exit(1);
+		drop(&r); /* their leaves are in tiles only */
+		_exit(records(&r, 3));
 	}
 	waitpid(pid, &status, 0);
+	was_dropped = told->drop_id;
+	if (status || !was_dropped)
+		abort();
 	for (uint64_t n = 40; n--;) { /* the last segment */
 		snprintf(path, sizeof(path), "%s/%020llu.seg", spool, (unsigned long long)n);
 		fd = open(path, O_WRONLY | O_APPEND);

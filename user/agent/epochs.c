@@ -198,12 +198,17 @@ static int lock_take(const struct epochs *e)
 	return 0;
 }
 
-static void chain_public_load(struct epochs *e)
+static int chain_public_load(struct epochs *e, char *err, size_t err_len)
 {
-	char path[4096], why[256];
+	char path[4096];
+	int r;
 
 	snprintf(path, sizeof(path), "%s/chain.pub", e->path);
-	e->chain = !public_read(path, e->chain_public, why, sizeof(why));
+	r = public_read(path, e->chain_public, err, err_len);
+	e->chain = !r;
+	if (r == -EINVAL)
+		log_warn("%s", err);
+	return r == -ENOENT || r == -EINVAL ? 0 : r;
 }
 
 static int files_open(struct epochs *e, char *err, size_t err_len)
@@ -264,9 +269,10 @@ int epochs_open(const char *dir, struct epochs **ret, char *err, size_t err_len)
 		return r;
 	}
 	r = files_open(e, err, err_len);
+	if (!r)
+		r = chain_public_load(e, err, err_len);
 	if (r)
 		return r;
-	chain_public_load(e);
 	/* Of two, the older one until somebody says otherwise: its SEAL may not have come about. */
 	if (e->slot[0].signer && e->slot[1].signer)
 		e->now = e->slot[1].mac.epoch < e->slot[0].mac.epoch;

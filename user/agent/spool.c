@@ -138,6 +138,7 @@ void spool_free(struct spool *s)
 	free(s->in);
 	free(s->segs);
 	free(s->seals);
+	free(s->seals_tail);
 	free(s->leaves);
 	tiles_free(s->tiles);
 	free(s);

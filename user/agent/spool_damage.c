@@ -41,8 +41,8 @@ struct spool_repair *recovery_note(struct recovery *v, const char *file, uint64_
 /* Everything of a chain that cannot go on goes into a folder of its own, for verify. */
 int recovery_set_aside(struct recovery *v, const char *why)
 {
-	static const char *const beside[] = {"head",   "seals", "checkpoint", "witnessed", "erasing",
-					     "leaves", "tile"};
+	static const char *const beside[] = {"head",	"seals",  "checkpoint", "witnessed",
+					     "erasing", "leaves", "tile"};
 	struct spool *s = v->s;
 	char dir[64], file[SEGMENT_NAME_LEN + 1];
 	_cleanup_close_ int to = -1;
@@ -70,7 +70,7 @@ int recovery_set_aside(struct recovery *v, const char *why)
 	v->have_head = v->ahead = false;
 	chain_state_done(&v->c);
 	v->c = (struct chain_state){0};
-	s->seals_n = s->seals_filed = s->seals_bytes = s->segs_n = 0;
+	s->seals_n = s->seals_tail_n = s->seals_bytes = s->segs_n = 0;
 	s->seals_new = false;
 	s->st.segments = s->st.bytes = s->st.last_id = 0;
 	s->st.hole.valid = false;
@@ -78,24 +78,30 @@ int recovery_set_aside(struct recovery *v, const char *why)
 	return 0;
 }
 
-/* By the key of its place in the chain, or, without a signature, by the MAC of the open epoch. */
+static bool signed_by(const uint8_t public[static RECORD_PUBKEY_LEN], const struct frame *f)
+{
+	struct verifier *v = NULL;
+	bool ok = !verifier_new(public, &v) && verifier_ok(v, f->record, RECORD_HEADER_LEN, f->sig);
+
+	verifier_free(v);
+	return ok;
+}
+
+/* By the key of its place in the chain, or that of the open epoch, whose SEAL may be what is damaged; or,
+ * without a signature, by the MAC of the open epoch. */
 static bool is_signed(const struct spool *s, const struct record *r, const struct frame *f)
 {
 	uint8_t public[RECORD_PUBKEY_LEN];
-	struct verifier *v = NULL;
 	struct tree_hash leaf;
 	uint32_t epoch;
-	bool ok;
 
 	record_leaf(f->record, leaf.b);
 	if (!f->sig)
 		return r->epoch == epochs_now(s->epochs) &&
 		       mac_ok(epochs_mac(s->epochs), &leaf, f->mac);
-	if (spool_key_at(s, r->seq, public, &epoch) || verifier_new(public, &v))
-		return false;
-	ok = verifier_ok(v, f->record, RECORD_HEADER_LEN, f->sig);
-	verifier_free(v);
-	return ok;
+	return (!spool_key_at(s, r->seq, public, &epoch) && signed_by(public, f)) ||
+	       (r->epoch == epochs_now(s->epochs) &&
+		signed_by(signer_public(epochs_signer(s->epochs)), f));
 }
 
 /* Behind damage: the furthest record of this chain that our key signed. */

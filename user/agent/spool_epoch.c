@@ -70,7 +70,20 @@ static bool seal_of(const struct frame *f, struct seal_note *ret)
 	return is;
 }
 
-/* All of `seals` anew: what is good of the old file, and the SEALs it does not have, from the segments. */
+/* A frame that `seals` does not have yet. */
+static int tail_add(struct spool *s, const void *p, size_t n)
+{
+	uint8_t *more = realloc(s->seals_tail, s->seals_tail_n + n);
+
+	if (!more)
+		return -ENOMEM;
+	memcpy(more + s->seals_tail_n, p, n);
+	s->seals_tail = more;
+	s->seals_tail_n += n;
+	return 0;
+}
+
+/* All of `seals` anew: what is good of the old file, and the SEALs it does not have. */
 static int seals_rewrite(struct spool *s)
 {
 	_cleanup_close_ int old = openat(s->dir, "seals", O_RDONLY | O_CLOEXEC);
@@ -78,7 +91,6 @@ static int seals_rewrite(struct spool *s)
 		openat(s->dir, "seals.tmp", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	_cleanup_free_ uint8_t *b = malloc(FRAME_MAX);
 	uint64_t at = 0;
-	size_t filed = s->seals_filed, n;
 	int r = !b ? -ENOMEM : fd < 0 ? -errno : 0;
 
 	while (!r && at < s->seals_bytes) {
@@ -88,18 +100,15 @@ static int seals_rewrite(struct spool *s)
 		r = got < 0 ? -errno : got ? fs_write_all(fd, b, got) : -EBADMSG;
 		at += got > 0 ? got : 0;
 	}
-	for (; !r && filed < s->seals_n; filed++) {
-		ssize_t got = spool_read(s, s->seals[filed].seq, b, FRAME_MAX, 1, &n);
-
-		r = got < 0 ? got : got ? fs_write_all(fd, b, got) : -ENODATA;
-		at += got > 0 ? got : 0;
-	}
+	if (!r)
+		r = fs_write_all(fd, s->seals_tail, s->seals_tail_n);
+	at += s->seals_tail_n;
 	if (!r && (fsync(fd) < 0 || renameat(s->dir, "seals.tmp", s->dir, "seals") < 0 ||
 		   fsync(s->dir) < 0))
 		r = -errno;
 	if (r)
 		return r;
-	s->seals_filed = filed;
+	s->seals_tail_n = 0;
 	s->seals_bytes = at;
 	s->seals_new = false;
 	return 0;
@@ -107,7 +116,7 @@ static int seals_rewrite(struct spool *s)
 
 int spool_seals_sync(struct spool *s)
 {
-	return s->seals_filed < s->seals_n || s->seals_new ? seals_rewrite(s) : 0;
+	return s->seals_tail_n || s->seals_new ? seals_rewrite(s) : 0;
 }
 
 /* The one SEAL that is due. What fails here is made good by a file of its own. */
@@ -128,7 +137,6 @@ static int append(struct spool *s, const void *p, size_t n)
 		s->seals_new = true; /* not this file again */
 		return r;
 	}
-	s->seals_filed++;
 	s->seals_bytes += n;
 	return 0;
 }
@@ -150,10 +158,8 @@ static int seals_file_load(struct spool *s)
 		if (!seal_of(&s->in->frame, &n) || n.epoch != s->seals_n)
 			break;
 		r = seal_add(s, &n);
-		if (!r) {
-			s->seals_filed = s->seals_n;
+		if (!r)
 			s->seals_bytes = s->in->offset + s->in->frame.len;
-		}
 	}
 	if (a == SEGMENT_IO)
 		return -s->in->error;
@@ -169,7 +175,7 @@ static int seals_file_load(struct spool *s)
 	return 0;
 }
 
-/* The SEALs of one segment. */
+/* The SEALs of one segment, also behind what is damaged in it. */
 static int seals_from(struct spool *s, const char *file)
 {
 	_cleanup_close_ int fd = openat(s->dir, file, O_RDONLY | O_CLOEXEC);
@@ -179,11 +185,19 @@ static int seals_from(struct spool *s, const char *file)
 	if (fd < 0)
 		return -errno;
 	segment_read(s->in, fd, 0);
-	while (!r && (a = segment_next(s->in)) == SEGMENT_FRAME) {
+	while (!r && (a = segment_next(s->in)) != SEGMENT_END && a != SEGMENT_IO) {
+		const struct frame *f = &s->in->frame;
+		size_t had = s->seals_n;
 		struct seal_note n;
 
-		if (seal_of(&s->in->frame, &n))
+		if (a != SEGMENT_FRAME) {
+			segment_resync(s->in);
+			continue;
+		}
+		if (seal_of(f, &n))
 			r = seal_add(s, &n);
+		if (!r && s->seals_n > had)
+			r = tail_add(s, f->record - SEGMENT_FRAME_LEN, f->len);
 	}
 	return r ? r : a == SEGMENT_IO ? -s->in->error : 0;
 }
@@ -196,7 +210,7 @@ int spool_seals_load(struct spool *s)
 	size_t n;
 	int r;
 
-	s->seals_n = s->seals_filed = s->seals_bytes = 0;
+	s->seals_n = s->seals_tail_n = s->seals_bytes = 0;
 	s->seals_new = false;
 	r = seals_file_load(s);
 	if (r)
@@ -287,10 +301,15 @@ void spool_epoch_durable(struct spool *s)
 			: -EIO;
 
 	s->handover = false;
-	if (!r && !s->seals_new && s->seals_filed + 1 == s->seals_n)
+	if (!r && !s->seals_new && !s->seals_tail_n) {
 		r = append(s, s->buf + s->seal_at, s->seal_n);
+		if (r)
+			log_warn("spool %s: seals: %s; made again", s->path, strerror(-r));
+	}
+	if (r || s->seals_new || s->seals_tail_n)
+		r = tail_add(s, s->buf + s->seal_at, s->seal_n);
 	if (r)
-		log_warn("spool %s: seals: %s; made again", s->path, strerror(-r));
+		log_err("spool %s: seals: %s; made again at the next start", s->path, strerror(-r));
 	r = epochs_forget(s->epochs);
 	if (r)
 		log_err("spool %s: the key of epoch %u could not be overwritten: %s", s->path,

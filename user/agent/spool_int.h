@@ -42,9 +42,11 @@ struct spool {
 	bool handover;		 /* a SEAL waits to be durable */
 	size_t seal_at, seal_n;	 /* its frame in buf */
 	struct seal_note *seals; /* all of the chain, ascending */
-	size_t seals_n, seals_cap, seals_filed; /* filed: of these, in the file `seals` */
-	uint64_t seals_bytes;			/* its good bytes */
-	bool seals_new;				/* it is to be written anew */
+	size_t seals_n, seals_cap;
+	uint64_t seals_bytes; /* good ones of the file `seals` */
+	uint8_t *seals_tail;  /* frames it does not have yet */
+	size_t seals_tail_n;
+	bool seals_new; /* it is to be written anew */
 	uint8_t salts[4096];
 	size_t salts_used;
 	struct spool_io io;

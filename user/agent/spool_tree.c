@@ -272,17 +272,33 @@ static int tiles_complete(struct spool *s, uint64_t next)
 	return r;
 }
 
-int spool_tree_load(struct spool *s, uint64_t next)
+static int tiles_load(struct spool *s, uint64_t next)
 {
-	char err[256] = "not those of the records";
-	int r = tiles_open(s->dir, next, &s->tiles, err, sizeof(err));
+	char err[256];
+	int r;
 
+	tiles_free(TAKE_PTR(s->tiles));
+	r = tiles_open(s->dir, next, &s->tiles, err, sizeof(err));
 	if (!r)
 		r = tiles_fit(s);
+	return r ? r : tiles_complete(s, next);
+}
+
+int spool_tree_load(struct spool *s, uint64_t next)
+{
+	bool all = !s->segs_n || !s->segs[0].first;
+	int r = tiles_load(s, next);
+
+	/* Not by one failed reading is a chain given up. */
 	if (r && r != -ENOMEM)
-		r = tiles_anew(s, next, err);
-	if (!r)
-		r = tiles_complete(s, next);
+		r = tiles_load(s, next);
+	if (r && r != -ENOMEM && all) {
+		r = tiles_anew(s, next, "not those of the records");
+		if (!r)
+			r = tiles_complete(s, next);
+	} else if (r && r != -ENOMEM) {
+		r = -ENODATA;
+	}
 	if (!r)
 		s->tree = *tiles_edge(s->tiles);
 	return r;

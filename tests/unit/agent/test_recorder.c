@@ -471,6 +471,102 @@ static void nonsense_is_refused_and_counted(void **state)
 	assert_int_equal(tally(&r).ids, 3);
 }
 
+static double now_s(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec + t.tv_nsec / 1e9;
+}
+
+/* Under a load that never lets the socket run empty, groups end by number; a lone record by time. */
+static void groups_have_their_bound(void **state)
+{
+	struct verify_result r;
+	double began, worst = 0;
+	json_int_t groups;
+
+	start();
+	wait_hello();
+	resend();
+	for (int i = 0; i < 20; i++) { /* one at a time: each is told within the bound */
+		began = now_s();
+		send_some(1);
+		hear(5000, b.next_id - 1);
+		assert_int_equal(b.acked, b.next_id - 1);
+		worst = now_s() - began > worst ? now_s() - began : worst;
+	}
+	assert_true(worst < 2); /* 50 ms and the machine's own delays */
+	while (b.next_id < 6000) {
+		send_some(300);
+		hear(1, 0);
+	}
+	flush();
+	stop();
+	hear(10, 0);
+	groups = number("sync", "groups");
+	assert_true(groups >= 20 + (json_int_t)(b.next_id - 20) / RECORDER_SYNC_RECORDS);
+	assert_int_equal(tally(&r).ids, b.next_id - 1);
+}
+
+static void ask_to_erase(uint64_t first, uint64_t last, struct role_erased *ret)
+{
+	static uint64_t buf[ROLE_BODY_MAX / 8];
+	struct role_erase q = {.id = 7, .first_seq = first, .last_seq = last, .uid = 0};
+	struct role_msg m;
+
+	snprintf(q.operator, sizeof(q.operator), "root");
+	snprintf(q.reason, sizeof(q.reason), "asked for");
+	assert_int_equal(role_send(b.keeper[0], ROLE_ERASE, &q, sizeof(q)), 0);
+	memset(ret, 0, sizeof(*ret));
+	for (int i = 0; i < LONG_TURNS && !ret->id; i++) {
+		poll(&(struct pollfd){.fd = b.keeper[0], .events = POLLIN}, 1, 10);
+		while (role_recv(b.keeper[0], &m, buf, sizeof(buf)) >= 0)
+			if (m.kind == ROLE_ERASED)
+				memcpy(ret, buf, sizeof(*ret));
+	}
+	assert_int_equal(ret->id, 7);
+}
+
+static void payloads_are_erased_on_request(void **state)
+{
+	struct verify_result r;
+	struct role_erased a;
+	const struct verify_options none = {0};
+
+	start();
+	wait_hello();
+	resend();
+	send_some(40);
+	flush();
+	ask_to_erase(3, 12, &a);
+	assert_int_equal(a.result, 0);
+	assert_int_equal(a.first_seq, 3);
+	assert_int_equal(a.last_seq, 12);
+	assert_true(a.seq > 40);
+	for (int i = 0; i < LONG_TURNS; i++) {
+		struct stat st;
+		char p[200];
+
+		snprintf(p, sizeof(p), "%s/erasing", b.spool);
+		if (stat(p, &st))
+			break;
+		usleep(10000);
+	}
+	ask_to_erase(5, 9, &a); /* nothing is left there */
+	assert_int_equal(a.result, -ENOENT);
+	assert_true(a.why[0]);
+	ask_to_erase(1000, 2000, &a);
+	assert_int_equal(a.result, -ENOENT);
+	send_some(5);
+	flush();
+	stop();
+	assert_int_equal(verify_dir(b.spool, &none, &r), 0);
+	if (!r.ok)
+		fail_msg("%s: %s", r.first.kind, r.first.detail);
+	assert_int_equal(r.erased, 10);
+}
+
 static void a_full_spool_declares_what_goes(void **state)
 {
 	struct verify_result r;
@@ -576,6 +672,8 @@ int main(void)
 		TEST(the_next_worker_ends_the_waiting),
 		TEST(what_a_dead_worker_left_behind_a_gap_is_not_sealed),
 		TEST(nonsense_is_refused_and_counted),
+		TEST(groups_have_their_bound),
+		TEST(payloads_are_erased_on_request),
 		TEST(a_full_spool_declares_what_goes),
 		TEST(no_false_alarm_while_it_writes_and_removes),
 		TEST(a_full_disk_loses_only_what_it_declares),

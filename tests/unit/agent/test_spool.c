@@ -851,6 +851,79 @@ static void segments_alone_are_enough(void **state)
 		}
 }
 
+/* Damage at a place of the chain that ends an epoch, or lies in the one that is open: the chain goes on in a
+ * new epoch behind a late SEAL, with keys that are there, and what is readable verifies. */
+static void damage_ends_its_epoch(void **state)
+{
+	for (int with_head = 0; with_head < 2; with_head++)
+		for (int cut_seals = 0; cut_seals < 2; cut_seals++)
+			for (uint64_t hit = 0; hit < 4; hit++) {
+				const struct spool_state *s;
+				struct chainlet_file last;
+				struct verify_result r;
+				uint64_t next, first;
+
+				clear_spool();
+				keys_again();
+				chainlet_open(&c, 4000, NULL);
+				chainlet_start(&c);
+				fill(1, 12);
+				assert_int_equal(spool_end_epoch(c.s, "t", false), 0);
+				fill(21, 3);
+				assert_int_equal(spool_end_epoch(c.s, "t", false), 0);
+				fill(31, 1);
+				next = spool_state(c.s)->next_seq;
+				chainlet_close(&c);
+				{
+					uint64_t *names = NULL;
+					size_t n;
+					int dir = open(c.spool, O_RDONLY | O_DIRECTORY);
+
+					assert_int_equal(segment_list(dir, &names, &n, NULL), 0);
+					first = names[n - 1];
+					free(names);
+					close(dir);
+				}
+				chainlet_load(&c, first, NULL, &last);
+				assert_true(last.frames >= 5);
+				last.p[last.at[last.frames - 2 - hit] + 20] ^= 4;
+				chainlet_restore(&last);
+				if (!with_head)
+					gone_or_garbage("head", 0);
+				if (cut_seals)
+					gone_or_garbage("seals", 0);
+				free(last.p);
+				keys_again();
+				chainlet_open(&c, 4000, NULL);
+				s = spool_state(c.s);
+				assert_true(s->repairs_count > 0);
+				if (s->next_seq != next) /* never given twice */
+					fail_msg(
+						"head %d, seals gone %d, hit %d: next is %d, not %d; %s",
+						with_head, cut_seals, (int)hit, (int)s->next_seq,
+						(int)next, s->repairs[s->repairs_count - 1].reason);
+				chainlet_start(&c);
+				assert_int_equal(spool_end_epoch(c.s, "late", true), 0);
+				assert_int_equal(spool_commit(c.s), 0);
+				fill(1000, 2);
+				assert_int_equal(spool_checkpoint(c.s), 0);
+				chainlet_close(&c);
+				r = verify();
+				assert_false(r.ok); /* what was lost is found */
+				/* The SEAL that names the key was the only thing that did: nobody can
+				 * tell what is behind it, and the next start begins a chain. */
+				if (cut_seals && !hit)
+					continue;
+				assert_int_equal(r.last_seq, next + 3);
+				/* And a clean start goes on from there. */
+				keys_again();
+				chainlet_open(&c, 4000, NULL);
+				assert_int_equal(spool_state(c.s)->next_seq, next + 4);
+				assert_int_equal(spool_state(c.s)->repairs_count, 0);
+				chainlet_close(&c);
+			}
+}
+
 /* --- SIGKILL at any moment --------------------------------------------------------------------- */
 
 static void seal_until_killed(volatile uint64_t *durable)
@@ -943,6 +1016,7 @@ int main(void)
 		TEST(an_erasure_cut_off_is_ended_by_the_next_start),
 		TEST(records_are_found_by_their_time),
 		TEST(segments_alone_are_enough),
+		TEST(damage_ends_its_epoch),
 		TEST(killed_at_any_moment),
 	};
 
