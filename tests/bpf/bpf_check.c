@@ -544,8 +544,8 @@ static void test_processes(void)
 		in_child(with_thread, NULL, &pid); /* two may end at once */
 	if (!ok(count(EVENT_FORK) == 1 && count(EVENT_EXIT) == 1, "threads are not processes"))
 		for (unsigned i = 0; i < seen_n; i++)
-			printf("# kind %u, pid %u, thread %u, start %llu\n", seen[i].kind, seen[i].pid,
-			       seen[i].tid, (unsigned long long)seen[i].start_ns);
+			printf("# kind %u, pid %u, thread %u, start %llu\n", seen[i].kind,
+			       seen[i].pid, seen[i].tid, (unsigned long long)seen[i].start_ns);
 	move_at(0, client(), 0, 1);
 	hear();
 	ok(first(EVENT_DATA) && !procinfo_read(getpid(), &self) &&
