@@ -73,11 +73,12 @@ unit: all unit-built ## build and run the unit tests only
 system: all sys-built ## run the system tests only
 	$(Q)tests/run $(B) system
 
-clients: ## run real AI clients (npm, Debian) under the agent and compare every call
+clients: ## run real AI clients (npm, Debian) under the agent, compare every call, deny every call
 	$(Q)packaging/deps.sh clients
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)tests/clients/run --build $(B) --warm --json $(B)/clients.json
 	$(Q)tests/clients/run --build $(B) --mcp --json $(B)/clients-mcp.json
+	$(Q)tests/clients/run --build $(B) --deny --json $(B)/clients-deny.json
 
 vmtest: deps ## boot the supported kernels in QEMU; capture and every gate in each
 	$(Q)$(MAKE) --no-print-directory all vm-progs sys-built

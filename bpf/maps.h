@@ -94,6 +94,10 @@ struct frame {
 };
 #define FRAME_OPEN 0x80
 #define FRAME_TOLD 0x40 /* at its entry */
+/* A socket: its cookie and its address in the kernel, which `socks` has while it lives. */
+struct named {
+	__u64 cookie, sk;
+};
 /* A write that begins, and its wait (lib/gate.h). */
 struct ask {
 	__u64 ssl, sp, buf, len;
@@ -113,9 +117,9 @@ struct call {
 	struct conn_key key; /* of pending */
 	__u64 sp;	     /* of pending: a send from deeper in the stack is inside the call */
 	__u64 received;	     /* the socket this thread received from last */
-	__u64 named;   /* cookie of the socket it sent to last, if a rule has its name; or 0 */
-	__u32 fresh;   /* and nothing was opened since */
-	__u32 pending; /* key has no socket yet: the next TCP send of this thread shows it */
+	struct named named;  /* the socket it sent to last, if a rule has its name; or 0 */
+	__u32 fresh;	     /* and nothing was opened since */
+	__u32 pending;	     /* key has no socket yet: the next TCP send of this thread shows it */
 	__u32 depth;
 	__u32 pad;
 	struct frame frame[CALL_DEPTH];
@@ -176,6 +180,13 @@ struct {
 	__type(key, struct krule_host_key);
 	__type(value, __u64);
 } krule_hosts SEC(".maps") __weak;
+/* The socket a process sent to last whose name a rule has, for a write of another thread. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct conn_key); /* of no handle */
+	__type(value, struct named);
+} proc_named SEC(".maps") __weak;
 /* Of the name in the ClientHello of a socket, for handles that are bound to it. Only of names that
  * a rule has. */
 struct sock_rules {

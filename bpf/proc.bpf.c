@@ -162,7 +162,8 @@ static __always_inline bool told_already(struct task_struct *t, __u32 tgid)
 	struct conn_key k = {.tgid = tgid, .start = task_start(t) >> 20};
 	__u8 one = 1;
 
-	return bpf_map_update_elem(&ended, &k, &one, BPF_NOEXIST) == -EEXIST;
+	/* An int: before 6.4 the upper half of what map operations return is zero. */
+	return (int)bpf_map_update_elem(&ended, &k, &one, BPF_NOEXIST) == -EEXIST;
 }
 
 /* A write of this thread that waits for a verdict, by being made again or because its process was

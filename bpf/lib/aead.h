@@ -133,6 +133,46 @@ static __always_inline struct conn *half(struct conn_key *k, struct record *r, _
 	return conn;
 }
 
+/* Its socket lives, and no other half of that direction speaks over it. */
+static __always_inline bool is_free(const struct named *n, const struct conn_key *k)
+{
+	return n->cookie && bpf_map_lookup_elem(&socks, &n->sk) && !taken((struct sock *)n->sk, k);
+}
+
+/*
+ * A key has no socket before its first record was sent. Most likely it is the one this thread sent to
+ * last, which ended the handshake; a program whose tasks change threads has sent to it from another.
+ * The socket's cookie, or 0: none that a rule has a name for.
+ */
+static __noinline __u64 likely_socket(const struct conn_key *k)
+{
+	struct conn_key of_proc = {};
+	struct call *c = call_of(false);
+	struct named *n;
+
+	if (!k)
+		return 0;
+	if (c && is_free(&c->named, k))
+		return c->named.cookie;
+	of_proc.tgid = k->tgid;
+	of_proc.start = k->start;
+	n = bpf_map_lookup_elem(&proc_named, &of_proc);
+	return n && is_free(n, k) ? n->cookie : 0;
+}
+
+/* The half of a key that has not ended. One that wrote, of which no send was seen (it was refused), and
+ * whose thread has another socket by now, is of a key that was freed. */
+static __always_inline struct conn *half_known(const struct conn_key *k, __u64 *ret_likely)
+{
+	struct conn *conn = bpf_map_lookup_elem(&conns, k);
+
+	*ret_likely = conn && conn->flags & CONN_BOUND ? 0 : likely_socket(k);
+	if (!conn || !*ret_likely || *ret_likely == conn->cookie || !conn->offset[EVENT_WRITE])
+		return conn;
+	conn_end(conn, k);
+	return NULL;
+}
+
 /* A record that waited for the worker, and goes. */
 static __always_inline int sealed(struct pt_regs *ctx, __u64 cookie, __u64 len)
 {
@@ -154,7 +194,7 @@ static __always_inline int sealed(struct pt_regs *ctx, __u64 cookie, __u64 len)
 
 static __always_inline int seal(struct pt_regs *ctx, __u64 cookie)
 {
-	__u64 buf, len = VALUE(LEN, LOC_STACK + 2), start_ns;
+	__u64 buf, len = VALUE(LEN, LOC_STACK + 2), start_ns, likely;
 	struct conn_key k = {};
 	struct conn *conn;
 	struct record r;
@@ -172,7 +212,7 @@ static __always_inline int seal(struct pt_regs *ctx, __u64 cookie)
 	counted_entry(cookie);
 	key_of(&k, VALUE(HANDLE, LOC_ARG1) & ~1ull, &start_ns);
 	remember_process(k.tgid, k.start);
-	conn = bpf_map_lookup_elem(&conns, &k);
+	conn = half_known(&k, &likely);
 	if (conn && unwanted(conn))
 		return 0;
 	buf = VALUE(BUF, LOC_STACK + 1);
@@ -183,7 +223,10 @@ static __always_inline int seal(struct pt_regs *ctx, __u64 cookie)
 	c = call_of(true);
 	if (!conn || conn->ignored || !c || !len)
 		return 0;
-	name_now(conn);
+	if (conn->flags & CONN_BOUND)
+		name_now(conn);
+	else
+		name_by(conn, likely);
 	if (is_gated(conn))
 		way = gate_write(ctx, cookie, conn, c, k.ssl, buf, len);
 	if (way >= GATE_STOP)

@@ -24,8 +24,18 @@ static __always_inline void note_name(struct sock *sk)
 	cookie = cookie_of(sk);
 	r = bpf_map_lookup_elem(&sock_rules, &cookie);
 	c = call_of(r != NULL);
-	if (c)
-		c->named = r ? cookie : 0;
+	if (c) {
+		c->named.cookie = r ? cookie : 0;
+		c->named.sk = (__u64)sk;
+	}
+	if (r) {
+		struct named now = {.cookie = cookie, .sk = (__u64)sk};
+		struct conn_key k = {};
+		__u64 start_ns;
+
+		key_of(&k, 0, &start_ns);
+		bpf_map_update_elem(&proc_named, &k, &now, BPF_ANY);
+	}
 }
 
 /* The call of this thread that waits to see its socket. Every send of the host asks, so what only
@@ -53,7 +63,10 @@ static __always_inline int sent(struct call *c, struct sock *sk, __u64 sp)
 	conn = bpf_map_lookup_elem(&conns, &k);
 	if (!conn)
 		return 0;
-	if (conn->flags & EVENT_F_HALF)
+	/* It has ended, and so has what speaks over it: nothing would tell that any more. */
+	if (conn->flags & EVENT_F_HALF && BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_CLOSE)
+		conn_end(conn, &k);
+	else if (conn->flags & EVENT_F_HALF)
 		rebind(sk, conn, &k, flags);
 	else if (!(conn->flags & CONN_BOUND))
 		bind_conn(sk, conn, &k, flags);

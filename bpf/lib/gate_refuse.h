@@ -35,7 +35,7 @@ static __always_inline void name_now(struct conn *conn)
 	if (conn->flags & CONN_BOUND)
 		name_by_sock(conn, conn->cookie);
 	else if (c)
-		name_by(conn, c->named);
+		name_by(conn, c->named.cookie);
 }
 
 static __noinline __u64 gate_rules(struct conn *conn)

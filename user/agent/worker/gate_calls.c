@@ -227,13 +227,23 @@ bool gate_decided(struct gate *g, struct conn *c, struct watch *w, const struct 
 	return true;
 }
 
+/* A host that is in no catalog is known to be AI when a request has ended; of one that still comes it is
+ * enough that the path is a dialect's and the body has named a model. */
+static bool speaks(const struct conn *c, struct watch *w)
+{
+	if (c->ai)
+		return true;
+	return w->it->dialect != DIALECT_NONE && w->it->request_model[0] &&
+	       judge_service(c->worker, c, w->it, dialect_name(w->it->dialect), &w->service);
+}
+
 /* Requests that still come are judged by what was seen, and so is what a WebSocket's client adds to
  * what it has asked. */
 void gate_judge_open(struct gate *g, struct conn *c)
 {
 	for (struct watch *w = c->watches, *next; w; w = next) {
 		next = w->next;
-		if (!w->gate || !w->gate->touched || !w->it || !c->ai)
+		if (!w->gate || !w->gate->touched || !w->it || !speaks(c, w))
 			continue;
 		if (!w->told || (w->it->websocket && !w->gate->judged))
 			judge_partial(g->worker, c, w);
