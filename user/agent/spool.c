@@ -425,8 +425,11 @@ int spool_drop(struct spool *s, uint64_t seq)
 		n++;
 	if (!n)
 		return 0;
+	/* Until its SEAL is durable nobody knows the key that would sign the head. */
+	r = s->handover ? spool_commit(s) : 0;
 	/* Their leaves and SEALs stay, and so does every proof. */
-	r = spool_seals_sync(s);
+	if (!r)
+		r = spool_seals_sync(s);
 	if (!r)
 		r = spool_tiles_sync(s);
 	if (r)
