@@ -173,6 +173,13 @@ int gate_closed_rule(const struct worker *w, uint64_t rules)
 	return -1;
 }
 
+/* Joined in its middle, by a worker that came after another's death, and no request has begun since: what
+ * these bytes are a part of is not known. */
+static bool joined(const struct conn *c)
+{
+	return c->wrote && c->first_write && !c->headed;
+}
+
 void gate_resolve(struct gate *g, struct gate_conn *gc, bool unread)
 {
 	gc->worst = DISPOSITION_ALLOW;
@@ -188,7 +195,7 @@ void gate_resolve(struct gate *g, struct gate_conn *gc, bool unread)
 		worse(gc, gw);
 	}
 	gc->spans_n = held_order(gc->spans, gc->spans_n);
-	if (unread && gc->worst < DISPOSITION_REDACT) {
+	if ((unread || joined(gc->conn)) && gc->worst < DISPOSITION_REDACT) {
 		int rule = gate_closed_rule(g->worker, gc->rules);
 
 		if (rule < 0)
