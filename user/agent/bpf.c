@@ -7,57 +7,30 @@
  * next backend, is named in one log line, and shows in `probity status`. What has no other backend
  * and cannot be done without (ring buffers, the TLS program, exec) is an error that says so.
  *
- * Kernel rules change in this order: all = 0 (none in force), maps, then generation and all. A
- * connection whose name was looked up under another generation matches nothing in the kernel and
- * is left to the agent's own decision.
- *
- * Long because it is the one place that knows the skeleton; half of it are one-line answers.
+ * Half of it are one-line answers: with bpf_krules.c and bpf_status.c it is what knows the skeleton.
  */
-#include "bpf.h"
+#include "bpf_int.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <arpa/inet.h>
 #include <errno.h>
-#include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "agent/exec_hooks.h"
 #include "agent/guard.h"
 #include "agent/net.h"
 #include "agent/phases.h"
+#include "agent/pins.h"
 #include "base/cleanup.h"
 #include "base/log.h"
-#include "bpf_variant.h"
-#include "pins.h"
-#include "policy/pack.h"
-#include "probity.skel.h"
-#include "proto/shared.h"
 
 #define ATTACH_UPROBE_MULTI 48
 #define WAIT_US 20000 /* a call waits so long for a reader that does not move */
-#define REFUSED_MAX 64
-
-struct bpf {
-	struct probity_bpf *skel;
-	struct shared *shared;
-	struct bpf_link *exec, *fork, *exit, *state, *send, *recv;
-	const char *send_backend, *recv_backend;
-	enum bpf_variant variant;
-	bool loops;		       /* bpf_loop is there */
-	char refused[REFUSED_MAX][64]; /* programs this kernel does not take */
-	unsigned refused_n;
-	struct net *net;
-	struct pins *pins; /* the keeper's */
-	bool guard;
-	uint64_t krules_set; /* generation of the sets in the maps, of this keeper's */
-};
 
 static char libbpf_last[256], libbpf_refused[64];
 
@@ -411,258 +384,4 @@ void bpf_net_keep(struct bpf *b, bool keep)
 json_t *bpf_net_counters(const struct bpf *b)
 {
 	return net_counters(b->net);
-}
-
-/* --- kernel rules ---------------------------------------------------------------------------- */
-
-static void empty(int fd, void *key, size_t key_size)
-{
-	while (!bpf_map_get_next_key(fd, NULL, key) && !bpf_map_delete_elem(fd, key))
-		;
-}
-
-static int put_host(int fd, const struct role_krule_host *h)
-{
-	struct krule_host_key k = {};
-	const char *p = h->pattern;
-	size_t n = strnlen(p, sizeof(h->pattern));
-	bool suffix = n > 2 && p[0] == '*' && p[1] == '.';
-
-	if (suffix) { /* "*.x.com": reversed "moc.x." */
-		p++;
-		n--;
-	}
-	if (!n || n >= KRULE_HOST_MAX)
-		return -EINVAL;
-	for (size_t i = 0; i < n; i++) {
-		char c = p[n - 1 - i];
-
-		k.name[i] = c >= 'A' && c <= 'Z' ? c + 'a' - 'A' : c;
-	}
-	return bpf_map_update_elem(fd, &k, &h->rules, BPF_ANY);
-}
-
-static int put_net(int fd, const struct role_krule_net *n)
-{
-	unsigned bits = n->family == AF_INET ? 32 : n->family == AF_INET6 ? 128 : 0;
-	struct net_key k = {.prefix = 32 + n->prefix, .family = htonl(n->family)};
-
-	if (!bits || n->prefix > bits)
-		return -EINVAL;
-	memcpy(k.addr, n->addr, sizeof(k.addr));
-	return bpf_map_update_elem(fd, &k, &n->rules, BPF_ANY);
-}
-
-static void put_user(int fd, uint32_t uid, uint64_t rules)
-{
-	uint64_t have = 0;
-
-	bpf_map_lookup_elem(fd, &uid, &have);
-	have |= rules;
-	bpf_map_update_elem(fd, &uid, &have, BPF_ANY);
-}
-
-static void put_users(int fd, const struct role_krule_user *u, size_t n)
-{
-	struct passwd *pw;
-
-	setpwent();
-	while ((pw = getpwent()))
-		for (size_t i = 0; i < n; i++)
-			if (glob_match(u[i].pattern, pw->pw_name))
-				put_user(fd, pw->pw_uid, u[i].rules);
-	endpwent();
-	for (size_t i = 0; i < n; i++) {
-		char *end;
-		unsigned long uid = strtoul(u[i].pattern, &end, 10);
-
-		if (end != u[i].pattern && !*end)
-			put_user(fd, uid, u[i].rules);
-	}
-}
-
-/* A schedule: which of the rules hold, and no set is another. Without a moment with none. */
-static int switch_krules(struct bpf *b, const struct role_krules *k, const struct krule_do *todo)
-{
-	int does = bpf_map_named(b, "krule_todo");
-	uint64_t had = b->shared->krule.all;
-	uint32_t zero = 0;
-
-	if (k->all)
-		net_rules(b->net, true);
-	__atomic_store_n(&b->shared->krule.all, had & k->all, __ATOMIC_SEQ_CST);
-	if (does >= 0 && bpf_map_update_elem(does, &zero, todo, BPF_ANY))
-		return -errno;
-	__atomic_store_n(&b->shared->krule.all, k->all, __ATOMIC_SEQ_CST);
-	if (!k->all)
-		net_rules(b->net, false);
-	return 0;
-}
-
-bool bpf_krules_go_on(struct bpf *b, uint64_t generation)
-{
-	const struct shared *s = b->shared;
-
-	if (!generation || s->krule.generation != generation || !s->krule.all || s->changing_ns)
-		return false;
-	b->krules_set = generation;
-	return true;
-}
-
-int bpf_set_krules(struct bpf *b, const struct role_krules *k, const struct krule_do *todo,
-		   const struct role_krule_host *h, const struct role_krule_user *u)
-{
-	int does = bpf_map_named(b, "krule_todo");
-	int hosts = bpf_map__fd(b->skel->maps.krule_hosts);
-	int users = bpf_map__fd(b->skel->maps.krule_users);
-	int procs = bpf_map__fd(b->skel->maps.krule_procs);
-	int nets = bpf_map__fd(b->skel->maps.deny_nets);
-	const struct role_krule_net *net = (const void *)(u + k->users);
-	struct krule_host_key host_key;
-	struct net_key net_key;
-	struct timespec now;
-	uint32_t key, zero = 0;
-	int r = 0;
-
-	if (k->generation && b->krules_set == k->generation)
-		return switch_krules(b, k, todo);
-	b->krules_set = 0;
-	if (k->all)
-		net_rules(b->net, true);
-	clock_gettime(CLOCK_BOOTTIME, &now);
-	b->shared->changing_ns = now.tv_sec * 1000000000ull + now.tv_nsec;
-	__atomic_store_n(&b->shared->krule.all, 0, __ATOMIC_SEQ_CST);
-	empty(nets, &net_key, sizeof(net_key));
-	empty(hosts, &host_key, sizeof(host_key));
-	empty(users, &key, sizeof(key));
-	empty(procs, &key, sizeof(key));
-	for (uint32_t i = 0; i < k->hosts && !r; i++)
-		r = put_host(hosts, &h[i]);
-	for (uint32_t i = 0; i < k->nets && !r; i++)
-		r = put_net(nets, &net[i]);
-	if (!r && does >= 0)
-		r = bpf_map_update_elem(does, &zero, todo, BPF_ANY);
-	if (r) {
-		log_err("kernel rules cannot be put in force (%s): kill rules are decided by the agent, "
-			"after the request was seen",
-			strerror(-r));
-		return r;
-	}
-	put_users(users, u, k->users);
-	b->shared->krule.tool = k->any_tool;
-	b->shared->krule.user = k->any_user;
-	__atomic_store_n(&b->shared->krule.generation, k->generation, __ATOMIC_SEQ_CST);
-	__atomic_store_n(&b->shared->krule.all, k->all, __ATOMIC_SEQ_CST);
-	b->shared->changing_ns = 0;
-	b->krules_set = k->generation;
-	if (!k->all)
-		net_rules(b->net, false);
-	return 0;
-}
-
-void bpf_set_tool(struct bpf *b, const struct role_tool *t)
-{
-	int fd = bpf_map__fd(b->skel->maps.krule_procs);
-	struct krule_proc v = {.rules = t->rules,
-			       .ticks = t->start_ns / KRULE_TICK_NS,
-			       .generation = t->generation};
-
-	if (t->rules)
-		bpf_map_update_elem(fd, &t->pid, &v, BPF_ANY);
-	else
-		bpf_map_delete_elem(fd, &t->pid);
-}
-
-/* --- counters and status --------------------------------------------------------------------- */
-
-void bpf_drops(const struct bpf *b, uint64_t ret[static DROP__MAX])
-{
-	int cpus = libbpf_num_possible_cpus();
-	uint64_t v[cpus > 0 ? cpus : 1];
-
-	for (uint32_t i = 0; i < DROP__MAX; i++) {
-		ret[i] = 0;
-		if (bpf_map_lookup_elem(bpf_map__fd(b->skel->maps.drops), &i, v))
-			continue;
-		for (int c = 0; c < cpus; c++)
-			ret[i] += v[c];
-	}
-}
-
-const char *bpf_drop_name(unsigned cause)
-{
-	static const char *const names[DROP__MAX] = {
-		[DROP_RING_FULL] = "ring_full",	   [DROP_CTL_FULL] = "control_full",
-		[DROP_READ_FAULT] = "read_fault",  [DROP_TOO_LARGE] = "too_large",
-		[DROP_CONN_FULL] = "conn_full",	   [DROP_STASH_MISS] = "entry_missed",
-		[DROP_NO_SOCKET] = "no_socket",	   [DROP_ARGV] = "argv_unreadable",
-		[DROP_SIGNAL] = "signal_failed",   [DROP_NO_OWNER] = "no_owner",
-		[DROP_HELLO] = "hello_unread",	   [DROP_WENT_ON] = "stopped_went_on",
-		[DROP_UNJUDGED] = "went_unjudged",
-	};
-
-	return cause < DROP__MAX ? names[cause] : "";
-}
-
-static void row(json_t *a, const char *k1, const char *v1, const char *k2, const char *v2,
-		const char *note)
-{
-	json_array_append_new(a, json_pack("{s:s, s:s, s:s}", k1, v1, k2, v2, "note", note));
-}
-
-json_t *bpf_features(const struct bpf *b)
-{
-	static const struct {
-		const char *name;
-		enum bpf_prog_type type;
-		enum bpf_func_id id;
-	} helpers[] = {
-		{"bpf_send_signal", BPF_PROG_TYPE_KPROBE, BPF_FUNC_send_signal},
-		{"bpf_loop", BPF_PROG_TYPE_KPROBE, BPF_FUNC_loop},
-		{"attach cookies", BPF_PROG_TYPE_KPROBE, BPF_FUNC_get_attach_cookie},
-	};
-	static const struct {
-		const char *name, *note;
-		enum bpf_prog_type type;
-	} progs[] = {
-		{"BPF LSM", "exec, connect and send deny, guard", BPF_PROG_TYPE_LSM},
-		{"cgroup sock_addr", "connect deny", BPF_PROG_TYPE_CGROUP_SOCK_ADDR},
-	};
-	json_t *a = json_array();
-
-	for (size_t i = 0; i < ARRAY_SIZE(helpers); i++)
-		row(a, "name", helpers[i].name, "state",
-		    libbpf_probe_bpf_helper(helpers[i].type, helpers[i].id, NULL) == 1 ? "yes"
-										       : "no",
-		    "");
-	for (size_t i = 0; i < ARRAY_SIZE(progs); i++)
-		row(a, "name", progs[i].name, "state",
-		    libbpf_probe_bpf_prog_type(progs[i].type, NULL) == 1 ? "yes" : "no",
-		    progs[i].note);
-	row(a, "name", "tracepoint inet_sock_set_state", "state", b->state ? "yes" : "no", "");
-	row(a, "name", "sleepable uprobes", "state", bpf_waits(b) ? "yes" : "no",
-	    bpf_variant_note(b->variant));
-	row(a, "name", "write gate", "state", bpf_waits(b) ? "yes" : "no",
-	    bpf_fails_calls(b) ? "re-execution, any number waits; refused by an error"
-	    : bpf_waits(b)     ? "bounded wait in the probe, CPUs less one at once"
-			       : "in-kernel rules only");
-	return a;
-}
-
-json_t *bpf_backends(const struct bpf *b, const char *tls_backend)
-{
-	json_t *a = json_array();
-
-	row(a, "for", "TLS plaintext", "backend", tls_backend,
-	    "entry and RET sites, no uretprobes");
-	net_backends(b->net, a);
-	row(a, "for", "processes", "backend", "raw tracepoints", "exec, fork, exit");
-	row(a, "for", "peer of a TLS connection", "backend", b->send_backend, "");
-	row(a, "for", "peer of TLS records opened", "backend", b->recv_backend, "");
-	row(a, "for", "new libraries", "backend", "perf mmap records", "");
-	row(a, "for", "kill before the write", "backend", "uprobe + bpf_send_signal",
-	    "host, tool and user rules");
-	row(a, "for", "kill after the request", "backend", "pidfd_send_signal",
-	    "rules on content; late by nature");
-	return a;
 }

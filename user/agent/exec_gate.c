@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Flows in: exec rules of the pack in force (worker), files (walk, execs, what was written), the
- * worker's word on each. Flows out: settings and users into the kernel, the hooks attached; questions
- * to the worker, ASKED_MAX at a time.
+ * Flows in: exec rules of the pack in force and the worker's word on each file (worker), files the walk
+ * found. Flows out: settings and users into the kernel, the hooks attached. Questions to the worker are
+ * exec_ask.c's, programs that begin exec_runs.c's.
  *
  * Rules change without a gap: files are asked about under the new rules while the old ones hold, their
  * answers stand beside the old ones in the kernel, and the settings turn to the new generation when
@@ -29,13 +29,8 @@
 
 #include "agent/backends.h"
 #include "agent/bpf.h"
-#include "agent/exec_hooks.h"
-#include "agent/procinfo.h"
 #include "base/cleanup.h"
 #include "base/log.h"
-#include "classify/command.h"
-#include "classify/launch.h"
-#include "classify/package.h"
 #include "policy/pack.h"
 
 #define TURN_NS 10000000000ull
@@ -57,121 +52,6 @@ struct exec_rules_of *exec_slot(const struct exec_gate *g, struct exec_rules_of 
 	if (of[1].generation == generation || of[0].generation == g->now.generation)
 		return &of[1];
 	return &of[0];
-}
-
-/* --- questions --------------------------------------------------------------------------------- */
-
-static struct asked *free_question(struct exec_gate *g)
-{
-	struct asked *a = NULL;
-
-	for (unsigned i = 0; i < ASKED_MAX && !a; i++)
-		if (!g->asked[i].id)
-			a = &g->asked[i];
-	if (!a)
-		return NULL;
-	g->next_id += 1 + (g->next_id >> 59);
-	*a = (struct asked){.id = g->next_id};
-	g->asked_n++;
-	g->count.asks++;
-	return a;
-}
-
-static void ask(struct exec_gate *g, struct asked *a, struct role_file *r)
-{
-	r->id = a->id;
-	g->s.tell(g->s.ctx, ROLE_FILE, r, sizeof(*r));
-}
-
-/* Under each of its names; answers come in this order. */
-static void ask_about(struct exec_gate *g, struct xfile *f)
-{
-	struct asked *a = free_question(g);
-	struct role_file r;
-
-	a->file = f;
-	xfile_describe(f, &r);
-	ask(g, a, &r);
-	for (unsigned i = 0; i < XFILE_ALIASES; i++) {
-		a = f->alias[i] ? free_question(g) : NULL;
-		if (!a)
-			continue;
-		a->file = f;
-		a->alias = true;
-		snprintf(r.path, sizeof(r.path), "%s", f->alias[i]);
-		ask(g, a, &r);
-	}
-}
-
-static void ask_about_names(struct exec_gate *g)
-{
-	struct role_file r = {.flags = FILE_NAME, .script = 1};
-	const char *package;
-	struct xname *x;
-
-	while (g->rules.all && g->asked_n < ASKED_MAX / 2 && (x = xnames_next(g, &package))) {
-		struct asked *a = free_question(g);
-
-		a->name = x;
-		snprintf(r.package, sizeof(r.package), "%s", package);
-		ask(g, a, &r);
-	}
-}
-
-void exec_gate_ask_worker(struct exec_gate *g)
-{
-	ask_about_names(g);
-	for (unsigned n = g->todo_n; n && g->asked_n + XFILE_ALIASES < ASKED_MAX; n--) {
-		struct xfile *f = g->todo[g->todo_first];
-
-		g->todo_first = (g->todo_first + 1) % XFILES_MAX;
-		g->todo_n--;
-		f->queued = false;
-		if (!g->rules.all || !f->path)
-			continue;
-		if (xfile_lacks_digest(g, f)) {
-			if (exec_look_waiting(g->look) >= EXEC_LOOK_QUEUE / 2)
-				xfile_queue(g, f); /* a later round */
-			else if (!xfile_digest(g, f))
-				xfile_queue(g, f);
-			continue;
-		}
-		ask_about(g, f);
-	}
-}
-
-void exec_gate_ask_package(struct exec_gate *g, uint32_t pid, uint64_t start_ns, const char *path,
-			   const char *package)
-{
-	struct role_file r = {.flags = FILE_NAME, .script = 1};
-	struct asked *a = free_question(g);
-
-	if (!a)
-		return;
-	a->pid = pid;
-	a->start_ns = start_ns;
-	snprintf(a->package, sizeof(a->package), "%s", package);
-	snprintf(r.path, sizeof(r.path), "%s", path);
-	snprintf(r.package, sizeof(r.package), "%s", package);
-	ask(g, a, &r);
-}
-
-static void on_answer_time(evutil_socket_t fd, short what, void *ctx)
-{
-	exec_gate_ask_worker(ctx);
-}
-
-void exec_gate_worker(struct exec_gate *g)
-{
-	for (unsigned i = 0; i < ASKED_MAX; i++) {
-		struct asked *a = &g->asked[i];
-
-		if (a->id && a->file)
-			xfile_queue(g, a->file);
-		*a = (struct asked){};
-	}
-	g->asked_n = 0;
-	xnames_again(g);
 }
 
 /* --- rules ---------------------------------------------------------------------------------------- */
@@ -352,167 +232,6 @@ int exec_gate_file_rules(struct exec_gate *g, const struct role_file_rules *r)
 	return 0;
 }
 
-/* --- who runs what ----------------------------------------------------------------------------------- */
-
-/* Of a process that has ended by now nobody knows the root; an absolute path is taken as the host's, so
- * that what it ran is in the record. */
-static int open_script(const struct role_proc *p, const char *path, bool ended)
-{
-	return exec_open_as(ended && path[0] == '/' ? (uint32_t)getpid() : p->pid, path);
-}
-
-static struct xfile *script_of(struct exec_gate *g, const struct role_proc *p,
-			       const struct command *c, bool ended)
-{
-	char word[EXEC_PATH_MAX + 64], path[512];
-	struct exec_path as;
-	struct xfile *f;
-	int fd;
-
-	snprintf(word, sizeof(word), "%.*s", (int)c->word_len[c->script],
-		 c->text + c->word[c->script]);
-	if (c->module) {
-		if (!exec_python_module(p->argv, word, path, sizeof(path)) &&
-		    !exec_python_module(p->exe, word, path, sizeof(path)))
-			return NULL;
-		fd = open_script(p, path, ended);
-	} else {
-		fd = open_script(p, word, ended);
-	}
-	if (fd < 0)
-		return NULL;
-	f = xfile_seen(g, fd, NULL);
-	close(fd);
-	if (!f)
-		return NULL;
-	f->flags |= EXEC_SCRIPT;
-	g->count.scripts++;
-	late_suspect(g, p, f, true, !c->module && xpath_of(p->pid, word, &as) ? &as : NULL);
-	return f;
-}
-
-struct naming {
-	struct exec_gate *g;
-	const struct role_proc *p;
-	bool judged; /* by the kernel, as one that rules have */
-};
-
-static void on_name(void *ctx, uint32_t space, const char *word)
-{
-	struct naming *n = ctx;
-
-	if (xname_known(n->g, space, word))
-		n->judged = true;
-	else if (space != EXEC_HOW_MODULE)
-		exec_gate_ask_package(n->g, n->p->pid, n->p->start_ns, n->p->exe, word);
-}
-
-/* `npx codex`, `uvx aider`: the package is named before it is there. */
-static bool names_of(struct exec_gate *g, const struct role_proc *p)
-{
-	struct naming n = {g, p, false};
-
-	launch_read(launch_start(p->exe), p->argv, p->argv_len, on_name, &n);
-	return n.judged;
-}
-
-/* Of a process that has ended: by its path. */
-static struct xfile *file_of(struct exec_gate *g, const struct role_proc *p)
-{
-	int fd = g->rules.then_exec ? open_script(p, p->exe, true) : -1;
-	struct xfile *f = fd < 0 ? NULL : xfile_seen(g, fd, NULL);
-
-	if (fd >= 0)
-		close(fd);
-	return f;
-}
-
-void exec_gate_exec(struct exec_gate *g, const struct role_proc *p)
-{
-	static struct command c;
-	struct xfile *f, *script = NULL;
-	char exe[64];
-	int fd;
-
-	if (!g->rules.all || p->pid <= 1 || g->s.ours(g->s.ctx, p->pid))
-		return;
-	snprintf(exe, sizeof(exe), "/proc/%u/exe", p->pid);
-	fd = open(exe, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	f = fd < 0 ? NULL : xfile_seen(g, fd, NULL);
-	if (fd >= 0)
-		close(fd);
-	if (f && !xfile_is_judged(g, f))
-		late_suspect(g, p, f, false, NULL);
-	command_read(&c, p->exe, p->argv, p->argv_len);
-	if (c.words && !names_of(g, p) && c.script >= 0 &&
-	    (is_interpreter(p->exe) || c.script == 1))
-		script = script_of(g, p, &c, fd < 0);
-	recent_add(g, p, f ?: file_of(g, p), script);
-}
-
-void exec_gate_ask(struct exec_gate *g, const struct event_exec_ask *e)
-{
-	const struct exec_key key = {e->dev, e->ino};
-	char path[EVENT_WHAT_MAX + 1] = "";
-	struct stat st;
-	struct xfile *f;
-	int fd;
-
-	memcpy(path, e->path, sizeof(e->path));
-	if (!g->rules.all || !path[0])
-		return;
-	fd = exec_open_as(e->h.pid, path);
-	if (fd < 0)
-		return;
-	/* The kernel's key counts, if it is the file that the kernel means. */
-	if (!fstat(fd, &st) && st.st_ino == e->ino && (uint64_t)st.st_size == e->size &&
-	    exec_ctime_ns(&st) == e->ctime_ns) {
-		f = xfile_seen(g, fd, &key);
-		if (f && f->looked && !xfile_is_judged(g, f))
-			xfile_queue(g, f);
-	}
-	close(fd);
-}
-
-/* Installers make a file executable after the last write: then, or at the next tick. */
-void exec_gate_written(struct exec_gate *g, int fd, const char *path)
-{
-	int *place = &g->written[g->writes % WRITTEN_MAX];
-	struct stat st;
-	char head[4];
-
-	(void)path;
-	if (!g->rules.all || fstat(fd, &st) || !S_ISREG(st.st_mode) || !st.st_nlink)
-		return;
-	if (st.st_mode & 0111) {
-		xfile_seen(g, fd, NULL);
-		return;
-	}
-	if (pread(fd, head, 4, 0) != 4 || (memcmp(head, "\177ELF", 4) && memcmp(head, "#!", 2)))
-		return;
-	if (*place) /* the oldest: looked at when it is run */
-		close(*place);
-	*place = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-	if (*place < 0)
-		*place = 0;
-	else
-		g->writes++;
-}
-
-static void look_at_written(struct exec_gate *g)
-{
-	struct stat st;
-
-	for (unsigned i = 0; i < WRITTEN_MAX; i++) {
-		if (!g->written[i])
-			continue;
-		if (!fstat(g->written[i], &st) && st.st_nlink && st.st_mode & 0111)
-			xfile_seen(g, g->written[i], NULL);
-		close(g->written[i]);
-		g->written[i] = 0;
-	}
-}
-
 /* --- beginning and end -------------------------------------------------------------------------------- */
 
 static void on_found(void *ctx, int fd, const char *link)
@@ -547,7 +266,7 @@ void exec_gate_tick(struct exec_gate *g)
 		bpf_map_update_elem(g->settings_fd, &zero, &g->now, BPF_ANY);
 	}
 	exec_stops_tick(g);
-	look_at_written(g);
+	exec_gate_look_at_written(g);
 	exec_gate_ask_worker(g);
 	maybe_turn(g);
 }
@@ -576,6 +295,11 @@ static int maps(struct exec_gate *g)
 			return *all[i].fd;
 	}
 	return 0;
+}
+
+static void on_answer_time(evutil_socket_t fd, short what, void *ctx)
+{
+	exec_gate_ask_worker(ctx);
 }
 
 int exec_gate_new(const struct exec_gate_setup *s, struct exec_gate **ret)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The parts of the keeper's exec gate, as they see each other: exec_gate.c has the rules and the
- * messages, exec_files.c the table of files and the kernel's map of them, exec_paths.c as what scripts
+/* The parts of the keeper's exec gate, as they see each other: exec_gate.c has the rules,
+ * exec_ask.c the questions, exec_runs.c the programs that begin, exec_files.c the table of files and the kernel's map of them, exec_paths.c as what scripts
  * are called, exec_names.c as what packages and modules are, exec_late.c who runs what, exec_trees.c what
  * is forbidden below a process, exec_stops.c who waits for that. */
 #ifndef PROBITY_AGENT_EXEC_GATE_INT_H
@@ -171,9 +171,14 @@ json_t *xnames_status(const struct exec_gate *g);
 /* Of two generations of rules, where `generation` is to be written; the one in force stays. */
 struct exec_rules_of *exec_slot(const struct exec_gate *g, struct exec_rules_of of[2],
 				uint64_t generation);
+
+/* exec_ask.c */
 void exec_gate_ask_worker(struct exec_gate *g);
 void exec_gate_ask_package(struct exec_gate *g, uint32_t pid, uint64_t start_ns, const char *path,
 			   const char *package);
+
+/* exec_runs.c */
+void exec_gate_look_at_written(struct exec_gate *g); /* once a second */
 
 /* exec_trees.c */
 void recent_add(struct exec_gate *g, const struct role_proc *p, struct xfile *file,

@@ -11,29 +11,22 @@
  * Rules: what bits do changes together with the bits (bpf_set_krules), `on` is set before that and
  * taken away after, so a content rule is never in force while writes are told at return.
  *
- * A refusal, mildest first: the mark alone, where lsm/socket_sendmsg turns it into -EPERM; else the
- * mark (no packet leaves) and the end of the connection; else SIGKILL. Marks are never taken back,
- * and cookies are never used again. Where sock_verdicts is full, the least recently used goes.
+ * How a write is refused is gate_refuse.c's.
  *
  * A process that was stopped for its write goes on by gate_stop.c, which ends each such wait.
  */
-#include "gate.h"
+#include "gate_int.h"
 
 #include <bpf/bpf.h>
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/pidfd.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "agent/backends.h"
 #include "agent/bpf.h"
-#include "agent/gate_stop.h"
 #include "agent/movers.h"
 #include "agent/net.h"
 #include "agent/procinfo.h"
@@ -46,26 +39,6 @@
 #define HOLD_MAX_US 1000000	   /* a second is what a person notices, and a client's patience */
 #define LOOK_MAX 4096		   /* marks looked at in a second; some milliseconds */
 #define IS_FLOW(key) ((key) >> 63) /* QUIC's, which the packet programs ask for by themselves */
-
-struct keeper_gate {
-	struct bpf *b;
-	int todo, waits, marks, names, upto;
-	struct gate_settings *set; /* mapped */
-	struct role_gate next;	   /* told, its kernel rules still to come */
-	uint64_t in_force;	   /* generation of the kernel rules */
-	bool monitor;
-	struct kgate_ops ops;
-	void *ctx;
-	struct gate_stop *stops;
-	bool stop_only;	  /* --gate=stop */
-	uint64_t look_at; /* in sock_verdicts: looked through up to here */
-	uint32_t look_of; /* bpf_denied() when that began; 0 = it has not */
-	struct {
-		uint64_t masks, masked_bytes, mask_failed, late, nonsense;
-		uint64_t refused[GATE_MECHANISM__MAX], refuse_failed;
-		uint64_t destroyed, shut, end_failed;
-	} n;
-};
 
 static uint64_t boot_ns(void)
 {
@@ -127,15 +100,13 @@ static void tell_continued(void *ctx, const struct role_done *d)
 	g->ops.tell(g->ctx, ROLE_CONTINUED, d, sizeof(*d));
 }
 
-static int refuse_waiter(void *ctx, const struct gate_waiter *w);
-
 static int open_stops(struct keeper_gate *g)
 {
 	const struct gate_stop_setup s = {.waits = g->waits,
 					  .going = bpf_map_named(g->b, "gate_going"),
 					  .slots = bpf_map_named(g->b, "gate_slots"),
 					  .marks = g->marks,
-					  .refuse = refuse_waiter,
+					  .refuse = kgate_refuse_waiter,
 					  .spared = spares,
 					  .tell = tell_continued,
 					  .ctx = g};
@@ -226,7 +197,7 @@ bool kgate_on(const struct keeper_gate *g)
 
 /* --- rules ------------------------------------------------------------------------------------------ */
 
-static int nonsense(struct keeper_gate *g, int r)
+int kgate_nonsense(struct keeper_gate *g, int r)
 {
 	g->n.nonsense++;
 	return r;
@@ -254,9 +225,9 @@ int kgate_rules(struct keeper_gate *g, const struct role_gate *r)
 	uint32_t zero = 0;
 
 	if (g->monitor && (r->on || t->deny || t->kill || t->content || t->no_quic))
-		return nonsense(g, -EPERM);
+		return kgate_nonsense(g, -EPERM);
 	if (r->full > GATE_FULL_STOP || r->generation < g->in_force)
-		return nonsense(g, -EINVAL);
+		return kgate_nonsense(g, -EINVAL);
 	g->next = *r;
 	if (r->generation == g->in_force) { /* its rules came first */
 		settings_now(g, r);
@@ -287,160 +258,11 @@ void kgate_swapped(struct keeper_gate *g, uint64_t generation)
 	set_on(g, g->next.generation == generation && g->next.on);
 }
 
-/* --- refusing ----------------------------------------------------------------------------------------- */
-
-static int waiter(struct keeper_gate *g, uint64_t seq, struct gate_waiter *ret)
+int kgate_waiter(struct keeper_gate *g, uint64_t seq, struct gate_waiter *ret)
 {
 	struct gate_wait_key k = {.seq = seq};
 
 	return bpf_map_lookup_elem(g->waits, &k, ret) ? -ESRCH : 0;
-}
-
-static int mark(struct keeper_gate *g, uint64_t cookie, uint32_t verdict)
-{
-	int r;
-
-	/* Before, for net_closed to look for it, and after, for look_for_refused: it came meanwhile. */
-	if (verdict == SOCK_DENY)
-		bpf_set_denied(g->b);
-	r = bpf_map_update_elem(g->marks, &cookie, &verdict, BPF_ANY) ? -errno : 0;
-	if (verdict == SOCK_DENY)
-		bpf_set_denied(g->b);
-	return r;
-}
-
-/* A mark goes when its socket is closed (net_closed), so one that is must not be given another. */
-static int mark_socket(struct keeper_gate *g, int sock, uint64_t cookie, uint32_t verdict)
-{
-	struct tcp_info i = {};
-	socklen_t n = sizeof(i);
-	int r = mark(g, cookie, verdict);
-
-	if (!r && !getsockopt(sock, IPPROTO_TCP, TCP_INFO, &i, &n) && i.tcpi_state == TCP_CLOSE)
-		bpf_map_delete_elem(g->marks, &cookie);
-	return r;
-}
-
-static int end_socket(struct keeper_gate *g, int sock, uint64_t cookie)
-{
-	int r = sock_end(sock, cookie);
-
-	g->n.destroyed += r == SOCK_DIED_DESTROYED;
-	g->n.shut += r == SOCK_DIED_SHUT;
-	g->n.end_failed += r < 0;
-	return r < 0 ? r : 0;
-}
-
-/* A program that waited may mark its socket when that has been ended for it already. Whoever closes a
- * socket takes its mark (net_closed), and this one has nobody any more to do that. */
-void kgate_refused_by_kernel(struct keeper_gate *g, uint32_t pid, uint64_t cookie)
-{
-	int r = sock_die(pid, cookie);
-
-	if (r == SOCK_DIED_BEFORE)
-		bpf_map_delete_elem(g->marks, &cookie);
-	g->n.destroyed += r == SOCK_DIED_DESTROYED;
-	g->n.shut += r == SOCK_DIED_SHUT;
-	g->n.end_failed += r < 0;
-}
-
-/* The pid's process, if it is the one that was judged. */
-static int process(uint32_t pid, uint64_t start_ns)
-{
-	int fd = pidfd_open(pid, 0);
-
-	if (fd < 0)
-		return -errno;
-	if (procinfo_is(pid, start_ns))
-		return fd;
-	close(fd);
-	return -ESRCH;
-}
-
-static int by_socket(struct keeper_gate *g, const struct role_refuse *r, uint64_t cookie)
-{
-	bool lsm = bpf_mark(g->b) == GATE_LSM_SENDMSG;
-	_cleanup_close_ int sock = -1;
-	int e;
-
-	if (!(r->may & REFUSE_SHUTDOWN) && !((r->may & REFUSE_ERROR) && lsm))
-		return -EOPNOTSUPP;
-	sock = sockwalk_find(r->pid, cookie); /* is it that process's at all? */
-	if (sock < 0)
-		return sock;
-	e = mark_socket(g, sock, cookie, SOCK_DENY);
-	if (e)
-		return e;
-	if ((r->may & REFUSE_ERROR) && lsm)
-		return GATE_LSM_SENDMSG;
-	e = end_socket(g, sock, cookie);
-	return e ?: GATE_SHUTDOWN;
-}
-
-static int by_kill(const struct role_refuse *r, int pidfd)
-{
-	if (pidfd_send_signal(pidfd, SIGKILL, NULL, 0))
-		return -errno;
-	log_info("rule %.63s: killed process %u, for nothing milder was possible", r->rule, r->pid);
-	return GATE_PIDFD;
-}
-
-static int refuse(struct keeper_gate *g, const struct role_refuse *r, uint64_t cookie)
-{
-	_cleanup_close_ int pidfd = process(r->pid, r->start_ns);
-	int e;
-
-	if (pidfd < 0)
-		return pidfd;
-	if (g->ops.spared(g->ctx, r->pid))
-		return -EACCES;
-	e = cookie ? by_socket(g, r, cookie) : -ENOTCONN;
-	return e < 0 && (r->may & REFUSE_KILL) ? by_kill(r, pidfd) : e;
-}
-
-/* Of a wait without an answer. */
-static int refuse_waiter(void *ctx, const struct gate_waiter *w)
-{
-	struct role_refuse r = {.start_ns = w->start_ns,
-				.pid = w->tgid,
-				.may = REFUSE_ERROR | REFUSE_SHUTDOWN |
-				       (w->closed & WAITER_MAY_KILL ? REFUSE_KILL : 0),
-				.rule = "without an answer"};
-	struct keeper_gate *g = ctx;
-	int e = refuse(g, &r, w->cookie);
-
-	if (e < 0)
-		g->n.refuse_failed++;
-	else
-		g->n.refused[e]++;
-	return e;
-}
-
-int kgate_refuse(struct keeper_gate *g, const struct role_refuse *r)
-{
-	struct role_done d = {.seq = r->seq, .cookie = r->cookie};
-	struct gate_waiter w = {};
-	int e = 0;
-
-	if (g->monitor)
-		return nonsense(g, -EPERM);
-	if (r->seq)
-		e = waiter(g, r->seq, &w);
-	if (r->seq && !e &&
-	    (w.tgid != r->pid || w.start_ns != r->start_ns ||
-	     (w.cookie && r->cookie && w.cookie != r->cookie)))
-		return nonsense(g, -EPERM);
-	g->n.late += e != 0; /* still refused: what comes after it must not leave either */
-	d.cookie = w.cookie ?: r->cookie;
-	e = refuse(g, r, d.cookie);
-	d.result = e < 0 ? e : 0;
-	d.mechanism = e < 0 ? GATE_NONE : e;
-	if (e < 0)
-		g->n.refuse_failed++;
-	else
-		g->n.refused[e]++;
-	g->ops.tell(g->ctx, ROLE_REFUSED, &d, sizeof(d));
-	return 0;
 }
 
 /* --- stopped processes ------------------------------------------------------------------------------ */
@@ -453,8 +275,8 @@ void kgate_stopped(struct keeper_gate *g, const struct event *e)
 int kgate_continue(struct keeper_gate *g, const struct role_continue *r)
 {
 	if (g->monitor && (r->verdict == GATE_KILL || r->verdict == GATE_BLOCK))
-		return nonsense(g, -EPERM);
-	return gate_stop_continue(g->stops, r) ? nonsense(g, -EPERM) : 0;
+		return kgate_nonsense(g, -EPERM);
+	return gate_stop_continue(g->stops, r) ? kgate_nonsense(g, -EPERM) : 0;
 }
 
 uint64_t kgate_turn(struct keeper_gate *g)
@@ -483,7 +305,7 @@ static int mask(struct keeper_gate *g, const struct gate_waiter *w, const struct
 	if (e)
 		return e;
 	/* Still that wait, so still that program and that buffer. */
-	return waiter(g, r->seq, &after) || memcmp(w, &after, sizeof(after)) ? -ESRCH : 0;
+	return kgate_waiter(g, r->seq, &after) || memcmp(w, &after, sizeof(after)) ? -ESRCH : 0;
 }
 
 int kgate_mask(struct keeper_gate *g, const struct role_mask *r, const struct role_span *spans)
@@ -493,10 +315,10 @@ int kgate_mask(struct keeper_gate *g, const struct role_mask *r, const struct ro
 	int e;
 
 	if (g->monitor)
-		return nonsense(g, -EPERM);
-	e = waiter(g, r->seq, &w);
+		return kgate_nonsense(g, -EPERM);
+	e = kgate_waiter(g, r->seq, &w);
 	if (!e && gate_mask_check(&w, r, spans))
-		return nonsense(g, -EPERM);
+		return kgate_nonsense(g, -EPERM);
 	if (!e && w.closed & WAITER_RAN) /* its bytes are the socket's by now */
 		e = -ESRCH;
 	g->n.late += e != 0;
@@ -522,7 +344,7 @@ static int sock_verdict(struct keeper_gate *g, const struct role_sock *r)
 	int e = 0;
 
 	if (r->cookie >> 63) /* QUIC_FLOW(): no socket's, and nothing to end or to push */
-		return mark(g, r->cookie, r->verdict);
+		return kgate_mark_cookie(g, r->cookie, r->verdict);
 	sock = sockwalk_find(r->pid, r->cookie);
 	if (sock < 0)
 		return sock;
@@ -532,12 +354,12 @@ static int sock_verdict(struct keeper_gate *g, const struct role_sock *r)
 		e = bpf_map_update_elem(g->upto, &r->cookie, &r->upto, BPF_ANY) ? -errno : 0;
 	else
 		bpf_map_delete_elem(g->upto, &r->cookie);
-	e = e ?: mark_socket(g, sock, r->cookie, r->verdict);
+	e = e ?: kgate_mark_socket(g, sock, r->cookie, r->verdict);
 	if (e)
 		return e;
 	if (r->verdict == SOCK_PASS)
 		return net_release(r->pid) < 0 ? -errno : 0;
-	return r->flags & SOCK_END ? end_socket(g, sock, r->cookie) : 0;
+	return r->flags & SOCK_END ? kgate_end_socket(g, sock, r->cookie) : 0;
 }
 
 int kgate_sock(struct keeper_gate *g, const struct role_sock *r)
@@ -546,10 +368,10 @@ int kgate_sock(struct keeper_gate *g, const struct role_sock *r)
 	_cleanup_close_ int pidfd = -1;
 
 	if (g->monitor && (r->verdict != SOCK_PASS || r->rules || r->flags))
-		return nonsense(g, -EPERM);
+		return kgate_nonsense(g, -EPERM);
 	if (r->flags & ~SOCK_END)
-		return nonsense(g, -EINVAL);
-	pidfd = process(r->pid, r->start_ns);
+		return kgate_nonsense(g, -EINVAL);
+	pidfd = kgate_process(r->pid, r->start_ns);
 	if (pidfd < 0)
 		d.result = pidfd;
 	else if (r->verdict == SOCK_DENY && g->ops.spared(g->ctx, r->pid))

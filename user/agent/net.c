@@ -9,23 +9,13 @@
  * links are this process's: they end with it, and no packet is ever held without an agent. A kernel
  * without these programs loses names and versions of TLS connections, clear HTTP, and the hold.
  *
- * The packet programs cost every packet of the host a tenth of a microsecond or two, so they are
- * attached only while net_live names a socket they are wanted for. Two threads do that, with
- * real-time priority where it is allowed: whoever connects is waiting for them, and the keeper's
- * loop may be reading files. Two, each on a CPU of its own, because the one that waits does not
- * leave its CPU on kernels without preemption. They touch nothing but the two links, under a lock.
- * Invariant: `on` is 1 only while both are attached; a connect names its socket before it reads
- * `on`, a thread looks for sockets after it has cleared it, so no socket is left without them. What
- * never says a word, or is to be ignored, is taken off the list, a few a second. While an AI tool
- * runs they stay, so that none of its connects depends on how soon a thread gets a CPU.
- *
  * The push: TCP_CORK = 0 on a socket that is not corked changes nothing and sends what waits. The
  * socket is reached by pidfd_getfd, so it works in every network namespace, and only sockets with
  * bytes that were never sent are touched. Bounded by the descriptors looked at.
  *
- * Long because links, threads and counters share one lock and one life.
+ * The packet programs come and go by net_watch.c.
  */
-#include "net.h"
+#include "net_int.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -34,14 +24,9 @@
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
-#include <pthread.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -53,8 +38,6 @@
 
 #include "agent/backends.h"
 #include "agent/lsm.h"
-#include "agent/pins.h"
-#include "agent/ring.h"
 #include "agent/sockwalk.h"
 #include "base/cleanup.h"
 #include "base/log.h"
@@ -62,63 +45,15 @@
 #include "proto/event.h"
 
 #define ROOT_INODE 1 /* of the whole hierarchy, not of a namespace's part of it */
-#define TICK_MS 1000
-#define TIDY_MAX 256 /* sockets looked at in a tick */
-#define SILENT_S 60  /* a socket that has neither TLS nor HTTP after this has none */
-#define WAKE_RING 4096
-#define WATCHES 2
-
-/* As in bpf/lib/net.h. */
-struct net_live {
-	uint64_t start_ns, cgroup, since_ns;
-	uint32_t tgid, tid, uid, clear;
-};
-
-enum { CLOSED, CONNECT4, CONNECT6, FIXED };
-enum { GATE4, GATE6, SEND4, SEND6, LSM_CONNECT, LSM_SEND, GATES };
-struct net {
-	struct bpf_link *fixed[FIXED];
-	struct bpf_link *gates[GATES]; /* NULL: not here */
-	struct pins *pins;
-	struct bpf_program *egress, *ingress;
-	struct bpf_link *out, *in; /* the thread's, once it runs */
-	int root, counts, live, verdicts, wake, stop;
-	struct ring *wakes;
-	uint32_t *on; /* mapped */
-	struct watch {
-		struct net *net;
-		pthread_t thread;
-		int cpu; /* -1: not running */
-	} watch[WATCHES];
-	pthread_mutex_t lock;
-	bool attached, whole, always;
-	bool rules;    /* name rules are in force: attached all the time */
-	bool keep;     /* written by the keeper's loop: attached also while nobody waits */
-	char why[160]; /* not attached */
-};
-
 static const char *const count_names[NET__MAX] = {
 	[NET_CONNECTS] = "connects", [NET_HELLOS] = "hellos",	  [NET_ANSWERS] = "answers",
 	[NET_HELD] = "held",	     [NET_RELEASED] = "released", [NET_EXPIRED] = "expired",
 	[NET_PLAIN] = "plain",	     [NET_WAKES] = "wakes",	  [NET_LATE] = "late",
 };
 
-/* The nth CPU we may run on, or -1. */
-static int nth_cpu(int n)
-{
-	cpu_set_t may;
-
-	if (sched_getaffinity(0, sizeof(may), &may))
-		return -1;
-	for (int i = 0; i < CPU_SETSIZE; i++)
-		if (CPU_ISSET(i, &may) && !n--)
-			return i;
-	return -1;
-}
-
 static bool can_wait(void)
 {
-	return nth_cpu(WATCHES - 1) >= 0 &&
+	return net_nth_cpu(WATCHES - 1) >= 0 &&
 	       libbpf_probe_bpf_helper(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_FUNC_loop, NULL) == 1;
 }
 
@@ -155,159 +90,6 @@ static int root_open(void)
 		return -errno;
 	fd = openat(at, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
-}
-
-/* --- the packet programs ----------------------------------------------------------------------- */
-
-static void set_on(struct net *n, bool on)
-{
-	__atomic_store_n(n->on, on, __ATOMIC_SEQ_CST);
-}
-
-static int packets_on(struct net *n)
-{
-	if (!n->out)
-		n->out = pins_attach(n->pins, n->egress, n->root);
-	if (!n->in)
-		n->in = pins_attach(n->pins, n->ingress, n->root);
-	if (!n->out || !n->in)
-		return -errno;
-	set_on(n, true);
-	return 0;
-}
-
-static void packets_off(struct net *n)
-{
-	pins_detach(n->pins, n->out);
-	pins_detach(n->pins, n->in);
-	n->out = n->in = NULL;
-}
-
-static bool anyone(const struct net *n)
-{
-	uint64_t cookie;
-
-	return !bpf_map_get_next_key(n->live, NULL, &cookie);
-}
-
-static bool unwanted(const struct net *n, uint64_t cookie)
-{
-	uint64_t conn = CONN_ID_PLAIN | cookie;
-	uint32_t slot = conn & (VERDICT_SLOTS - 1);
-	struct verdict_slot v;
-	struct net_live l;
-	struct timespec t;
-
-	if (bpf_map_lookup_elem(n->live, &cookie, &l))
-		return false;
-	clock_gettime(CLOCK_BOOTTIME, &t);
-	if (!l.clear)
-		return t.tv_sec > (time_t)(l.since_ns / 1000000000) + SILENT_S;
-	return !bpf_map_lookup_elem(n->verdicts, &slot, &v) && v.conn == conn &&
-	       v.verdict == VERDICT_IGNORE;
-}
-
-static void tidy(const struct net *n)
-{
-	uint64_t at, next;
-	bool more = !bpf_map_get_next_key(n->live, NULL, &at);
-
-	for (unsigned i = 0; more && i < TIDY_MAX; i++, at = next) {
-		more = !bpf_map_get_next_key(n->live, &at, &next);
-		if (unwanted(n, at))
-			bpf_map_delete_elem(n->live, &at);
-	}
-}
-
-static void on_wake(void *ctx, const void *record, size_t size) {}
-
-static void tick(struct net *n)
-{
-	bool keep = n->rules || __atomic_load_n(&n->keep, __ATOMIC_SEQ_CST);
-
-	if (keep && !n->out)
-		packets_on(n);
-	if (!n->out)
-		return;
-	tidy(n);
-	if (keep || anyone(n))
-		return;
-	set_on(n, false);
-	if (anyone(n)) /* one that came before it could see that */
-		set_on(n, true);
-	else
-		packets_off(n);
-}
-
-static void watch_prepare(const struct watch *w)
-{
-	struct sched_param first = {.sched_priority = 1};
-	cpu_set_t own;
-
-	CPU_ZERO(&own);
-	CPU_SET(w->cpu, &own);
-	pthread_setaffinity_np(pthread_self(), sizeof(own), &own);
-	pthread_setschedparam(pthread_self(), SCHED_FIFO, &first);
-}
-
-static void *watch_loop(void *p)
-{
-	struct watch *w = p;
-	struct net *n = w->net;
-	struct pollfd fds[] = {{.fd = n->wake, .events = POLLIN},
-			       {.fd = n->stop, .events = POLLIN}};
-
-	watch_prepare(w);
-	while (!fds[1].revents) {
-		int r = poll(fds, ARRAY_SIZE(fds), TICK_MS);
-
-		pthread_mutex_lock(&n->lock);
-		if (r > 0 && fds[0].revents) {
-			packets_on(n);
-			ring_consume(n->wakes, on_wake, NULL, WAKE_RING);
-		} else if (!r && w == n->watch) {
-			tick(n);
-		}
-		pthread_mutex_unlock(&n->lock);
-	}
-	return NULL;
-}
-
-static int watches_start(struct net *n)
-{
-	sigset_t all, before;
-	int r;
-
-	n->stop = eventfd(0, EFD_CLOEXEC);
-	if (n->stop < 0)
-		return -errno;
-	r = ring_open(n->wake, WAKE_RING, &n->wakes);
-	if (r)
-		return r;
-	sigfillset(&all); /* signals are the keeper's loop's */
-	pthread_sigmask(SIG_BLOCK, &all, &before);
-	for (int i = 0; i < WATCHES && !r; i++) {
-		struct watch *w = &n->watch[i];
-
-		w->cpu = nth_cpu(i);
-		w->net = n;
-		r = -pthread_create(&w->thread, NULL, watch_loop, w);
-		if (r)
-			w->cpu = -1;
-	}
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return r;
-}
-
-static void watches_stop(struct net *n)
-{
-	uint64_t one = 1;
-
-	if (n->stop < 0 || write(n->stop, &one, sizeof(one)) != sizeof(one))
-		return;
-	for (int i = 0; i < WATCHES; i++)
-		if (n->watch[i].cpu >= 0)
-			pthread_join(n->watch[i].thread, NULL);
 }
 
 /* --- attaching ----------------------------------------------------------------------------------- */
@@ -402,10 +184,10 @@ static int attach_all(struct net *n, struct probity_bpf *skel)
 		n->on = NULL;
 		return refused(n, "net_on", -errno);
 	}
-	r = packets_on(n);
+	r = net_packets_on(n);
 	if (r)
 		return refused(n, "cgroup_skb", r);
-	r = n->always ? 0 : watches_start(n);
+	r = n->always ? 0 : net_watches_start(n);
 	if (r)
 		return refused(n, "thread", r);
 	r = attach_marks(n, skel);
@@ -424,8 +206,8 @@ static void detach_all(struct net *n)
 		pins_detach(n->pins, n->gates[i]);
 		n->gates[i] = NULL;
 	}
-	watches_stop(n);
-	packets_off(n);
+	net_watches_stop(n);
+	net_packets_off(n);
 	ring_free(n->wakes);
 	n->wakes = NULL;
 	if (n->on)
@@ -547,7 +329,7 @@ void net_rules(struct net *n, bool on)
 		return;
 	pthread_mutex_lock(&n->lock);
 	n->rules = on;
-	if (on && packets_on(n))
+	if (on && net_packets_on(n))
 		log_err("packet programs cannot be attached (%s): names in TLS and QUIC are not "
 			"refused",
 			strerror(errno));
