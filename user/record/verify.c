@@ -107,7 +107,10 @@ static void epoch_of(struct walk *w, uint64_t name, const struct record *r)
  */
 static void base(struct walk *w, uint64_t name, const struct frame *f)
 {
-	struct tree_edge edge = w->based ? w->c.tree : (struct tree_edge){0};
+	bool given = !w->based && w->o->before && w->o->before->size == name;
+	struct tree_edge edge = given	   ? *w->o->before
+				: w->based ? w->c.tree
+					   : (struct tree_edge){0};
 	struct record r;
 	const char *why;
 
@@ -127,7 +130,11 @@ static void base(struct walk *w, uint64_t name, const struct frame *f)
 	epoch_of(w, name, &r);
 	if (!w->based && w->tiles.must < name)
 		w->tiles.must = w->o->part ? 0 : name;
-	w->c.tree_known = w->c.tree_known && verify_tiles_fill(w, name, &edge);
+	if (given) {
+		w->tiles.off = true;
+		verify_notes_at(w, &edge);
+	}
+	w->c.tree_known = w->c.tree_known && (given || verify_tiles_fill(w, name, &edge));
 	w->c.tree = edge;
 	if (w->covered < name)
 		w->covered = name;

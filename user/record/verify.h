@@ -60,6 +60,12 @@ struct verify_options {
 	/* DIR is a copy of some of the chain's records (a bundle, a collector's answer): it needs no head, its
 	 * SEALs need not reach the end, and leaves before and behind it are taken from its tiles, if any. */
 	bool part;
+	/* The tree of all before the first record of such a copy; NULL: not known. */
+	const struct tree_edge *before;
+	/* Of such a copy: the caller sees to it that each record below `covered` is in a tree that the key of
+	 * epoch `covered_epoch` signed. It speaks for records without a signature of that epoch only. */
+	uint64_t covered;
+	uint32_t covered_epoch;
 	/* called in order of seq for each good record, from the calling thread, may be NULL; return
 	 * non-zero to stop */
 	int (*record)(void *ctx, const struct record *r, const struct frame *f);
