@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# usage: install.sh [--remove] BUILD DESTDIR PREFIX. Programs, units, the default policy, man pages,
-# completion. Keys, records and an edited policy are never touched.
+# usage: install.sh [--remove] BUILD DESTDIR PREFIX. Programs, units, the default policy, documents,
+# man pages, completion. Keys, records and an edited policy are never touched.
 set -eu
 remove=
 [ "$1" = --remove ] && { remove=1; shift; }
@@ -23,6 +23,12 @@ files() { # mode source target
 	echo "0644 packaging/completion/probity.zsh $prefix/share/zsh/vendor-completions/_probity"
 	for f in policies/*.yaml policies/pack.schema.json; do
 		[ "$f" = policies/catalog.yaml ] || echo "0644 $f $prefix/share/probity/$f"
+	done
+	# What the man pages name, under the names they give; for an auditor the format, and a verifier that
+	# has nothing of ours.
+	for f in README.md docs/*.md docs/*.svg docs/*.png docs/examples/*.yaml policies/reports/*.yaml \
+		proto/record.proto proto/forward.proto tests/system/verify.py; do
+		echo "0644 $f $prefix/share/doc/probity/$f"
 	done
 	for f in docs/man/*.[1-8]; do
 		echo "0644 $f $prefix/share/man/man${f##*.}/$(basename "$f")"

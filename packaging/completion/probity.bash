@@ -32,7 +32,7 @@ _probity() {
 		sub=${COMP_WORDS[2]}
 	fi
 	case $prev in
-	--state-dir | --run-dir | --dir | --output | -o)
+	--state-dir | --run-dir | --reports)
 		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
 		return
 		;;
@@ -40,11 +40,7 @@ _probity() {
 		_probity_offer "$cur" "ocsf otlp cloudevents csv json bundle"
 		return
 		;;
-	--dir | --reports)
-		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
-		return
-		;;
-	--soa | --register | --db | --sign-key | --signer | --key | -k | --mac-seed | --checkpoint | --witness | --ca | --cert | --cert-key | --policy | -p | --signatures | --expect)
+	--dir | --output | -o | --policy | -p | --soa | --register | --db | --sign-key | --signer | --key | -k | --mac-seed | --checkpoint | --witness | --ca | --cert | --cert-key | --signatures | --expect)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
 		;;
@@ -60,8 +56,11 @@ _probity() {
 		_probity_offer "$cur" "5m 15m 1h 8h 1d"
 		return
 		;;
-	--since | --until)
-		{ [ "$verb" = ls ] || [ "$sub" = replay ]; } && _probity_offer "$cur" "1h 1d 1w today yesterday"
+	--since | --until | --from | --to | --before)
+		case $verb:$sub in ls: | export: | report: | erase: | *:replay)
+			_probity_offer "$cur" "1h 1d 7d 30d 90d today yesterday"
+			;;
+		esac
 		return
 		;;
 	esac
@@ -96,8 +95,9 @@ _probityd() {
 	COMPREPLY=()
 
 	case $prev in
-	--policy | --policy-key) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+	--policy | --policy-key | --pseudonym-key) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
 	--state-dir | --run-dir | --tls-dir | --pin-dir) mapfile -t COMPREPLY < <(compgen -d -- "$cur") ;;
+	--users) _probity_offer "$cur" "plain pseudonym" ;;
 	--mode) _probity_offer "$cur" "monitor enforce pack" ;;
 	--attach) _probity_offer "$cur" "adaptive all" ;;
 	--guard) _probity_offer "$cur" "on off" ;;
@@ -119,7 +119,7 @@ _probity_collector() {
 		return
 	fi
 	case $prev in
-	--ca | --cert | --key) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+	--ca | --cert | --key | --tsa-ca | --witness-logs) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
 	--state-dir | --out | --out-agent) mapfile -t COMPREPLY < <(compgen -d -- "$cur") ;;
 	*)
 		_probity_offer "$cur" "$("$program" "$command" --help 2>/dev/null |

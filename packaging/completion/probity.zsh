@@ -41,6 +41,16 @@ probity-collector)
 	[[ $words[2] == policy ]] && command+=($words[3])
 	;;
 esac
+case $words[CURRENT-1] in
+--format) compadd ocsf otlp cloudevents csv json bundle; return ;;
+--users) compadd plain pseudonym; return ;;
+--mode) compadd monitor enforce pack; return ;;
+--attach) compadd adaptive all; return ;;
+--guard) compadd on off; return ;;
+--gate) compadd on off stop; return ;;
+--scope) compadd call tool service session; return ;;
+--state-dir | --run-dir | --tls-dir | --pin-dir | --reports | --out | --out-agent) _files -/; return ;;
+esac
 if [[ $words[CURRENT] == -* ]]; then
 	_probity_options $command
 	return
@@ -48,6 +58,10 @@ fi
 if [[ $service == probity && $words[2] == (approve|deny|revoke) ]]; then
 	verbs=(${(f)"$($program approvals --json 2>/dev/null | sed -n 's/^ *"id": "\([a-z2-9]*\)".*/\1/p')"})
 	_describe id verbs
+	return
+fi
+if [[ $service == probity && $words[2] == report ]]; then
+	compadd iso42001 eu-ai-act nist-ai-rmf
 	return
 fi
 _files
