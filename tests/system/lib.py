@@ -73,7 +73,8 @@ def bail(why):
 
 work = tempfile.mkdtemp(prefix='probity-test-', dir='/tmp')
 os.chmod(work, 0o755)  # clients run as other users too
-_children, _cleanups = [], []
+_children, _cleanups, _states = [], [], []
+KEPT_BYTES = 16 << 20  # of the records of an agent
 
 
 def path(*parts):
@@ -115,9 +116,26 @@ def end(child, sig=signal.SIGTERM, limit=20 * SLOWEST):
     return child.returncode
 
 
+def _keep_records():
+    """What this test's agents have sealed stays behind, for test_report."""
+    for state in _states:
+        to = os.path.join(BUILD, 'test-records', os.path.basename(sys.argv[0]), os.path.basename(state))
+        segments = glob.glob(state + '/spool/*.seg')
+        if not segments or sum(map(os.path.getsize, segments)) > KEPT_BYTES:
+            continue
+        shutil.rmtree(to, ignore_errors=True)
+        try:
+            shutil.copytree(state + '/spool', to + '/spool')
+            os.makedirs(to + '/keys')
+            shutil.copy(state + '/keys/chain.pub', to + '/keys')
+        except (OSError, shutil.Error):
+            pass  # test_report has them not, and says how many it has
+
+
 def _clean():
     for child in reversed(_children[:]):
         end(child, limit=15)
+    _keep_records()
     for fn in reversed(_cleanups):
         fn()
     shutil.rmtree(work, ignore_errors=True)
@@ -290,6 +308,7 @@ class Agent:
         self.name = name
         self.state, self.run_dir, self.log = path(name), path(name + '-run'), path(name + '.log')
         self.policy = policy
+        _states.append(self.state)
         self.argv = [os.path.join(BUILD, 'probityd'), '--state-dir', self.state, '--run-dir',
                      self.run_dir, '--policy', policy, '--mode', mode, *options]
         self.process = None
