@@ -149,7 +149,7 @@ static int on_text(struct builder *b, unsigned line, const yaml_event_t *ev)
 
 	if (ev->data.scalar.tag)
 		return refuse(b->err, line, -EINVAL,
-			      "tags (\"!\") are not part of a pack; expected a plain value");
+			      "tags (\"!\") are not taken here; expected a plain value");
 	if (memchr(value, '\0', len))
 		return refuse(b->err, line, -EINVAL, "a NUL inside a text; expected none");
 	text = arena_text(b->arena, value, len);
@@ -173,7 +173,7 @@ static int on_open(struct builder *b, unsigned line, enum doc_kind kind, const v
 
 	if (tag)
 		return refuse(b->err, line, -EINVAL,
-			      "tags (\"!\") are not part of a pack; expected a plain value");
+			      "tags (\"!\") are not taken here; expected a plain value");
 	if (wants_key(b))
 		return refuse(b->err, line, -EINVAL, "a list or mapping as a key; expected a text");
 	if (b->depth == DOC_DEPTH_MAX)
@@ -205,13 +205,13 @@ static int on_event(struct builder *b, const yaml_event_t *ev)
 
 	if (has_anchor(ev))
 		return refuse(b->err, line, -EINVAL,
-			      "anchors and aliases are not part of a pack; quote a text that "
+			      "anchors and aliases are not taken here; quote a text that "
 			      "begins with \"*\" or \"&\"");
 	switch (ev->type) {
 	case YAML_DOCUMENT_START_EVENT:
 		if (b->documents++)
 			return refuse(b->err, line, -EINVAL,
-				      "a second document; expected one pack in one file");
+				      "a second document; expected one in one file");
 		return 0;
 	case YAML_SCALAR_EVENT:
 		return on_text(b, line, ev);
@@ -261,6 +261,10 @@ int yaml_doc_parse(struct arena *a, const char *yaml, size_t n, struct doc_node 
 	bool end = false;
 	int r = 0;
 
+	if (n >= 3 && !memcmp(yaml, "\xef\xbb\xbf", 3)) { /* a byte order mark is no text */
+		yaml += 3;
+		n -= 3;
+	}
 	if (!yaml_parser_initialize(&y))
 		return -ENOMEM;
 	yaml_parser_set_encoding(&y, YAML_UTF8_ENCODING);
@@ -280,7 +284,8 @@ int yaml_doc_parse(struct arena *a, const char *yaml, size_t n, struct doc_node 
 	if (r)
 		return r;
 	if (!b.root)
-		return refuse(ret_err, 1, -EINVAL, "the file is empty; expected a policy pack");
+		return refuse(ret_err, 1, -EINVAL,
+			      "the file is empty; expected fields (\"key: value\")");
 	*ret = b.root;
 	return 0;
 }

@@ -114,12 +114,12 @@ static void test_monitor_is_the_default(void **state)
 static const struct {
 	const char *yaml, *err;
 } bad[] = {
-	{"", "f.yaml:1: the file is empty; expected a policy pack"},
-	{"# only a comment\n", "f.yaml:1: the file is empty; expected a policy pack"},
+	{"", "f.yaml:1: the file is empty; expected fields (\"key: value\")"},
+	{"# only a comment\n", "f.yaml:1: the file is empty; expected fields (\"key: value\")"},
 	{"---\n", "f.yaml:2: the pack is nothing; expected a mapping"},
 	{"- a\n", "f.yaml:1: the pack is a list; expected a mapping"},
 	{"text\n", "f.yaml:1: the pack is a text; expected a mapping"},
-	{HEAD RULE "---\npack: q\n", "f.yaml:6: a second document; expected one pack in one file"},
+	{HEAD RULE "---\npack: q\n", "f.yaml:6: a second document; expected one in one file"},
 	{"pack: p\npack: q\n", "f.yaml:2: key \"pack\" is given twice (first on line 1); expected "
 			       "once"},
 	{HEAD RULE "rulez: 1\n", "f.yaml:6: unknown key \"rulez\" in the pack; expected one of: "
@@ -222,18 +222,18 @@ static const struct {
 	 "f.yaml:6: while scanning an alias: did not find expected alphabetic or numeric character; "
 	 "expected YAML"},
 	{HEAD RULE "    match: {user: *x}\n",
-	 "f.yaml:6: anchors and aliases are not part of a pack; quote a text that begins with "
+	 "f.yaml:6: anchors and aliases are not taken here; quote a text that begins with "
 	 "\"*\" or \"&\""},
 	{HEAD RULE "    match: {user: &a b}\n",
-	 "f.yaml:6: anchors and aliases are not part of a pack; quote a text that begins with "
+	 "f.yaml:6: anchors and aliases are not taken here; quote a text that begins with "
 	 "\"*\" or \"&\""},
 	{HEAD RULE "    match: &a {user: b}\n",
-	 "f.yaml:6: anchors and aliases are not part of a pack; quote a text that begins with "
+	 "f.yaml:6: anchors and aliases are not taken here; quote a text that begins with "
 	 "\"*\" or \"&\""},
 	{HEAD RULE "    match: {user: !!str b}\n",
-	 "f.yaml:6: tags (\"!\") are not part of a pack; expected a plain value"},
+	 "f.yaml:6: tags (\"!\") are not taken here; expected a plain value"},
 	{HEAD RULE "    match: !!map {user: b}\n",
-	 "f.yaml:6: tags (\"!\") are not part of a pack; expected a plain value"},
+	 "f.yaml:6: tags (\"!\") are not taken here; expected a plain value"},
 	{HEAD RULE "    match: {[a]: b}\n",
 	 "f.yaml:6: a list or mapping as a key; expected a text"},
 	{HEAD RULE "    match: {user: a, user: b}\n",
