@@ -231,6 +231,7 @@ static void mark_secrets(struct guard *g)
 		if (asprintf(&key, "%s/keys/%s", g->cfg->state_dir, names[i]) >= 0)
 			mark(g, key, GUARD_SECRET);
 	}
+	mark(g, g->cfg->pseudonym_key, GUARD_SECRET);
 }
 
 static int mark_files(struct guard *g)
