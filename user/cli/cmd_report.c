@@ -24,13 +24,14 @@ struct report {
 	struct soa *soa;
 	struct systems *systems;
 	struct tally *t;
-	struct inclusion_source *proofs[TALLY_SOURCES_MAX];
+	struct inclusion_source **proofs; /* of each source */
 };
 
 static void report_done(struct report *r)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(r->proofs); i++)
+	for (size_t i = 0; r->proofs && i < r->t->sources; i++)
 		inclusion_close(r->proofs[i]);
+	free(r->proofs);
 	tally_free(r->t);
 	systems_free(r->systems);
 	soa_free(r->soa);
@@ -75,11 +76,15 @@ static int declared(struct report *r)
 
 /* --- what was observed ---------------------------------------------------------------------------- */
 
-static void open_proofs(struct report *r)
+static int open_proofs(struct report *r)
 {
+	r->proofs = calloc(r->t->sources, sizeof(struct inclusion_source *));
+	if (!r->proofs)
+		return -ENOMEM;
 	for (size_t i = 0; i < r->t->sources; i++)
 		if (inclusion_open(r->t->source[i].name, &r->proofs[i]))
 			r->proofs[i] = NULL;
+	return 0;
 }
 
 static int read_dirs(struct report *r, char *err, size_t n)
@@ -94,9 +99,18 @@ static int read_dirs(struct report *r, char *err, size_t n)
 	return k;
 }
 
+static void progress(void *ctx, uint64_t records)
+{
+	fprintf(stderr, "\r%llu records\033[K", (unsigned long long)records);
+}
+
 static int observed(struct report *r)
 {
-	struct tally_options o = {r->from_ns, r->to_ns, r->fw, r->systems, NULL};
+	struct tally_options o = {.from_ns = r->from_ns,
+				  .to_ns = r->to_ns,
+				  .framework = r->fw,
+				  .systems = r->systems,
+				  .tick = cli_width(stderr) ? progress : NULL};
 	char err[700] = "", dir[3800];
 	int k;
 
@@ -115,12 +129,14 @@ static int observed(struct report *r)
 		k = read_dirs(r, err, sizeof(err));
 	else
 		k = read_dir(r->t, dir, r->host, err, sizeof(err));
+	if (o.tick)
+		fputs("\r\033[K", stderr);
 	if (k)
 		return complain(err, CLI_UNREACHABLE);
 	if (!r->t->sources)
 		return complain("--host: no host of that name among the records", CLI_NEGATIVE);
-	if (!r->db)
-		open_proofs(r);
+	if (!r->db && open_proofs(r))
+		return complain(strerror(ENOMEM), CLI_UNREACHABLE);
 	return CLI_OK;
 }
 
@@ -160,7 +176,7 @@ static int make(struct report *r)
 				.systems_file = r->systems_file,
 				.hosts = r->host,
 				.generated_ns = time_now(),
-				.proofs = r->db ? NULL : r->proofs};
+				.proofs = r->proofs};
 	json_t *doc, *findings;
 	int k = doc_build(&o, &doc);
 	size_t high = 0;

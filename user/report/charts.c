@@ -9,12 +9,15 @@
 #include "item.h"
 #include "page.h"
 
-static void open_chart(struct page *p, const char *title, const char *note, double w, double h)
+/* role: img, or group where there are links in it. */
+static void open_chart(struct page *p, const char *title, const char *note, const char *role,
+		       double w, double h)
 {
-	page_raw(p,
-		 "<figure><figcaption>%s<small>%s</small></figcaption>"
-		 "<svg viewBox=\"0 0 %.0f %.0f\" role=\"img\" aria-label=\"%s\">\n",
-		 title, note, w, h, title);
+	page_raw(
+		p,
+		"<figure><figcaption>%s<small>%s</small></figcaption>"
+		"<svg viewBox=\"0 0 %.0f %.0f\" role=\"%s\" aria-label=\"%s: %s\"><title>%s</title>\n",
+		title, note, w, h, role, title, note, title);
 }
 
 static void close_chart(struct page *p)
@@ -34,12 +37,14 @@ static void week(struct page *p, size_t i, double x, double width, json_int_t mo
 
 	page_raw(
 		p,
-		"<rect class=\"c-use\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" rx=\"2\"/>",
-		x, 180 - all, width, all);
+		"<rect class=\"c-use\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" rx=\"2\" "
+		"data-b=\"rates.weeks.%zu.events\"/>",
+		x, 180 - all, width, all, i);
 	page_raw(
 		p,
-		"<rect class=\"c-bad\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" rx=\"2\"/>",
-		x, 180 - bad, width, bad);
+		"<rect class=\"c-bad\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" rx=\"2\" "
+		"data-b=\"rates.weeks.%zu.violations\"/>",
+		x, 180 - bad, width, bad, i);
 	page_num_at(p, x + width / 2, 174 - all, "t-mid t-num", "rates.weeks.%zu.events", i);
 	page_raw(p, "<text class=\"t-mid t-small\" x=\"%.1f\" y=\"196\">", x + width / 2);
 	page_put(p, page_str(w, "key"));
@@ -52,8 +57,10 @@ void chart_weeks(struct page *p)
 	json_int_t most = 1;
 	double step, width;
 
-	open_chart(p, "Use and violations by ISO week",
-		   "calls, tool requests and denials; the dark part broke a rule", 520, 210);
+	open_chart(
+		p, "Use and violations by ISO week",
+		"number of calls, tool requests and denials in a week; the red part broke a rule",
+		"img", 520, 210);
 	for (size_t i = from; i < n; i++) {
 		json_int_t v = page_int(page_at(p, "rates.weeks.%zu", i), "events");
 
@@ -81,7 +88,7 @@ void chart_completeness(struct page *p, const char *what, const char *title)
 	json_int_t all = page_int(o, "all");
 	double x = 0, key = 0;
 
-	open_chart(p, title, "by what the record says of itself", 520, 84);
+	open_chart(p, title, "number of records, by what each says of itself", "img", 520, 84);
 	page_raw(p,
 		 "<rect class=\"c-none\" x=\"0\" y=\"6\" width=\"520\" height=\"26\" rx=\"4\"/>\n");
 	for (int w = 0; w < WHOLES; w++) {
@@ -91,8 +98,9 @@ void chart_completeness(struct page *p, const char *what, const char *title)
 		if (!n)
 			continue;
 		page_raw(p,
-			 "<rect class=\"%s\" x=\"%.1f\" y=\"6\" width=\"%.1f\" height=\"26\"/>\n",
-			 class[w], x, width);
+			 "<rect class=\"%s\" x=\"%.1f\" y=\"6\" width=\"%.1f\" height=\"26\" "
+			 "data-b=\"completeness.%s.%s\"/>\n",
+			 class[w], x, width, what, item_whole_name(w));
 		page_raw(
 			p,
 			"<rect class=\"%s\" x=\"%.1f\" y=\"48\" width=\"10\" height=\"10\" rx=\"2\"/>",
@@ -102,7 +110,7 @@ void chart_completeness(struct page *p, const char *what, const char *title)
 		page_num_at(p, key + 15, 75, "t-num", "completeness.%s.%s", what,
 			    item_whole_name(w));
 		x += width;
-		key += 86;
+		key += 520.0 / WHOLES;
 	}
 	if (!all)
 		page_raw(p, "<text class=\"t-small\" x=\"0\" y=\"57\">none in this period</text>");
@@ -149,8 +157,8 @@ void chart_controls(struct page *p)
 	open_chart(
 		p, "Controls and the records behind them",
 		"full colour: direct evidence; pale: supports in part; outline: no record in this "
-		"period; grey: host records cannot show it",
-		1080, ((n + per - 1) / per) * 42 + 4.0);
+		"period; grey: host records cannot show it. The number is that of its records",
+		"group", 1080, ((n + per - 1) / per) * 42 + 4.0);
 	for (size_t i = 0; i < n; i++)
 		control(p, i, (i % per) * 90.0 + 1, (i / per) * 42.0 + 2);
 	close_chart(p);
@@ -191,7 +199,7 @@ static void host(struct page *p, size_t i, double y)
 		const json_t *x = json_array_get(gaps, g);
 		double from = place(p, page_str(x, "from")), to = place(p, page_str(x, "to"));
 
-		if (!strcmp(page_str(x, "host"), page_str(s, "host")))
+		if (page_int(x, "source") == (json_int_t)i)
 			page_raw(
 				p,
 				"<rect class=\"c-bad\" x=\"%.2f\" y=\"%.1f\" width=\"%.2f\" height=\"22\"/>",
@@ -216,8 +224,8 @@ void chart_watch(struct page *p)
 	if (n > 40)
 		n = 40;
 	open_chart(p, "When hosts were watched",
-		   "green: records; red: the agent was down; grey: nothing is known", 1080,
-		   n * 28 + 24.0);
+		   "by time; green: records; red: the agent was down; grey: nothing is known",
+		   "img", 1080, n * 28 + 24.0);
 	for (size_t i = 0; i < n; i++)
 		host(p, i, i * 28 + 5);
 	page_raw(p, "<text class=\"t-small t-dim\" x=\"180\" y=\"%.1f\">", n * 28 + 18.0);

@@ -116,6 +116,52 @@ static void sort_findings(struct doc *d)
 	doc_put(d, d->root, "findings", out);
 }
 
+static uint64_t said(const struct doc *d, const char *severity, const char *area)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < json_array_size(d->findings); i++) {
+		const json_t *f = json_array_get(d->findings, i);
+		const char *s = json_string_value(json_object_get(f, "severity")),
+			   *a = json_string_value(json_object_get(f, "area"));
+
+		n += s && a && !strcmp(s, severity) && (!area || !strcmp(a, area));
+	}
+	return n;
+}
+
+/* Two questions apart: whether the records can be relied on, and how much of what they show is a
+ * finding. */
+static void verdict(struct doc *d)
+{
+	json_t *o = doc_put(d, d->root, "verdict", json_object());
+	bool broken = said(d, "high", "records"), gaps = said(d, "medium", "records") ||
+							 said(d, "medium", "operation") ||
+							 said(d, "medium", "completeness");
+	uint64_t with = 0, claimed = 0, bad = 0;
+
+	for (size_t i = 0; i < d->t->fw->n; i++) {
+		bool claims = d->t->fw->controls[i].evidence != EVIDENCE_NONE;
+
+		claimed += claims;
+		with += claims && d->t->control[i].records;
+	}
+	for (size_t i = 0; i < d->t->sources; i++)
+		bad += d->t->source[i].breaks > 0;
+	doc_text(d, o, "records",
+		 !d->t->in_period ? "none"
+		 : broken	  ? "broken"
+		 : gaps		  ? "gaps"
+				  : "whole");
+	doc_num(d, o, "high", said(d, "high", NULL));
+	doc_num(d, o, "medium", said(d, "medium", NULL));
+	doc_num(d, o, "low", said(d, "low", NULL));
+	doc_num(d, o, "chains", d->t->sources);
+	doc_num(d, o, "chains_broken", bad);
+	doc_num(d, o, "controls_with_records", with);
+	doc_num(d, o, "controls_without_records", claimed - with);
+}
+
 int doc_build(const struct doc_options *o, json_t **ret)
 {
 	struct doc d = {.o = o, .t = o->t, .root = json_object(), .findings = json_array()};
@@ -128,6 +174,7 @@ int doc_build(const struct doc_options *o, json_t **ret)
 	doc_policies(&d);
 	doc_join(&d);
 	doc_controls(&d);
+	verdict(&d);
 	sort_findings(&d);
 	json_decref(d.findings);
 	if (d.oom) {

@@ -99,10 +99,12 @@ static void control(struct doc *d, json_t *list, size_t i)
 			doc_add(d, sorts, json_string(item_sort_name(s)));
 	doc_num(d, o, "records", c->records);
 	doc_num(d, o, "events", c->events);
+	doc_num(d, o, "denials", c->denials);
 	doc_num(d, o, "violations", c->violations);
 	doc_num(d, o, "attributed", c->attributed);
 	doc_num(d, o, "refused", c->refused);
 	doc_num(d, o, "would", c->would);
+	doc_num(d, o, "approvals", c->approvals);
 	doc_num(d, o, "overrides", c->overrides);
 	doc_num(d, o, "incomplete", c->incomplete);
 	samples(d, o, c);

@@ -106,6 +106,10 @@ static void assessment(struct doc *d, json_t *o, const struct system_entry *s)
 	doc_text(d, o, "assessment_date", s->assessment_date);
 	doc_text(d, o, "newest_part", last ? last->key : NULL);
 	doc_time(d, o, "newest_part_first", last ? last->first_ns : 0);
+	if (roll_left_out(s->parts))
+		doc_finding(d, FINDING_MEDIUM, "report", s->name, roll_left_out(s->parts),
+			    "sightings",
+			    "of parts of this system found no room: its newest may be one of them");
 	doc_text(d, o, "assessment_state", !s->assessed_s ? "none" : old ? "outdated" : "current");
 	if (old)
 		doc_finding(

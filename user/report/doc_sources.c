@@ -102,6 +102,8 @@ static void source(struct doc *d, json_t *list, size_t i)
 
 	doc_text(d, o, "host", s->host);
 	doc_text(d, o, "name", s->name);
+	doc_text(d, o, "kernel", s->kernel);
+	doc_text(d, o, "agent", s->agent);
 	doc_hex(d, o, "chain", s->chain, sizeof(s->chain));
 	if (s->public_known)
 		doc_hex(d, o, "public_key", s->public, sizeof(s->public));
@@ -164,6 +166,7 @@ static void gaps(struct doc *d, json_t *o)
 		json_t *x = doc_add(d, list, json_object());
 
 		doc_text(d, x, "host", d->t->source[g->source].host);
+		doc_num(d, x, "source", g->source);
 		doc_text(d, x, "kind", g->crash ? "crash" : "stop");
 		doc_time(d, x, "from", g->from_ns);
 		doc_time(d, x, "to", g->to_ns);
@@ -236,6 +239,32 @@ static void losses(struct doc *d)
 	free(v);
 }
 
+/* What was done to the records or the agent. */
+static void events(struct doc *d)
+{
+	json_t *o = doc_put(d, d->root, "events", json_object()),
+	       *list = doc_put(d, o, "list", json_array());
+
+	doc_num(d, o, "all", d->t->events_all);
+	for (size_t i = 0; i < d->t->event_rows; i++) {
+		const struct tally_event *e = &d->t->event[i];
+		json_t *x = doc_add(d, list, json_object());
+
+		doc_text(d, x, "host", d->t->source[e->source].host);
+		doc_num(d, x, "source", e->source);
+		doc_text(d, x, "kind", item_sort_name(e->sort));
+		doc_time(d, x, "time", e->wall_ns);
+		doc_num(d, x, "seq", e->seq);
+		doc_text(d, x, "by", e->by);
+		doc_text(d, x, "subject", e->subject);
+		if (e->range) {
+			doc_num(d, x, "first_seq", e->first_seq);
+			doc_num(d, x, "last_seq", e->last_seq);
+		}
+		doc_text(d, x, "reason", e->reason);
+	}
+}
+
 void doc_sources(struct doc *d)
 {
 	json_t *list = doc_put(d, d->root, "sources", json_array());
@@ -244,5 +273,6 @@ void doc_sources(struct doc *d)
 		source(d, list, i);
 	records(d);
 	operation(d);
+	events(d);
 	losses(d);
 }

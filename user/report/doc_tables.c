@@ -9,6 +9,8 @@ static const enum dim inventory[] = {DIM_TOOL, DIM_SERVICE, DIM_MODEL, DIM_PROVI
 static const enum dim rates[] = {DIM_RULE,  DIM_TOOL, DIM_MODEL, DIM_PROVIDER,
 				 DIM_CLASS, DIM_USER, DIM_WEEK};
 
+static const enum dim together[] = {DIM_FLOW, DIM_ACCESS, DIM_SENT, DIM_VERSION};
+
 static void row(struct doc *d, json_t *list, const struct row *r)
 {
 	json_t *o = doc_add(d, list, json_object());
@@ -169,5 +171,8 @@ void doc_tables(struct doc *d)
 	for (size_t i = 0; i < ARRAY_SIZE(rates); i++)
 		table(d, o, rates[i], rates[i] == DIM_WEEK, rate);
 	table(d, d->root, DIM_EFFECT, false, rate);
+	o = doc_put(d, d->root, "together", json_object());
+	for (size_t i = 0; i < ARRAY_SIZE(together); i++)
+		table(d, o, together[i], false, row);
 	capped(d);
 }

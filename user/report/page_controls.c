@@ -90,10 +90,12 @@ static void control(struct page *p, size_t i)
 	page_put(p, page_str(c, "limits"));
 	page_raw(p, "</p></div>\n<dl class=\"figures\">");
 	figure(p, i, "records", "records");
+	figure(p, i, "denials", "denials");
 	figure(p, i, "violations", "violations");
 	figure(p, i, "attributed", "of rules for this control");
 	figure(p, i, "refused", "refused");
 	figure(p, i, "would", "only observed");
+	figure(p, i, "approvals", "steps of approvals");
 	figure(p, i, "overrides", "let pass by a person");
 	figure(p, i, "incomplete", "not seen whole");
 	page_raw(p, "</dl>\n");

@@ -2,6 +2,7 @@
 /* Gaps and losses, rules in force, approvals, and the chains with what it takes to check them. */
 #include <string.h>
 
+#include "item.h"
 #include "page.h"
 
 static void row(struct page *p, enum page_unit u, const char *title, const char *path)
@@ -75,6 +76,71 @@ static void gaps(struct page *p)
 	page_more(p, shown, "operation.gaps");
 }
 
+static void range(struct page *p, const json_t *e, size_t i)
+{
+	page_put(p, page_str(e, "subject"));
+	if (!json_object_get(e, "first_seq"))
+		return;
+	page_raw(p, "%srecords ", page_str(e, "subject")[0] ? ", " : "");
+	page_num(p, UNIT_COUNT, "events.list.%zu.first_seq", i);
+	page_raw(p, " to ");
+	page_num(p, UNIT_COUNT, "events.list.%zu.last_seq", i);
+}
+
+/* What was done to the records themselves: whoever may do it is named. */
+static void events(struct page *p)
+{
+	size_t n = json_array_size(page_at(p, "events.list")),
+	       shown = n > PAGE_ROWS ? PAGE_ROWS : n;
+
+	page_raw(p, "<h3>What was done to the records and the agent</h3>\n");
+	if (!n) {
+		page_raw(p, "<p>No repair, erasure, revealed name, clock step, late seal, unlocked "
+			    "protection or forgetful collector in this period.</p>\n");
+		return;
+	}
+	page_raw(
+		p,
+		"<div class=\"wide\"><table><thead><tr><th scope=\"col\">Time</th><th "
+		"scope=\"col\">Host</th><th scope=\"col\" class=\"n\">Record</th><th "
+		"scope=\"col\">Event</th><th scope=\"col\">By</th><th scope=\"col\">Of what</th><th "
+		"scope=\"col\">Reason on record</th></tr></thead><tbody>\n");
+	for (size_t i = 0; i < shown; i++) {
+		const json_t *e = page_at(p, "events.list.%zu", i);
+
+		page_raw(p, "<tr><td>");
+		page_second(p, page_str(e, "time"));
+		page_raw(p, "</td><th scope=\"row\">");
+		page_put(p, page_str(e, "host"));
+		page_raw(p, "</th><td class=\"n\">");
+		page_num(p, UNIT_COUNT, "events.list.%zu.seq", i);
+		page_raw(p, "</td>");
+		page_cell(p, item_sort_text(item_sort_of(page_str(e, "kind"))));
+		page_cell(p, page_str(e, "by"));
+		page_raw(p, "<td>");
+		range(p, e, i);
+		page_raw(p, "</td>");
+		page_cell(p, page_str(e, "reason"));
+		page_raw(p, "</tr>\n");
+	}
+	page_raw(p, "</tbody></table></div>\n");
+	page_more(p, shown, "events.list");
+}
+
+/* Every sort of record, also those of which there is none. */
+static void by_sort(struct page *p)
+{
+	page_raw(p,
+		 "<h3>Records of the period by sort</h3>\n<p>A record may be of several sorts.</p>"
+		 "<dl class=\"figures\">");
+	for (int s = 0; s < SORTS; s++) {
+		page_raw(p, "<div><dt>%s</dt><dd>", item_sort_text(s));
+		page_num(p, UNIT_COUNT, "records.by_sort.%s", item_sort_name(s));
+		page_raw(p, "</dd></div>");
+	}
+	page_raw(p, "</dl>\n");
+}
+
 void page_operation(struct page *p)
 {
 	page_raw(p, "<section id=\"operation\"><h2>Gaps</h2>\n<dl class=\"figures\">");
@@ -91,11 +157,12 @@ void page_operation(struct page *p)
 	row(p, UNIT_COUNT, "calls truncated", "completeness.calls.truncated");
 	row(p, UNIT_COUNT, "calls not decodable", "completeness.calls.undecodable");
 	row(p, UNIT_COUNT, "records erased", "records.erased");
-	row(p, UNIT_COUNT, "repairs", "records.by_sort.repair");
-	row(p, UNIT_COUNT, "clock steps", "records.by_sort.clock_step");
+	row(p, UNIT_COUNT, "records this version cannot read", "records.unreadable");
 	page_raw(p, "</dl>\n");
 	gaps(p);
 	losses(p);
+	events(p);
+	by_sort(p);
 	page_raw(p, "</section>\n");
 }
 
@@ -213,6 +280,8 @@ static void chain(struct page *p, size_t i)
 		page_raw(p, "</dd></div>");
 	}
 	page_raw(p, "</dl>\n<dl class=\"long\">");
+	hash(p, "agent", page_str(s, "agent"));
+	hash(p, "kernel", page_str(s, "kernel"));
 	hash(p, "chain", page_str(s, "chain"));
 	hash(p, "key of its first epoch", page_str(s, "public_key"));
 	hash(p, "checkpoint", page_str(c, "origin"));

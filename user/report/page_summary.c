@@ -30,10 +30,64 @@ static void scope(struct page *p)
 	page_raw(p, "</dd></div></dl>\n");
 }
 
+static void count(struct page *p, const char *path, const char *text)
+{
+	page_num(p, UNIT_COUNT, "%s", path);
+	page_raw(p, "%s", text);
+}
+
+static void records(struct page *p)
+{
+	const char *state = page_str(page_at(p, "verdict"), "records");
+	bool none = !strcmp(state, "none"), broken = !strcmp(state, "broken"),
+	     gaps = !strcmp(state, "gaps");
+
+	page_raw(p, "<p class=\"%s\"><strong>%s</strong> Chains of records: ",
+		 broken || none ? "bad"
+		 : gaps		? "warn"
+				: "good",
+		 none	  ? "No record lies in this period: nothing can be said about it."
+		 : broken ? "These records cannot be relied on without an explanation."
+		 : gaps	  ? "These records hold, with the gaps stated here."
+			  : "These records hold, and no gap is known.");
+	count(p, "verdict.chains", ", broken: ");
+	count(p, "verdict.chains_broken",
+	      ". Of the time between first and last record the agent "
+	      "ran for ");
+	page_num(p, UNIT_SHARE, "operation.up_ppm");
+	page_raw(p, ". Seen whole, of the AI calls that could be: ");
+	page_num(p, UNIT_SHARE, "completeness.calls.complete_ppm");
+	page_raw(p, ". Losses declared: ");
+	count(p, "records.by_sort.loss", ".</p>\n");
+}
+
+/* What an auditor would write first. Nothing here says that anything complies. */
+static void verdict(struct page *p)
+{
+	const json_t *v = page_at(p, "verdict");
+
+	page_raw(p, "<section class=\"verdict\" aria-label=\"In short\">\n");
+	records(p);
+	page_raw(p, "<p class=\"%s\"><strong>",
+		 page_int(v, "high")	 ? "bad"
+		 : page_int(v, "medium") ? "warn"
+					 : "good");
+	page_raw(p, "Findings of high severity: ");
+	count(p, "verdict.high", "</strong> Medium: ");
+	count(p, "verdict.medium", ", low: ");
+	count(p, "verdict.low", ". Controls that host records can support: ");
+	count(p, "framework.claimed", "; with records in this period: ");
+	count(p, "verdict.controls_with_records", ", without: ");
+	count(p, "verdict.controls_without_records", ". Controls that need other evidence: ");
+	count(p, "framework.none",
+	      ". That a control is fulfilled is said of none.</p>\n</section>\n");
+}
+
 static void tile(struct page *p, const char *class, const char *title, enum page_unit u,
 		 const char *path, const char *below, const char *below_path)
 {
-	page_raw(p, "<div class=\"tile %s\"><h3>%s</h3><p class=\"big\">", class, title);
+	page_raw(p, "<div class=\"tile %s\"><p class=\"name\">%s</p><p class=\"big\">", class,
+		 title);
 	page_num(p, u, "%s", path);
 	page_raw(p, "</p><p>");
 	if (below_path)
@@ -76,12 +130,14 @@ void page_summary(struct page *p)
 	page_put(p, page_str(fw, "about"));
 	page_raw(p, "</p>\n");
 	scope(p);
+	verdict(p);
 	page_raw(
 		p,
 		"<nav><a href=\"#findings\">Findings</a><a href=\"#controls\">Controls</a>"
 		"<a href=\"#inventory\">Inventory</a><a href=\"#rates\">Violations</a>"
 		"<a href=\"#declared\">Declared and observed</a><a href=\"#operation\">Gaps</a>"
 		"<a href=\"#policies\">Rules and approvals</a><a href=\"#records\">Proof</a></nav>\n");
+	page_raw(p, "<h2 class=\"hidden\">Key figures</h2>\n");
 	tiles(p);
 	page_raw(p, "</header>\n");
 }

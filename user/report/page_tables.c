@@ -122,6 +122,57 @@ static void classes(struct page *p)
 	close_table(p, n, "inventory.data_classes");
 }
 
+/* What went with what. */
+static void together(struct page *p, const char *table, const char *title, const char *heads,
+		     const char *const *keys)
+{
+	char path[64];
+	size_t n;
+
+	snprintf(path, sizeof(path), "together.%s", table);
+	n = rows_of(p, path);
+	if (!n)
+		return;
+	open_table(p, title, heads);
+	for (size_t i = 0; i < n; i++) {
+		const json_t *r = page_at(p, "%s.%zu", path, i);
+
+		page_raw(p, "<tr>");
+		name(p, r);
+		for (const char *const *k = keys; *k; k++)
+			num(p, UNIT_COUNT, path, i, *k);
+		page_raw(p, "<td>");
+		page_day(p, page_str(r, "first"));
+		page_raw(p, "</td><td>");
+		page_day(p, page_str(r, "last"));
+		page_raw(p, "</td></tr>\n");
+	}
+	close_table(p, n, path);
+}
+
+static void pairs(struct page *p)
+{
+	static const char *const use[] = {"calls", "requests", "denials", "violations", NULL},
+				 *const sent[] = {"calls", "values", "refused", NULL};
+
+	together(p, "versions", "Versions they gave",
+		 "Tool · its client, tool server · its version|#AI calls|#Tool requests|#Denials|"
+		 "#Violations|First seen|Last seen",
+		 use);
+	together(p, "flows", "Data flows observed",
+		 "Tool · service · model · host · tool server|#AI calls|#Tool requests|#Denials|"
+		 "#Violations|First seen|Last seen",
+		 use);
+	together(
+		p, "access", "Who used what",
+		"Account · service or tool server|#AI calls|#Tool requests|#Denials|#Violations|First "
+		"seen|Last seen",
+		use);
+	together(p, "data_sent", "Classes of data in requests, and to whom",
+		 "Class · supplier|#AI calls|#Values found|#Calls refused|First seen|Last seen",
+		 sent);
+}
+
 void page_inventory(struct page *p)
 {
 	page_raw(
@@ -143,6 +194,7 @@ void page_inventory(struct page *p)
 	inventory(p, "hosts", "Hosts");
 	inventory(p, "users", "Accounts");
 	classes(p);
+	pairs(p);
 	page_raw(p, "</section>\n");
 }
 
@@ -157,7 +209,7 @@ static void rate(struct page *p, const char *table, const char *title)
 	n = rows_of(p, path);
 	if (!n)
 		return;
-	open_table(p, title, "Name|#Judged|#Violations|#Refused|#Rate| ");
+	open_table(p, title, "Name|#Judged|#Violations|#Refused|#Rate|Of judged");
 	for (size_t i = 0; i < n; i++) {
 		const json_t *r = page_at(p, "%s.%zu", path, i);
 		double share = page_int(r, "violation_ppm") / 10000.0;
@@ -172,8 +224,9 @@ static void rate(struct page *p, const char *table, const char *title)
 			p,
 			"<td class=\"bar\"><svg viewBox=\"0 0 100 8\" preserveAspectRatio=\"none\" "
 			"aria-hidden=\"true\"><rect class=\"c-none\" width=\"100\" height=\"8\"/><rect "
-			"class=\"c-bad\" width=\"%.2f\" height=\"8\"/></svg></td></tr>\n",
-			share);
+			"class=\"c-bad\" width=\"%.2f\" height=\"8\" "
+			"data-b=\"%s.%zu.violation_ppm\"/></svg></td></tr>\n",
+			share, path, i);
 	}
 	close_table(p, n, path);
 }

@@ -107,6 +107,7 @@ static int read_chain(struct tally *t, struct db *d)
 	struct feed f = {.t = t, .key = key_of_epoch, .ctx = d};
 	_cleanup_finalize_ sqlite3_stmt *s = NULL;
 	struct frame fr;
+	unsigned twice;
 	int k = prepare(d, "SELECT seq, record, signature FROM record WHERE chain = ? ORDER BY seq",
 			&s);
 
@@ -124,8 +125,7 @@ static int read_chain(struct tally *t, struct db *d)
 			tally_broken(t, "record", seq, seq, "length");
 	}
 	feed_done(&f);
-	tally_end(t);
-	return k == SQLITE_DONE ? 0 : -EIO;
+	return k == SQLITE_DONE ? tally_end(t, &twice) : -EIO;
 }
 
 static int read_chains(struct tally *t, struct db *d, const char *hosts)
@@ -167,6 +167,8 @@ int read_db(struct tally *t, const char *path, const char *hosts, char *err, siz
 	k = k ?: read_chains(t, &d, hosts);
 	if (k)
 		snprintf(err, err_len, "%s: %s", path,
-			 k == -EIO ? sqlite3_errmsg(d.sql) : strerror(-k));
+			 k == -EIO     ? sqlite3_errmsg(d.sql)
+			 : k == -E2BIG ? "more chains than a report can name; use --host"
+				       : strerror(-k));
 	return k;
 }

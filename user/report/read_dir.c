@@ -124,7 +124,7 @@ static int read_segment(struct feed *f, int dir, uint64_t segment, bool last,
 }
 
 static int read_all(struct tally *t, const struct place *p, const uint64_t *segs, size_t n,
-		    struct segment_reader *r)
+		    struct segment_reader *r, unsigned *twice)
 {
 	struct feed f = {.t = t, .key = key_of_epoch, .ctx = (void *)p};
 	int k = 0;
@@ -132,8 +132,7 @@ static int read_all(struct tally *t, const struct place *p, const uint64_t *segs
 	for (size_t i = 0; i < n && !k; i++)
 		k = read_segment(&f, p->fd, segs[i], i + 1 == n, r);
 	feed_done(&f);
-	tally_end(t);
-	return k;
+	return k ?: tally_end(t, twice);
 }
 
 int read_dir(struct tally *t, const char *dir, const char *hosts, char *err, size_t err_len)
@@ -143,6 +142,7 @@ int read_dir(struct tally *t, const char *dir, const char *hosts, char *err, siz
 	_cleanup_free_ uint64_t *segs = NULL;
 	struct place p = {dir, fd};
 	char host[128] = "(host not known)";
+	unsigned twice = 0;
 	size_t n = 0;
 	int k = fd < 0 ? -errno : !r ? -ENOMEM : segment_list(fd, &segs, &n, NULL);
 
@@ -153,8 +153,13 @@ int read_dir(struct tally *t, const char *dir, const char *hosts, char *err, siz
 	if (!k && hosts && !glob_match(hosts, host))
 		return 0;
 	k = k ?: tally_begin(t, host, dir);
-	k = k ?: read_all(t, &p, segs, n, r);
-	if (k)
+	k = k ?: read_all(t, &p, segs, n, r, &twice);
+	if (k == -EEXIST)
+		snprintf(err, err_len, "%s: holds records of the same chain as %s", dir,
+			 t->source[twice].name);
+	else if (k == -E2BIG)
+		snprintf(err, err_len, "%s: more than %d chains", dir, TALLY_SOURCES_MAX);
+	else if (k)
 		snprintf(err, err_len, "%s: %s", dir,
 			 k == -ENODATA ? "holds no segments of records" : strerror(-k));
 	return k;

@@ -74,6 +74,7 @@ static void entry(struct form *f, const struct doc_node *map, struct systems *al
 					   "hosts",	  "mcp_servers", NULL};
 	static const char *const risks[] = {"minimal", "limited", "high", "prohibited", NULL};
 	struct system_entry *s = &all->entries[all->n];
+	char name[80];
 	int k;
 
 	if (!form_map(f, map, "systems", keys))
@@ -84,14 +85,16 @@ static void entry(struct form *f, const struct doc_node *map, struct systems *al
 	k = form_word(f, map, "risk", true, risks);
 	s->risk = k < 0 ? "" : risks[k];
 	if (s->name && systems_find(all, s->name))
-		form_wrong(f, doc_get(map, "name")->line, "name", "\"%s\" is given twice", s->name);
+		form_wrong(f, doc_get(map, "name")->line, "name", "\"%s\" is given twice",
+			   doc_clip(name, sizeof(name), s->name));
 	assessments(f, map, s);
 	for (int l = 0; l < LISTS && !f->bad; l++)
 		patterns(f, &all->arena, map, l, s);
 	if (!f->bad && !s->n[LIST_TOOLS] && !s->n[LIST_SERVICES] && !s->n[LIST_MODELS] &&
 	    !s->n[LIST_SERVERS])
 		form_wrong(f, map->line, "systems",
-			   "\"%s\" names no tools, services, models or mcp_servers", s->name);
+			   "\"%s\" names no tools, services, models or mcp_servers",
+			   doc_clip(name, sizeof(name), s->name));
 	if (!f->bad && roll_new(PARTS_MAX, &s->parts))
 		form_wrong(f, map->line, "systems", "out of memory");
 	all->n++;

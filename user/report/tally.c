@@ -12,6 +12,8 @@
 
 #include "record/printable.h"
 
+#define TICK 8192 /* records */
+
 static const struct {
 	const char *name;
 	size_t room;
@@ -31,6 +33,10 @@ static const struct {
 	[DIM_APPROVAL] = {"approval_states", 64},
 	[DIM_LOSS] = {"losses", 512},
 	[DIM_UNDECLARED] = {"undeclared", 4096},
+	[DIM_FLOW] = {"flows", 8192},
+	[DIM_ACCESS] = {"access", 16384},
+	[DIM_SENT] = {"data_sent", 4096},
+	[DIM_VERSION] = {"versions", 4096},
 };
 
 const char *tally_dim_name(enum dim d)
@@ -52,6 +58,8 @@ int tally_new(const struct tally_options *o, struct tally **ret)
 	t->fw = o->framework;
 	t->systems = o->systems;
 	t->only = o->only;
+	t->tick = o->tick;
+	t->ctx = o->ctx;
 	*ret = TAKE_PTR(t);
 	return 0;
 }
@@ -62,6 +70,7 @@ void tally_free(struct tally *t)
 		return;
 	for (int d = 0; d < DIMS; d++)
 		roll_free(t->dim[d]);
+	free(t->source);
 	free(t);
 }
 
@@ -73,8 +82,8 @@ bool tally_within(const struct tally *t, uint64_t wall_ns)
 /* --- rows ---------------------------------------------------------------------------------------- */
 
 /* One event of an item in one row; within: of the period. */
-static struct row *count(struct tally *t, enum dim d, const char *key, const struct item *it,
-			 bool within)
+struct row *tally_count(struct tally *t, enum dim d, const char *key, const struct item *it,
+			bool within)
 {
 	struct row *r = roll_at(t->dim[d], key[0] ? key : "(not known)");
 	uint64_t at = it->rec->head.wall_ns;
@@ -128,20 +137,21 @@ static void rows(struct tally *t, struct item *it, bool within)
 	if (is_new(t, DIM_TOOL, it->tool) || is_new(t, DIM_SERVICE, it->service) ||
 	    is_new(t, DIM_MODEL, it->model))
 		it->sorts |= 1u << SORT_NEW;
-	label(count(t, DIM_TOOL, it->tool, it, within), it->tool_name);
-	count(t, DIM_HOST, host, it, within);
-	count(t, DIM_USER, it->user, it, within);
+	label(tally_count(t, DIM_TOOL, it->tool, it, within), it->tool_name);
+	tally_count(t, DIM_HOST, host, it, within);
+	tally_count(t, DIM_USER, it->user, it, within);
 	if (it->service[0]) {
-		label(count(t, DIM_SERVICE, it->service, it, within), it->service_name);
-		count(t, DIM_SUPPLIER, it->supplier, it, within);
-		count(t, DIM_PROVIDER, it->provider, it, within);
+		label(tally_count(t, DIM_SERVICE, it->service, it, within), it->service_name);
+		tally_count(t, DIM_SUPPLIER, it->supplier, it, within);
+		tally_count(t, DIM_PROVIDER, it->provider, it, within);
 	}
 	if (it->model)
-		count(t, DIM_MODEL, it->model, it, within);
+		tally_count(t, DIM_MODEL, it->model, it, within);
 	if (it->server)
-		count(t, DIM_SERVER, it->server, it, within);
+		tally_count(t, DIM_SERVER, it->server, it, within);
 	if (within)
-		count(t, DIM_WEEK, it->week, it, true);
+		tally_count(t, DIM_WEEK, it->week, it, true);
+	tally_pairs(t, it, host, within);
 }
 
 static void classes(struct tally *t, const struct item *it, bool within)
@@ -149,7 +159,7 @@ static void classes(struct tally *t, const struct item *it, bool within)
 	const Probity__V1__AiCall *c = it->rec->call;
 
 	for (size_t i = 0; c && i < c->n_data_classes; i++) {
-		struct row *r = count(t, DIM_CLASS, c->data_classes[i]->id, it, within);
+		struct row *r = tally_count(t, DIM_CLASS, c->data_classes[i]->id, it, within);
 
 		if (r && within)
 			r->values += (uint64_t)c->data_classes[i]->request +
@@ -169,13 +179,13 @@ static void rules(struct tally *t, const struct item *it)
 
 		one.violated = item_fired(d->rules[i]);
 		one.refused = it->refused && one.violated;
-		r = count(t, DIM_RULE, d->rules[i]->id, &one, true);
+		r = tally_count(t, DIM_RULE, d->rules[i]->id, &one, true);
 		snprintf(what, sizeof(what), "%s, %s", d->rules[i]->disposition,
 			 d->rules[i]->severity);
 		label(r, what);
 	}
 	if (d && d->effect[0])
-		count(t, DIM_EFFECT, d->effect, it, true);
+		tally_count(t, DIM_EFFECT, d->effect, it, true);
 }
 
 /* --- the register -------------------------------------------------------------------------------- */
@@ -212,31 +222,14 @@ static void of_system(struct system_entry *s, const struct item *it, bool within
 	s->refused += it->refused ? it->weight : 0;
 }
 
-static void join(char key[static ROLL_KEY_MAX], const char *part)
-{
-	size_t n = strlen(key);
-
-	if (part[0])
-		snprintf(key + n, ROLL_KEY_MAX - n, " · %s", part);
-}
-
 static void undeclared(struct tally *t, const struct item *it, const char *host,
 		       const struct system_entry *near, enum system_list differs, bool within)
 {
-	char key[ROLL_KEY_MAX], tool[64], service[80], model[64], where[64], server[64], what[96];
+	char key[ROLL_KEY_MAX], what[96];
 	struct row *r;
 
-	printable_copy(tool, sizeof(tool), it->tool);
-	printable_copy(service, sizeof(service), it->service);
-	printable_copy(model, sizeof(model), it->model);
-	printable_copy(where, sizeof(where), host);
-	printable_copy(server, sizeof(server), it->server);
-	snprintf(key, sizeof(key), "%s", tool);
-	join(key, service);
-	join(key, model);
-	join(key, where);
-	join(key, server);
-	r = count(t, DIM_UNDECLARED, key, it, within);
+	tally_flow(it, host, key);
+	r = tally_count(t, DIM_UNDECLARED, key, it, within);
 	t->undeclared += within ? it->weight : 0;
 	if (!r || !near)
 		return;
@@ -314,7 +307,8 @@ static void place(struct tally *t, const struct record *head)
 {
 	struct tally_source *s = &t->source[t->sources - 1];
 
-	t->read++;
+	if (!(++t->read % TICK) && t->tick)
+		t->tick(t->ctx, t->read);
 	if (!s->known) {
 		s->known = true;
 		s->first_seq = head->seq;

@@ -67,6 +67,8 @@ void tally_controls(struct tally *t, const struct item *it)
 			continue;
 		c->records++;
 		c->events += it->weight;
+		c->denials += it->sorts >> SORT_DENIAL & 1 ? it->weight : 0;
+		c->approvals += it->sorts >> SORT_APPROVAL & 1;
 		c->violations += it->violated ? it->weight : 0;
 		c->attributed += attributed(it, t->fw->controls[i].id) ? it->weight : 0;
 		c->refused += it->refused ? it->weight : 0;

@@ -13,11 +13,18 @@
 
 int tally_begin(struct tally *t, const char *host, const char *name)
 {
-	struct tally_source *s = &t->source[t->sources];
+	struct tally_source *s;
 
 	if (t->sources == TALLY_SOURCES_MAX)
 		return -E2BIG;
-	t->sources++;
+	if (!(t->sources & (t->sources - 1))) { /* 0 or a power of two: full */
+		s = reallocarray(t->source, t->sources ? 2 * t->sources : 1, sizeof(*s));
+		if (!s)
+			return -ENOMEM;
+		t->source = s;
+	}
+	s = &t->source[t->sources++];
+	*s = (struct tally_source){0};
 	printable_copy(s->host, sizeof(s->host), host);
 	printable_copy(s->name, sizeof(s->name), name);
 	return 0;
@@ -48,13 +55,25 @@ static uint64_t min_of(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-void tally_end(struct tally *t)
+static bool overlap(const struct tally_source *a, const struct tally_source *b)
+{
+	return a->known && b->known && !memcmp(a->chain, b->chain, sizeof(a->chain)) &&
+	       a->first_seq <= b->last_seq && b->first_seq <= a->last_seq;
+}
+
+int tally_end(struct tally *t, unsigned *ret_other)
 {
 	struct tally_source *s = &t->source[t->sources - 1];
 	uint64_t from = max_of(s->first_ns, t->from_ns), to = min_of(s->last_ns, t->to_ns);
 
 	if (s->known && to > from)
 		s->observed_ns = to - from;
+	for (unsigned i = 0; i + 1 < t->sources; i++)
+		if (overlap(s, &t->source[i])) {
+			*ret_other = i;
+			return -EEXIST;
+		}
+	return 0;
 }
 
 /* --- runs ---------------------------------------------------------------------------------------- */
@@ -86,6 +105,8 @@ static void start(struct tally *t, struct tally_source *s, const struct sealed *
 
 	if (c->host[0])
 		printable_copy(s->host, sizeof(s->host), c->host);
+	printable_copy(s->kernel, sizeof(s->kernel), c->kernel);
+	printable_copy(s->agent, sizeof(s->agent), c->agent_version);
 	if (c->public_key.len == RECORD_PUBKEY_LEN && r->head.seq == 0) {
 		memcpy(s->public, c->public_key.data, RECORD_PUBKEY_LEN);
 		s->public_known = true;
@@ -192,11 +213,63 @@ static void loss(struct tally *t, const Probity__V1__Control *c)
 	row->events += c->count;
 }
 
+/* What people or damage did to the records or the agent; a SEAL only when it was late. */
+static enum item_sort event_sort(const Probity__V1__Control *c)
+{
+	switch (c->kind) {
+	case PROBITY__V1__CONTROL__KIND__REPAIR:
+		return SORT_REPAIR;
+	case PROBITY__V1__CONTROL__KIND__GUARD:
+		return SORT_GUARD;
+	case PROBITY__V1__CONTROL__KIND__SEAL:
+		return c->late ? SORT_SEAL : SORTS;
+	case PROBITY__V1__CONTROL__KIND__CLOCK_STEP:
+		return SORT_CLOCK;
+	case PROBITY__V1__CONTROL__KIND__ERASE:
+		return SORT_ERASE;
+	case PROBITY__V1__CONTROL__KIND__REVEAL:
+		return SORT_REVEAL;
+	case PROBITY__V1__CONTROL__KIND__COLLECTOR:
+		return SORT_COLLECTOR;
+	default:
+		return SORTS;
+	}
+}
+
+static void event(struct tally *t, const struct sealed *r)
+{
+	const Probity__V1__Control *c = r->control;
+	enum item_sort sort = event_sort(c);
+	struct tally_event *e = &t->event[t->event_rows];
+
+	if (sort == SORTS)
+		return;
+	t->events_all++;
+	if (t->event_rows == TALLY_EVENTS_MAX)
+		return;
+	t->event_rows++;
+	e->source = t->sources - 1;
+	e->sort = sort;
+	e->seq = r->head.seq;
+	e->wall_ns = r->head.wall_ns;
+	e->range = sort == SORT_ERASE || sort == SORT_COLLECTOR;
+	e->first_seq = c->first_seq;
+	e->last_seq = c->last_seq;
+	printable_copy(e->by, sizeof(e->by), c->operator_);
+	printable_copy(e->subject, sizeof(e->subject),
+		       c->subject[0] ? c->subject
+		       : c->file[0]  ? c->file
+				     : c->cause);
+	printable_copy(e->reason, sizeof(e->reason), c->reason);
+}
+
 void tally_control_record(struct tally *t, const struct sealed *r, bool within)
 {
 	struct tally_source *s = &t->source[t->sources - 1];
 	const Probity__V1__Control *c = r->control;
 
+	if (within)
+		event(t, r);
 	switch (c->kind) {
 	case PROBITY__V1__CONTROL__KIND__START:
 		start(t, s, r, within);

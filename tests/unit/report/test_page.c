@@ -52,6 +52,7 @@ static char *page_of(const char *host, const char *file)
 	struct doc_options d = {.soa_file = file};
 	char err[256], *html = NULL;
 	json_t *root = NULL;
+	unsigned other;
 	size_t n;
 
 	assert_int_equal(framework_builtin("iso42001", &fw, err, sizeof(err)), 0);
@@ -59,7 +60,7 @@ static char *page_of(const char *host, const char *file)
 	assert_int_equal(tally_new(&o, &t), 0);
 	assert_int_equal(tally_begin(t, host, file), 0);
 	tally_broken(t, file, 1, 2, host);
-	tally_end(t);
+	assert_int_equal(tally_end(t, &other), 0);
 	d.t = t;
 	d.hosts = host;
 	assert_int_equal(doc_build(&d, &root), 0);

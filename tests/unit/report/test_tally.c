@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <errno.h>
 #include <openssl/sha.h>
 #include <string.h>
 
@@ -289,6 +290,7 @@ static void runs(void **state)
 {
 	struct fix *f = *state;
 	struct tally_source *s = &f->t->source[0];
+	unsigned other;
 
 	put_control(f, 0, PROBITY__V1__CONTROL__KIND__START);
 	put_control(f, 10, PROBITY__V1__CONTROL__KIND__STOP);
@@ -297,7 +299,7 @@ static void runs(void **state)
 	put_call(f, 30, (struct call){0});
 	put_control(f, 37, PROBITY__V1__CONTROL__KIND__START); /* no STOP before it */
 	put_control(f, 40, PROBITY__V1__CONTROL__KIND__LOSS);
-	tally_end(f->t);
+	assert_int_equal(tally_end(f->t, &other), 0);
 	assert_int_equal(s->starts, 3);
 	assert_int_equal(s->stops, 1);
 	assert_int_equal(s->crash_starts, 1);
@@ -315,12 +317,13 @@ static void runs(void **state)
 static void a_gap_over_the_beginning_counts_from_it(void **state)
 {
 	struct fix *f = *state;
+	unsigned other;
 
 	put_control(f, -50, PROBITY__V1__CONTROL__KIND__START);
 	put_control(f, -40, PROBITY__V1__CONTROL__KIND__START);
 	put_control(f, -30, PROBITY__V1__CONTROL__KIND__STOP);
 	put_control(f, 4, PROBITY__V1__CONTROL__KIND__START);
-	tally_end(f->t);
+	assert_int_equal(tally_end(f->t, &other), 0);
 	assert_int_equal(f->t->gaps, 1);
 	assert_int_equal(f->t->source[0].down_ns, 4 * SEC);
 	assert_int_equal(f->t->source[0].crash_starts, 0);
@@ -396,6 +399,92 @@ static void bounded(void **state)
 }
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+/* What was done to the records: who, to what, why. A SEAL in time is nothing of the kind. */
+static void events(void **state)
+{
+	static const struct {
+		int kind;
+		bool late, told, range;
+		enum item_sort sort;
+	} rows[] = {
+		{PROBITY__V1__CONTROL__KIND__START, false, false, false, 0},
+		{PROBITY__V1__CONTROL__KIND__SEAL, false, false, false, 0},
+		{PROBITY__V1__CONTROL__KIND__SEAL, true, true, false, SORT_SEAL},
+		{PROBITY__V1__CONTROL__KIND__REVEAL, false, true, false, SORT_REVEAL},
+		{PROBITY__V1__CONTROL__KIND__ERASE, false, true, true, SORT_ERASE},
+		{PROBITY__V1__CONTROL__KIND__REPAIR, false, true, false, SORT_REPAIR},
+		{PROBITY__V1__CONTROL__KIND__CLOCK_STEP, false, true, false, SORT_CLOCK},
+		{PROBITY__V1__CONTROL__KIND__GUARD, false, true, false, SORT_GUARD},
+		{PROBITY__V1__CONTROL__KIND__COLLECTOR, false, true, true, SORT_COLLECTOR},
+		{PROBITY__V1__CONTROL__KIND__LOSS, false, false, false, 0}, /* has a table */
+	};
+	struct fix *f = *state;
+	size_t n = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		Probity__V1__Control m = PROBITY__V1__CONTROL__INIT;
+
+		m.kind = rows[i].kind;
+		m.late = rows[i].late;
+		m.operator_ = "root (0)";
+		m.subject = "u:abc";
+		m.reason = "because\033[2J";
+		m.first_seq = 3;
+		m.last_seq = 9;
+		put(f, RECORD_CONTROL, &m, -1); /* before the period */
+		put(f, RECORD_CONTROL, &m, 1 + i);
+		n += rows[i].told;
+		assert_int_equal(f->t->events_all, n);
+		if (rows[i].told) {
+			const struct tally_event *e = &f->t->event[n - 1];
+
+			assert_int_equal(e->sort, rows[i].sort);
+			assert_int_equal(e->range, rows[i].range);
+			assert_string_equal(e->by, "root (0)");
+			assert_string_equal(e->subject, "u:abc");
+			assert_null(strchr(e->reason, '\033'));
+			assert_int_equal(e->seq, 2 * i + 1);
+		}
+	}
+	for (int i = 0; i < TALLY_EVENTS_MAX; i++)
+		put_control(f, 50, PROBITY__V1__CONTROL__KIND__ERASE);
+	assert_int_equal(f->t->events_all, n + TALLY_EVENTS_MAX);
+	assert_int_equal(f->t->event_rows, TALLY_EVENTS_MAX);
+}
+
+static void pairs(void **state)
+{
+	struct fix *f = *state;
+
+	put_call(f, 1, (struct call){.tool = "codex", .model = "gpt-5"});
+	put_call(f, 2, (struct call){.tool = "codex", .model = "gpt-5"});
+	put_call(f, 3, (struct call){.service = "unknown"});
+	assert_int_equal(roll_find(f->t->dim[DIM_FLOW], "codex · openai · gpt-5 · h1")->calls, 2);
+	assert_int_equal(roll_find(f->t->dim[DIM_ACCESS], "alice · openai")->calls, 2);
+	assert_non_null(roll_find(f->t->dim[DIM_ACCESS], "alice · unknown: shadow.example"));
+	assert_int_equal(roll_count(f->t->dim[DIM_SENT]), 0);
+	assert_int_equal(roll_count(f->t->dim[DIM_VERSION]), 0);
+}
+
+static void a_chain_twice_is_told(void **state)
+{
+	struct fix *f = *state;
+	unsigned other = 77;
+
+	put_control(f, 1, PROBITY__V1__CONTROL__KIND__START);
+	put_control(f, 2, PROBITY__V1__CONTROL__KIND__STOP);
+	assert_int_equal(tally_end(f->t, &other), 0);
+	assert_int_equal(tally_begin(f->t, "h2", "rest of it"), 0);
+	put_control(f, 3, PROBITY__V1__CONTROL__KIND__START); /* goes on where that ended */
+	assert_int_equal(tally_end(f->t, &other), 0);
+	assert_int_equal(other, 77);
+	assert_int_equal(tally_begin(f->t, "h3", "a copy"), 0);
+	f->seq = 1;
+	put_control(f, 2, PROBITY__V1__CONTROL__KIND__STOP);
+	assert_int_equal(tally_end(f->t, &other), -EEXIST);
+	assert_int_equal(other, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -409,6 +498,9 @@ int main(void)
 		T(packs),
 		T(samples),
 		T(bounded),
+		T(events),
+		T(pairs),
+		T(a_chain_twice_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
