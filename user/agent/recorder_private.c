@@ -2,7 +2,8 @@
 /*
  * The recorder's part in privacy. In: the worker's payloads, with names in them; the keeper's question
  * whose pseudonym this is. Out: payloads as they are sealed; the name, once the record that it was asked
- * for is on disk.
+ * for is on disk. The name is taken out of the reason that was given: else the record would tell it to
+ * everybody who reads records.
  *
  * Here and not in the worker: the worker parses what strangers send and holds no key. Here and not in
  * the keeper: every payload passes. With nothing configured a payload is not looked at. One that cannot
@@ -17,6 +18,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "proto/record.pb-c.h"
 
 int recorder_private_open(struct recorder *r, char *err, size_t err_len)
 {
@@ -94,6 +96,31 @@ static int attest(struct recorder *r, const uint8_t *control, size_t n, uint64_t
 	return spool_state(r->spool)->durable_seq > *ret_seq ? 0 : -EIO;
 }
 
+/* Seals the question, its reason without the name. */
+static int attest_nameless(struct recorder *r, const uint8_t *control, size_t n,
+			   const char *pseudonym, const char *name, uint64_t *ret_seq)
+{
+	Probity__V1__Control *c = probity__v1__control__unpack(NULL, n, control);
+	bool error = false;
+	char *reason;
+	int e;
+
+	if (!c)
+		return -EBADMSG;
+	reason = private_without(name, pseudonym, c->reason, &error);
+	if (reason) {
+		if (c->reason != protobuf_c_empty_string)
+			free(c->reason);
+		c->reason = reason;
+	}
+	n = probity__v1__control__get_packed_size(c);
+	e = error ? -ENOMEM : n > SPOOL_PAYLOAD_MAX ? -EMSGSIZE : 0;
+	if (!e)
+		e = attest(r, r->clean, probity__v1__control__pack(c, r->clean), ret_seq);
+	probity__v1__control__free_unpacked(c, NULL);
+	return e;
+}
+
 void recorder_reveal(struct recorder *r, const uint8_t *body)
 {
 	struct role_revealed a = {0};
@@ -103,11 +130,13 @@ void recorder_reveal(struct recorder *r, const uint8_t *body)
 	memcpy(&q, body, sizeof(q));
 	body += sizeof(q);
 	a.id = q.id;
-	a.result = !r->pseudonyms.n ? -ENOKEY : attest(r, body, q.control_len, &a.seq);
-	if (!a.result)
+	if (r->pseudonyms.n)
 		name = pseudonyms_resolve(&r->pseudonyms, q.pseudonym,
 					  (const char *)body + q.control_len, q.names_len);
-	if (name)
+	a.result = !r->pseudonyms.n ? -ENOKEY
+				    : attest_nameless(r, body, q.control_len, q.pseudonym,
+						      name ?: "", &a.seq);
+	if (name && !a.result)
 		snprintf(a.name, sizeof(a.name), "%s", name);
 	if (role_send(r->keeper, ROLE_REVEALED, &a, sizeof(a)))
 		log_err("the answer to a reveal could not be sent");

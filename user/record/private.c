@@ -3,7 +3,7 @@
  * In: a payload as the worker made it, with names in it, because rules on users were judged with them.
  * Out: the same message with pseudonyms and without what the host's owner does not want kept; only that
  * is ever hashed, signed and stored. Every text of every message is walked by its descriptor, so a field
- * that is added later is covered without a line here.
+ * that is added later is covered without a line here, and what has no descriptor is not passed on.
  *
  * Operators (`operator`, `approved_by`) keep their names: an approval nobody stands for is no evidence.
  * Numbers of persons go; PRIVATE_UID says that one was left out. What does not unpack is not passed on.
@@ -154,6 +154,16 @@ static void hide_users(struct pass *s, ProtobufCMessage *m)
 	}
 }
 
+/* Nobody can say what stands in a field that nobody knows. */
+static void drop_unknown(struct pass *s, ProtobufCMessage *m)
+{
+	for (unsigned i = 0; i < m->n_unknown_fields; i++)
+		free(m->unknown_fields[i].data);
+	free(m->unknown_fields);
+	m->unknown_fields = NULL;
+	m->n_unknown_fields = 0;
+}
+
 /* --- what else -------------------------------------------------------------------------------------------- */
 
 static enum private_field place_of(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f)
@@ -278,6 +288,7 @@ int private_apply(const struct private *p, uint32_t schema, const uint8_t *paylo
 		each_message(&s, m, note_names);
 		each_message(&s, m, hide_users);
 	}
+	each_message(&s, m, drop_unknown);
 	each_message(&s, m, texts);
 	r = pack(&s, m, out, cap, ret_n);
 	protobuf_c_message_free_unpacked(m, NULL);

@@ -65,6 +65,10 @@ const char *private_field_name(enum private_field f);
 bool private_any(const struct private *p);   /* something is to be done */
 bool private_keyed(const struct private *p); /* ... and for that a key is needed */
 
+/* A text with `alias` wherever `name` stands in it as a word: a new one, NULL when it does not or, with
+ * *ret_error, when memory is out. */
+char *private_without(const char *name, const char *alias, const char *text, bool *ret_error);
+
 /* A user number that is not told. */
 #define PRIVATE_UID UINT32_MAX
 /* Accounts of the system have no pseudonym: they are nobody. */

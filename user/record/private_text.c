@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Texts without what is private in them. In: one text of a record. Out: a new one, or none, when
- * nothing in it is to change. A name is replaced where it stands as a word: neither letter, digit nor
- * '_' beside it. So "alice" goes from /home/alice/x, alice@host and ~alice, and stays in malice. The
- * component behind /home/ and /Users/ is a name whosever it is; the number in user-1000.slice,
+ * nothing in it is to change. A name is replaced where it stands as a word, in any case: neither letter,
+ * digit nor '_' beside it, unless that is the end of a byte in percent code. So "alice" goes from
+ * /home/alice/x, %2Fhome%2Falice, Alice@host and ~alice, and stays in malice. The component behind /home/
+ * and /Users/, wherever that stands, is a name whosever it is; the number in user-1000.slice,
  * user@1000.service and /run/user/1000 is one too.
  *
  * Limit: an account called like a program ("node") takes that word out of paths and arguments as well.
  */
 #include <arpa/inet.h>
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/cleanup.h"
 #include "private_int.h"
@@ -63,6 +66,15 @@ static bool in_word(char c)
 	return isalnum((unsigned char)c) || c == '_' || (unsigned char)c >= 0x80;
 }
 
+/* A word goes on here that began before. */
+static bool within_word(const char *text, const char *at)
+{
+	if (at == text || !in_word(at[-1]))
+		return false;
+	return at - text < 3 || at[-3] != '%' || !isxdigit((unsigned char)at[-2]) ||
+	       !isxdigit((unsigned char)at[-1]);
+}
+
 static bool begins(const char *text, const char *with)
 {
 	return !strncmp(text, with, strlen(with));
@@ -70,7 +82,7 @@ static bool begins(const char *text, const char *with)
 
 /* --- names ------------------------------------------------------------------------------------------ */
 
-static const char *const homes[] = {"/home/", "/Users/", "/var/home/", "/export/home/"};
+static const char *const homes[] = {"/home/", "/Users/", "%2Fhome%2F", "%2fhome%2f"};
 static const char *const numbers[] = {"user-", "user@", "/run/user/"};
 
 static size_t prefix(const char *const *list, size_t n, const char *text)
@@ -85,12 +97,12 @@ static size_t prefix(const char *const *list, size_t n, const char *text)
 static size_t name_at(const struct private_names *names, const char *text, const char *at,
 		      const char **ret_alias)
 {
-	if (at > text && in_word(at[-1]))
+	if (within_word(text, at))
 		return 0;
 	for (size_t i = 0; i < names->n; i++) {
 		size_t n = strlen(names->v[i].name);
 
-		if (n && begins(at, names->v[i].name) && !in_word(at[n])) {
+		if (n && !strncasecmp(at, names->v[i].name, n) && !in_word(at[n])) {
 			*ret_alias = names->v[i].alias;
 			return n;
 		}
@@ -104,13 +116,10 @@ static size_t told_at(const struct private *p, const struct private_names *names
 		      size_t *ret_before)
 {
 	char name[PRIVATE_NAME_BYTES];
-	size_t before, n;
+	size_t before = paths ? prefix(homes, ARRAY_SIZE(homes), at) : 0, n;
 
-	if (at > text && in_word(at[-1]))
-		return 0;
-	before = paths ? prefix(homes, ARRAY_SIZE(homes), at) : 0;
-	n = before ? strcspn(at + before, "/ :'\"") : 0;
-	if (!before) {
+	n = before ? strcspn(at + before, "/ :'\"%") : 0;
+	if (!before && !within_word(text, at)) {
 		before = prefix(numbers, ARRAY_SIZE(numbers), at);
 		n = before ? strspn(at + before, "0123456789") : 0;
 		if (n > 9 || (n && !private_person(strtoul(at + before, NULL, 10))))
@@ -122,7 +131,7 @@ static size_t told_at(const struct private *p, const struct private_names *names
 	name[n] = '\0';
 	*ret_before = before;
 	for (size_t i = 0; i < names->n; i++)
-		if (!strcmp(names->v[i].name, name) || !strcmp(names->v[i].number, name)) {
+		if (!strcasecmp(names->v[i].name, name) || !strcmp(names->v[i].number, name)) {
 			memcpy(alias, names->v[i].alias, PSEUDONYM_SIZE);
 			return n;
 		}
@@ -153,10 +162,29 @@ char *private_words(const struct private *p, const struct private_names *names, 
 	return out_done(&o, ret_error);
 }
 
+char *private_without(const char *name, const char *alias, const char *text, bool *ret_error)
+{
+	struct private_names one = {.n = 1};
+	struct out o = {0};
+
+	snprintf(one.v[0].name, sizeof(one.v[0].name), "%s", name);
+	snprintf(one.v[0].alias, sizeof(one.v[0].alias), "%s", alias);
+	for (const char *at = text, *as; *at;) {
+		size_t n = name_at(&one, text, at, &as);
+
+		if (n)
+			replace(&o, as);
+		else
+			put(&o, at, 1);
+		at += n ?: 1;
+	}
+	return out_done(&o, ret_error);
+}
+
 /* A home begins here: how long it is, with its '/'. */
 static size_t home_at(const char *text, const char *at)
 {
-	size_t n = at > text && in_word(at[-1]) ? 0 : prefix(homes, ARRAY_SIZE(homes), at), name;
+	size_t n = prefix(homes, 2, at), name; /* as a path */
 
 	if ((at == text || !in_word(at[-1])) && begins(at, "/root/"))
 		return strlen("/root/");
