@@ -11,7 +11,7 @@ packages="
  libssl-dev openssl libprotobuf-c-dev protobuf-c-compiler protobuf-compiler
  libevent-dev libcurl4-openssl-dev zlib1g-dev libbrotli-dev libzstd-dev libarchive-dev
  libvectorscan-dev libzydis-dev libyaml-dev libjansson-dev libsqlite3-dev sqlite3
- libseccomp-dev libcap-ng-dev libnghttp2-dev
+ libseccomp-dev libcap-ng-dev libnghttp2-dev libtss2-dev swtpm swtpm-tools tpm2-tools
  libcmocka-dev clang-format curl python3 python3-cryptography python3-httpx ca-certificates procps util-linux strace
  qemu-system-x86 cpio busybox-static xz-utils zstd brotli
  golang-go golang-golang-x-mod-dev wget iproute2 python3-yaml chromium

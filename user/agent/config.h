@@ -28,8 +28,11 @@ struct config {
 	uint32_t retain_days; /* payloads older than this are erased; 0 = kept */
 	struct private privacy; /* what records lose before they are sealed; its key is the recorder's */
 	const char *pseudonym_key; /* its file */
-	const char *pin_dir;	   /* "" = nothing outlives the keeper */
-	bool keep_enforcing;	   /* an orderly stop leaves what is refused in force */
+	const char *kek; /* of the recorder's key files; NULL: the default credential, if any */
+	const char *tpm; /* where a TPM is that signs checkpoints too; NULL: none */
+	uint32_t tpm_handle;
+	const char *pin_dir; /* "" = nothing outlives the keeper */
+	bool keep_enforcing; /* an orderly stop leaves what is refused in force */
 	enum { GUARD_OFF, GUARD_ON, GUARD_AUTO } guard; /* auto: on, but in monitor mode */
 	int ready_fd;					/* or -1 */
 	bool no_seccomp, debug;

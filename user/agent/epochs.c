@@ -11,10 +11,14 @@
  * inode stays right. A file system that copies on write, or a drive that levels wear, may keep old
  * content all the same; an encrypted disk is for those.
  *
+ * With a KEK (kek.h) what stands in the files is encrypted with it. Files that are plain are read all the
+ * same, and the next write of each is sealed; what is sealed and cannot be opened ends the start, and
+ * nothing is written over it.
+ *
  * Invariant: `now` is the slot of the epoch that is open, and its keys sign it. A slot with a wrong CRC is
  * one whose writing was cut off: it counts as empty. What is no slot at all is refused.
  */
-#include "epochs.h"
+#include "epochs_int.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -33,135 +37,10 @@
 #include "base/reader.h"
 #include "record/segment.h"
 
-#define SEED_LEN 32
-#define SLOT_LEN 80 /* magic[8], epoch u32, signing key[32], K_e[32], crc32c u32 of all before */
-#define MAC_FILE_LEN 48 /* magic[8], epoch u32, K_0[32], crc32c u32 */
-#define LOCK_TRIES 40	/* × 50 ms: the recorder before us may be dying */
-static const uint8_t slot_magic[8] = "PBRKEY1", mac_magic[8] = "PBRMAC1";
-
-struct slot {
-	int fd;
-	struct signer *signer; /* NULL: empty */
-	struct mac_key mac;
-};
-struct epochs {
-	char path[4000];
-	struct slot slot[2];
-	unsigned now; /* which of them */
-	int seed;
-	bool chain;
-	uint8_t chain_public[RECORD_PUBKEY_LEN];
-};
+#define LOCK_TRIES 40 /* × 50 ms: the recorder before us may be dying */
+static const char *const slot_names[2] = {"epoch.0", "epoch.1"};
 
 DEFINE_CLEANUP(struct epochs, epochs_free)
-DEFINE_CLEANUP(struct signer, signer_free)
-
-static void slot_clear(struct slot *s)
-{
-	signer_free(TAKE_PTR(s->signer));
-	OPENSSL_cleanse(&s->mac, sizeof(s->mac));
-}
-
-/* --- bytes of a file ------------------------------------------------------------------------------- */
-
-/* The whole of a small file; a failed sync is not asked again: the next try writes all of it anew. */
-static int put(int fd, const void *p, size_t n)
-{
-	for (size_t at = 0; at < n;) {
-		ssize_t k = pwrite(fd, (const uint8_t *)p + at, n - at, at);
-
-		if (k < 0 && errno == EINTR)
-			continue;
-		if (k <= 0)
-			return k ? -errno : -EIO;
-		at += k;
-	}
-	return fdatasync(fd) < 0 ? -errno : 0;
-}
-
-static int slot_wipe(struct slot *s)
-{
-	static const uint8_t zeros[SLOT_LEN];
-
-	slot_clear(s);
-	return put(s->fd, zeros, sizeof(zeros));
-}
-
-/* New keys of an epoch: `mac` is its K_e. In memory only when they are durable. */
-static int slot_make(struct slot *s, const struct mac_key *mac)
-{
-	_cleanup_(signer_freep) struct signer *signer = NULL;
-	uint8_t b[SLOT_LEN];
-	int r;
-
-	slot_clear(s);
-	memcpy(b, slot_magic, sizeof(slot_magic));
-	put_be(b + 8, 4, mac->epoch);
-	r = RAND_priv_bytes(b + 12, SEED_LEN) == 1 ? signer_of(b + 12, &signer) : -EIO;
-	memcpy(b + 44, mac->k, MAC_LEN);
-	put_be(b + 76, 4, crc32c(0, b, 76));
-	if (!r)
-		r = put(s->fd, b, sizeof(b));
-	OPENSSL_cleanse(b, sizeof(b));
-	if (r)
-		return r;
-	s->signer = TAKE_PTR(signer);
-	s->mac = *mac;
-	return 0;
-}
-
-static bool is_zero(const uint8_t *p, size_t n)
-{
-	while (n--)
-		if (*p++)
-			return false;
-	return true;
-}
-
-/* 0, with the slot empty or filled; -EINVAL: no slot. */
-static int slot_parse(struct slot *s, const uint8_t *b, ssize_t n, const char *name)
-{
-	struct reader in = reader_of(b + 8, SLOT_LEN - 8);
-	const uint8_t *seed;
-
-	if (is_zero(b, n < 8 ? n : 8)) /* the wiping, too, begins at the front */
-		return 0;
-	if (n < 8 || memcmp(b, slot_magic, sizeof(slot_magic)))
-		return -EINVAL;
-	s->mac.epoch = reader_u32(&in);
-	seed = reader_take(&in, SEED_LEN);
-	reader_bytes(&in, s->mac.k, MAC_LEN);
-	if (n == SLOT_LEN && reader_u32(&in) == crc32c(0, b, 76) && seed)
-		return signer_of(seed, &s->signer);
-	log_warn("%s: its writing was cut off; taken as empty", name);
-	slot_clear(s);
-	return 0;
-}
-
-static int slot_load(struct slot *s, const char *name)
-{
-	uint8_t b[SLOT_LEN + 1];
-	ssize_t n = pread(s->fd, b, sizeof(b), 0);
-	int r = n < 0 ? -errno : n > SLOT_LEN ? -EINVAL : slot_parse(s, b, n, name);
-
-	OPENSSL_cleanse(b, sizeof(b));
-	return r;
-}
-
-/* K_0: into its own file first, so that none is ever in use that nobody can take. */
-static int seed_put(const struct epochs *e, const struct mac_key *k)
-{
-	uint8_t b[MAC_FILE_LEN];
-	int r;
-
-	memcpy(b, mac_magic, sizeof(mac_magic));
-	put_be(b + 8, 4, k->epoch);
-	memcpy(b + 12, k->k, MAC_LEN);
-	put_be(b + 44, 4, crc32c(0, b, 44));
-	r = put(e->seed, b, sizeof(b));
-	OPENSSL_cleanse(b, sizeof(b));
-	return r;
-}
 
 /* --- opening --------------------------------------------------------------------------------------- */
 
@@ -211,35 +90,65 @@ static int chain_public_load(struct epochs *e, char *err, size_t err_len)
 	return r == -ENOENT || r == -EINVAL ? 0 : r;
 }
 
+static const char *why_not(int r)
+{
+	return r == -EINVAL ? "not a key of this agent"
+	       : r == -ENOKEY
+		       ? "encrypted: needs --key-encryption-key, or the credential " KEK_CREDENTIAL
+	       : r == -EKEYREJECTED ? "encrypted with another key encryption key than the one given"
+				    : strerror(-r);
+}
+
+/* That a seed is not plain, where it need not, and can be read. */
+static int seed_check(struct epochs *e, char *err, size_t err_len)
+{
+	struct keyfile k;
+	int r = epochs_seed_get(e, &k);
+
+	if (r && r != -ENOKEY && r != -EKEYREJECTED)
+		return 0; /* taken, or its writing was cut off: then it was in use nowhere */
+	if (!r && e->kek.is && !k.sealed)
+		r = epochs_seed_reseal(e, k.secret);
+	OPENSSL_cleanse(&k, sizeof(k));
+	if (r)
+		fail(err, err_len, e, SEED_NAME, why_not(r));
+	return r;
+}
+
 static int files_open(struct epochs *e, char *err, size_t err_len)
 {
-	static const char *const names[2] = {"epoch.0", "epoch.1"};
 	int r = 0;
 
 	for (int i = 0; i < 2 && !r; i++) {
-		r = file_open(e, names[i], &e->slot[i].fd, err, err_len);
+		struct slot *s = &e->slot[i];
+
+		r = file_open(e, s->name, &s->fd, err, err_len);
 		if (!r && !i) {
 			r = lock_take(e);
 			if (r)
-				fail(err, err_len, e, names[i], "another recorder holds its lock");
+				fail(err, err_len, e, s->name, "another recorder holds its lock");
 		}
 		if (r)
 			return r;
-		r = slot_load(&e->slot[i], names[i]);
+		r = epochs_slot_load(&e->kek, s);
 		if (r)
-			fail(err, err_len, e, names[i],
-			     r == -EINVAL ? "not a key of this agent" : strerror(-r));
+			fail(err, err_len, e, s->name, why_not(r));
+		if (!r && s->signer && e->kek.is && !s->sealed)
+			log_info("%s: not encrypted yet; the keys of the next epoch will be",
+				 s->name);
 	}
-	return r ? r : file_open(e, "mac.seed", &e->seed, err, err_len);
+	if (!r)
+		r = file_open(e, SEED_NAME, &e->seed, err, err_len);
+	return r ? r : seed_check(e, err, err_len);
 }
 
 static int keys_make(struct epochs *e)
 {
 	struct mac_key k = {0};
-	int r = RAND_priv_bytes(k.k, MAC_LEN) == 1 ? seed_put(e, &k) : -EIO;
+	int r = RAND_priv_bytes(k.k, MAC_LEN) == 1 ? epochs_seed_put(e, e->seed, k.k) : -EIO;
 
 	if (!r)
-		r = slot_make(&e->slot[0], &k);
+		r = epochs_slot_make(&e->kek, &e->slot[0], &k);
 	OPENSSL_cleanse(&k, sizeof(k));
 	e->now = 0;
 	return r;
@@ -257,11 +166,21 @@ static int names_durable(const struct epochs *e)
 
 int epochs_open(const char *dir, struct epochs **ret, char *err, size_t err_len)
 {
+	return epochs_open_with(dir, NULL, ret, err, err_len);
+}
+
+int epochs_open_with(const char *dir, const struct kek *kek, struct epochs **ret, char *err,
+		     size_t err_len)
+{
 	_cleanup_(epochs_freep) struct epochs *e = calloc(1, sizeof(*e));
 	int r = e ? fs_mkdirs(dir, 0700) : -ENOMEM;
 
 	if (e)
-		e->slot[0].fd = e->slot[1].fd = e->seed = -1;
+		*e = (struct epochs){.slot = {{.name = slot_names[0], .fd = -1},
+					      {.name = slot_names[1], .fd = -1}},
+				     .seed = -1};
+	if (e && kek)
+		e->kek = *kek;
 	if (!r && snprintf(e->path, sizeof(e->path), "%s", dir) >= (int)sizeof(e->path))
 		r = -ENAMETOOLONG;
 	if (r) {
@@ -294,12 +213,13 @@ void epochs_free(struct epochs *e)
 	if (!e)
 		return;
 	for (int i = 0; i < 2; i++) {
-		slot_clear(&e->slot[i]);
+		epochs_slot_clear(&e->slot[i]);
 		if (e->slot[i].fd >= 0)
 			close(e->slot[i].fd);
 	}
 	if (e->seed >= 0)
 		close(e->seed);
+	OPENSSL_cleanse(&e->kek, sizeof(e->kek));
 	free(e);
 }
 
@@ -327,10 +247,10 @@ int epochs_begin(struct epochs *e, char *err, size_t err_len)
 {
 	/* Keys that have signed nothing yet are this chain's. */
 	bool fresh = !e->chain && !e->slot[e->now].mac.epoch && e->slot[e->now].signer;
-	int r = fresh ? 0 : slot_wipe(&e->slot[0]);
+	int r = fresh ? 0 : epochs_slot_wipe(&e->slot[0]);
 
 	if (!fresh && !r)
-		r = slot_wipe(&e->slot[1]);
+		r = epochs_slot_wipe(&e->slot[1]);
 	if (!fresh && !r)
 		r = keys_make(e);
 	if (r) {
@@ -348,6 +268,11 @@ int epochs_begin(struct epochs *e, char *err, size_t err_len)
 uint32_t epochs_now(const struct epochs *e)
 {
 	return e->slot[e->now].mac.epoch;
+}
+
+bool epochs_sealed(const struct epochs *e)
+{
+	return e->slot[e->now].sealed;
 }
 
 struct signer *epochs_signer(const struct epochs *e)
@@ -368,7 +293,7 @@ int epochs_prepare(struct epochs *e, uint8_t ret_public[static RECORD_PUBKEY_LEN
 
 	mac_ratchet(&k);
 	if (!next->signer || next->mac.epoch != k.epoch)
-		r = slot_make(next, &k);
+		r = epochs_slot_make(&e->kek, next, &k);
 	OPENSSL_cleanse(&k, sizeof(k));
 	if (!r)
 		memcpy(ret_public, signer_public(next->signer), RECORD_PUBKEY_LEN);
@@ -378,12 +303,12 @@ int epochs_prepare(struct epochs *e, uint8_t ret_public[static RECORD_PUBKEY_LEN
 void epochs_switch(struct epochs *e)
 {
 	e->now = !e->now;
-	slot_clear(&e->slot[!e->now]);
+	epochs_slot_clear(&e->slot[!e->now]);
 }
 
 int epochs_forget(struct epochs *e)
 {
-	return slot_wipe(&e->slot[!e->now]);
+	return epochs_slot_wipe(&e->slot[!e->now]);
 }
 
 int epochs_chain_public(const struct epochs *e, uint8_t ret[static RECORD_PUBKEY_LEN])
@@ -415,7 +340,7 @@ int epochs_resume(struct epochs *e, const struct epochs_at *at, char *err, size_
 		return -ENOKEY;
 	e->now = i;
 	/* Of an epoch that is sealed, or of one whose SEAL never came about. */
-	r = slot_wipe(&e->slot[!i]);
+	r = epochs_slot_wipe(&e->slot[!i]);
 	if (r)
 		fail(err, err_len, e, i ? "epoch.0" : "epoch.1", strerror(-r));
 	return r;
@@ -429,33 +354,7 @@ int epochs_resume_public(struct epochs *e, const uint8_t public[static RECORD_PU
 		if (!s->signer || memcmp(signer_public(s->signer), public, RECORD_PUBKEY_LEN))
 			continue;
 		e->now = i;
-		return slot_wipe(&e->slot[!i]);
+		return epochs_slot_wipe(&e->slot[!i]);
 	}
 	return -ENOKEY;
-}
-
-/* --- the seed -------------------------------------------------------------------------------------- */
-
-bool epochs_seed(const struct epochs *e, uint8_t ret[static MAC_LEN])
-{
-	uint8_t b[MAC_FILE_LEN];
-	struct reader in = reader_of(b + 44, 4);
-	/* A seed that was taken is a file without content. */
-	bool is = pread(e->seed, b, sizeof(b), 0) == MAC_FILE_LEN &&
-		  !memcmp(b, mac_magic, sizeof(mac_magic)) && reader_u32(&in) == crc32c(0, b, 44);
-
-	if (is)
-		memcpy(ret, b + 12, MAC_LEN);
-	OPENSSL_cleanse(b, sizeof(b));
-	return is;
-}
-
-int epochs_seed_taken(struct epochs *e)
-{
-	static const uint8_t zeros[MAC_FILE_LEN];
-	int r = put(e->seed, zeros, sizeof(zeros));
-
-	if (!r && (ftruncate(e->seed, 0) < 0 || fsync(e->seed) < 0))
-		r = -errno;
-	return r;
 }

@@ -9,6 +9,7 @@
 #ifndef PROBITY_AGENT_EPOCHS_H
 #define PROBITY_AGENT_EPOCHS_H
 
+#include "kek.h"
 #include "record/keys.h"
 #include "record/mac.h"
 
@@ -16,6 +17,9 @@ struct epochs;
 /* Makes what is not there. Opens all files it ever needs: afterwards the rights to open them may go.
  * err: one line that names the file. 0 or -errno. */
 int epochs_open(const char *dir, struct epochs **ret, char *err, size_t err_len);
+/* The same with files that are encrypted; kek may be NULL. -ENOKEY, -EKEYREJECTED: they are, with another. */
+int epochs_open_with(const char *dir, const struct kek *kek, struct epochs **ret, char *err,
+		     size_t err_len);
 void epochs_free(struct epochs *e);
 
 /* Where the chain's last record is, after recovery. Finishes a handover that was cut off. 0; -ENOKEY:
@@ -33,6 +37,7 @@ int epochs_resume_public(struct epochs *e, const uint8_t public[static RECORD_PU
 int epochs_begin(struct epochs *e, char *err, size_t err_len);
 
 uint32_t epochs_now(const struct epochs *e);
+bool epochs_sealed(const struct epochs *e); /* the file of the open epoch's keys is encrypted */
 struct signer *epochs_signer(const struct epochs *e);
 const struct mac_key *epochs_mac(const struct epochs *e);
 

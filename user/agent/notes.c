@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "proto/record.pb-c.h"
+#include "record/note_ecdsa.h"
 
 #define KIND(x) PROBITY__V1__CONTROL__KIND__##x
 
@@ -35,6 +36,25 @@ size_t note_start(const struct recorder_config *cfg, const uint8_t *public, cons
 	return pack(&c, out);
 }
 
+static ProtobufCBinaryData tpm_key(const uint8_t *public)
+{
+	return (ProtobufCBinaryData){public ? ECDSA_PUBLIC_LEN : 0, (uint8_t *)public};
+}
+
+size_t note_tpm(const uint8_t *public, const char *cause, const char *reason, uint64_t count,
+		uint8_t *out)
+{
+	Probity__V1__Control c = PROBITY__V1__CONTROL__INIT;
+
+	c.kind = KIND(TPM);
+	c.reason = (char *)reason;
+	c.cause = (char *)cause;
+	c.what = count ? "checkpoints" : "";
+	c.count = count;
+	c.tpm_public_key = tpm_key(public);
+	return pack(&c, out);
+}
+
 size_t note_seal(const struct note_seal *n, uint8_t *out)
 {
 	Probity__V1__Control c = PROBITY__V1__CONTROL__INIT;
@@ -47,6 +67,7 @@ size_t note_seal(const struct note_seal *n, uint8_t *out)
 	c.tree_root = (ProtobufCBinaryData){TREE_HASH_LEN, (uint8_t *)n->root.b};
 	c.next_public_key = (ProtobufCBinaryData){RECORD_PUBKEY_LEN, (uint8_t *)n->next_public};
 	c.late = n->late;
+	c.tpm_public_key = tpm_key(n->tpm_public);
 	c.epoch_ns = n->epoch_ns;
 	return pack(&c, out);
 }

@@ -18,9 +18,13 @@ struct note_seal {
 	uint8_t next_public[RECORD_PUBKEY_LEN];
 	const char *reason;
 	bool late;
+	const uint8_t *tpm_public; /* NULL: none */
 };
 size_t note_seal(const struct note_seal *n, uint8_t *out);
 size_t note_clock_step(int64_t step_ns, uint8_t *out);
+/* public may be NULL: none is known. cause "": it signs; count: checkpoints that went without. */
+size_t note_tpm(const uint8_t *public, const char *cause, const char *reason, uint64_t count,
+		uint8_t *out);
 size_t note_stop(const char *reason, uint8_t *out);
 /* `count` records lost for `cause`; first to last is the hole in the chain, where there is one. */
 size_t note_loss(const char *reason, const char *cause, uint64_t count, uint64_t first,

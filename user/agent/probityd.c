@@ -44,6 +44,12 @@ static const char usage[] =
 	"  --users WORD           plain, or pseudonym: no record names a user (default plain)\n"
 	"  --pseudonym-key FILE   key of the pseudonyms, made when absent (default\n"
 	"                         STATE-DIR/pseudonym.key)\n"
+	"  --key-encryption-key K encrypt the signing keys' files with it: a file of 32 bytes, or the\n"
+	"                         name of a credential of the service (default: the credential\n"
+	"                         probity-kek, if there is one)\n"
+	"  --tpm TCTI             a TPM 2.0 signs checkpoints too, such as device:/dev/tpmrm0\n"
+	"  --tpm-handle HANDLE    with this key of it, 0x81000000 to 0x81ffffff (default: one of its\n"
+	"                         own, made at the first start)\n"
 	"  --redact FIELD=HOW,... leave out of records: argv, home_path, peer_address,\n"
 	"                         server_address, user_agent, http_path, groups, cgroup, each\n"
 	"                         drop, hash, mask or keep\n"
@@ -88,6 +94,9 @@ enum {
 	OPT_WITNESS,
 	OPT_USERS,
 	OPT_PSEUDONYM_KEY,
+	OPT_KEK,
+	OPT_TPM,
+	OPT_TPM_HANDLE,
 	OPT_REDACT,
 	OPT_SPOOL,
 	OPT_RETAIN,
@@ -124,6 +133,9 @@ static const struct option options[] = {
 	{"witness-vkey", required_argument, NULL, OPT_WITNESS},
 	{"users", required_argument, NULL, OPT_USERS},
 	{"pseudonym-key", required_argument, NULL, OPT_PSEUDONYM_KEY},
+	{"key-encryption-key", required_argument, NULL, OPT_KEK},
+	{"tpm", required_argument, NULL, OPT_TPM},
+	{"tpm-handle", required_argument, NULL, OPT_TPM_HANDLE},
 	{"redact", required_argument, NULL, OPT_REDACT},
 	{"spool-max", required_argument, NULL, OPT_SPOOL},
 	{"retain-days", required_argument, NULL, OPT_RETAIN},
@@ -241,6 +253,18 @@ static int set_redact(struct config *c, const char *s)
 	return bad("redact", text, "FIELD=drop, hash, mask or keep; see probityd --help");
 }
 
+/* A persistent object's, in hexadecimal as every tool prints it. */
+static int set_tpm_handle(struct config *c, const char *s)
+{
+	char *end;
+	unsigned long v = strtoul(s, &end, 16);
+
+	if (strncmp(s, "0x", 2) || *end || v >> 24 != 0x81 || v > UINT32_MAX)
+		return bad("tpm-handle", s, "0x81000000 to 0x81ffffff");
+	c->tpm_handle = v;
+	return 0;
+}
+
 static int set_fds(struct started *st, char *s)
 {
 	for (char *t = strtok(s, ","); t && st->nfds < ARRAY_SIZE(st->fds); t = strtok(NULL, ","))
@@ -290,6 +314,14 @@ static int set(struct config *c, struct started *st, int opt, char *arg)
 	case OPT_PSEUDONYM_KEY:
 		c->pseudonym_key = arg;
 		return 0;
+	case OPT_KEK:
+		c->kek = arg;
+		return 0;
+	case OPT_TPM:
+		c->tpm = arg;
+		return 0;
+	case OPT_TPM_HANDLE:
+		return set_tpm_handle(c, arg);
 	case OPT_REDACT:
 		return set_redact(c, arg);
 	case OPT_SPOOL:
@@ -402,6 +434,9 @@ static int recorder(const struct config *c, const struct started *st)
 		.witness_vkey = c->witness_vkey,
 		.privacy = &c->privacy,
 		.pseudonym_key = c->pseudonym_key,
+		.kek = c->kek,
+		.tpm = c->tpm,
+		.tpm_handle = c->tpm_handle,
 		.user = c->user,
 		.host = host,
 		.agent_version = PROBITY_VERSION,

@@ -229,22 +229,14 @@ static int begin(struct recorder *r)
 	/* The run before ended without its SEAL: nothing but what tells of that is in its epoch. */
 	if (!e && open)
 		e = recorder_end_epoch(r, "the run before ended without a seal", true);
+	if (!e)
+		e = recorder_tpm_begin(r);
 	if (e)
 		return e;
 	r->last_id = s->last_id;
 	r->hello_wait = r->hello_owed = true;
 	recorder_commit(r);
 	return 0;
-}
-
-static void recorder_checkpoint(struct recorder *r)
-{
-	int e = r->stalled ? 0 : spool_checkpoint(r->spool);
-
-	if (e && e != -EAGAIN)
-		log_warn("spool %s/spool: checkpoint: %s; tried again", r->cfg->state_dir,
-			 strerror(-e));
-	r->checkpoint_ms = recorder_now_ms();
 }
 
 /* Without a keeper nobody told the worker to end first: it does so now, and what it still has comes. */
@@ -285,7 +277,9 @@ static void end(struct recorder *r)
 	else if (recorder_end_epoch(r, "stop", false))
 		log_err("spool %s/spool: the epoch could not be sealed", r->cfg->state_dir);
 	recorder_commit(r);
+	recorder_tpm_end(r);
 	recorder_checkpoint(r);
+	recorder_tpm_end(r);
 	until = recorder_now_ms() + FLUSH_MS;
 	do {
 		wait = forward_step(r->forward, recorder_now_ms());
@@ -342,6 +336,7 @@ static void turn(struct recorder *r)
 		recorder_commit(r);
 	recorder_retry(r, now);
 	recorder_erase_step(r, now);
+	recorder_tpm_step(r);
 	if (r->sync_owed || r->ack_owed)
 		recorder_tell(r);
 	each_second(r, now);
@@ -352,12 +347,17 @@ static void run(struct recorder *r)
 	int forward_ms = 0;
 
 	while (!r->stop) {
-		struct pollfd p[3] = {{.fd = r->keeper, .events = POLLIN},
-				      {.fd = r->signals, .events = POLLIN},
-				      {.fd = r->worker, .events = POLLIN}};
-		int e = forward_wait(r->forward, p, r->worker < 0 ? 2 : 3,
-				     next_timeout(r, recorder_now_ms(), forward_ms));
+		struct pollfd p[4] = {{.fd = r->keeper, .events = POLLIN},
+				      {.fd = r->signals, .events = POLLIN}};
+		unsigned n = 2;
+		int e;
 
+		if (r->worker >= 0)
+			p[n++] = (struct pollfd){.fd = r->worker, .events = POLLIN};
+		if (r->tpm.t && tpm_fd(r->tpm.t) >= 0)
+			p[n++] = (struct pollfd){.fd = tpm_fd(r->tpm.t), .events = POLLIN};
+		e = forward_wait(r->forward, p, n,
+				 next_timeout(r, recorder_now_ms(), forward_ms));
 		if (e < 0 && e != -EINTR)
 			log_err("poll: %s", strerror(-e));
 		read_keeper(r);

@@ -31,7 +31,10 @@ struct recorder_config {
 	const char *org;       /* of checkpoint origins; "": probity */
 	const struct private *privacy; /* NULL: payloads are sealed as they come */
 	const char *pseudonym_key;     /* its file, when privacy needs one */
-	const char *user;	       /* to drop to; "" = probity if it exists, else nobody */
+	const char *kek;     /* of the files in keys/, as kek_open takes it; NULL: the default */
+	const char *tpm;     /* where a TPM is that signs checkpoints too; NULL: none */
+	uint32_t tpm_handle; /* of a key in it; 0: one of our own */
+	const char *user;    /* to drop to; "" = probity if it exists, else nobody */
 	const char *host, *agent_version, *kernel, *config_sha256; /* for START */
 	bool no_seccomp;					   /* only for sanitizer builds */
 };

@@ -12,7 +12,9 @@
 #include "recorder.h"
 #include "role.h"
 #include "spool.h"
+#include "tpm.h"
 
+struct json_t;
 struct recorder {
 	const struct recorder_config *cfg;
 	uint64_t spool_max;
@@ -39,6 +41,16 @@ struct recorder {
 	bool ack_owed, sync_owed;
 	struct role_sync sync; /* the answer that is owed */
 	uint64_t first_pending_ms, status_ms, checkpoint_ms, epoch_ns;
+
+	/* recorder_tpm.c */
+	struct {
+		struct tpm *t;	 /* NULL: none was asked for */
+		char note[1280]; /* a checkpoint that is not written yet */
+		size_t n;	 /* 0: none */
+		uint64_t size;
+		bool failing; /* as sealed last */
+		uint64_t told, told_ms;
+	} tpm;
 
 	/* recorder_erase.c */
 	uint64_t erase_seq, erase_ms;	 /* the ERASE record; when to go on */
@@ -86,6 +98,14 @@ void recorder_reveal(struct recorder *r, const uint8_t *body); /* a ROLE_REVEAL,
 int recorder_erase_begin(struct recorder *r);		      /* of what a run before did not end */
 void recorder_erase(struct recorder *r, const uint8_t *body); /* a ROLE_ERASE, checked */
 void recorder_erase_step(struct recorder *r, uint64_t now_ms);
+
+/* recorder_tpm.c */
+int recorder_tpm_open(struct recorder *r, char *err, size_t err_len);
+int recorder_tpm_begin(struct recorder *r); /* seals which key it is */
+void recorder_checkpoint(struct recorder *r);
+void recorder_tpm_step(struct recorder *r); /* what the TPM answered, if it did */
+void recorder_tpm_end(struct recorder *r);  /* waits for it, bounded */
+struct json_t *recorder_keys_json(const struct recorder *r);
 
 /* recorder_status.c */
 void recorder_status(struct recorder *r);

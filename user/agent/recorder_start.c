@@ -144,6 +144,7 @@ static int key_and_spool(struct recorder *r, char *err, size_t err_len)
 	uint32_t segment = c->segment_bytes ? c->segment_bytes : RECORDER_SEGMENT;
 	char keys[4000], spool[4000];
 	struct spool_config s = {.dir = spool};
+	struct kek kek;
 	int e;
 
 	if (snprintf(keys, sizeof(keys), "%s/keys", c->state_dir) >= (int)sizeof(keys)) {
@@ -157,9 +158,13 @@ static int key_and_spool(struct recorder *r, char *err, size_t err_len)
 		snprintf(err, err_len, "host or organization: no name for a checkpoint");
 		return e;
 	}
-	e = epochs_open(keys, &r->epochs, err, err_len);
+	e = kek_open(c->kek, &kek, err, err_len);
+	if (!e)
+		e = epochs_open_with(keys, &kek, &r->epochs, err, err_len);
+	OPENSSL_cleanse(&kek, sizeof(kek));
 	if (e)
 		return e;
+	s.tpm_public = r->tpm.t ? tpm_public(r->tpm.t) : NULL;
 	s.epochs = r->epochs;
 	s.origin = r->origin;
 	s.epoch_ns = r->epoch_ns;
@@ -212,8 +217,11 @@ int recorder_open(struct recorder *r)
 		r->spool_max = SPOOL_MAX_LEAST;
 	r->sync_ms = c->sync_ms ? c->sync_ms : RECORDER_SYNC_MS;
 	r->sync_records = c->sync_records ? c->sync_records : RECORDER_SYNC_RECORDS;
+	/* First, as the helper is a fork: before there are threads, or keys in memory. */
+	e = recorder_tpm_open(r, err, sizeof(err));
 	curl_global_init(CURL_GLOBAL_DEFAULT);
-	e = recorder_private_open(r, err, sizeof(err));
+	if (!e)
+		e = recorder_private_open(r, err, sizeof(err));
 	if (!e)
 		e = key_and_spool(r, err, sizeof(err));
 	if (!e && c->collector_host[0])
@@ -233,6 +241,7 @@ int recorder_open(struct recorder *r)
 void recorder_close(struct recorder *r)
 {
 	recorder_private_close(r);
+	tpm_free(r->tpm.t);
 	forward_free(r->forward);
 	spool_free(r->spool);
 	epochs_free(r->epochs);

@@ -85,14 +85,14 @@ void recorder_status(struct recorder *r)
 	hex(id, sizeof(id), key);
 	hex(s->chain, sizeof(s->chain), chain);
 	j = json_pack(
-		"{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:b, s:I, s:o, s:o, s:o, s:{s:I, s:I}, "
+		"{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:b, s:I, s:o, s:o, s:o, s:o, s:{s:I, s:I}, "
 		"s:{s:I, s:I}}",
 		"role", "recorder", "chain", chain, "key_id", key, "seq",
 		(json_int_t)s->next_seq - 1, "synced_seq", (json_int_t)s->durable_seq - 1,
 		"records", (json_int_t)r->records, "duplicates", (json_int_t)r->duplicates,
 		"refused", (json_int_t)r->refused, "stalled", r->stalled, "waiting",
 		(json_int_t)(r->queue.count + r->held.count), "spool", spool_json(r, s), "forward",
-		forward_json(r, s), "epoch", epoch_json(r, s), "lost", "spool_full",
+		forward_json(r, s), "epoch", epoch_json(r, s), "keys", recorder_keys_json(r), "lost", "spool_full",
 		(json_int_t)r->lost_spool, "memory_full", (json_int_t)r->lost_memory, "sync",
 		"groups", (json_int_t)s->groups, "failures", (json_int_t)s->failures);
 	text = j ? json_dumps(j, JSON_COMPACT) : NULL;

@@ -102,6 +102,7 @@ int spool_open(const struct spool_config *c, struct spool **ret, char *err, size
 	s->epochs = c->epochs;
 	s->epoch_ns = c->epoch_ns ? c->epoch_ns : SPOOL_EPOCH_NS;
 	s->by_checkpoint = c->by_checkpoint;
+	s->tpm_public = c->tpm_public;
 	s->salts_used = sizeof(s->salts);
 	snprintf(s->origin, sizeof(s->origin), "%s", c->origin ?: "");
 	s->segment_bytes = c->segment_bytes;

@@ -29,6 +29,7 @@ struct spool_config {
 	uint32_t segment_bytes; /* a segment is ended when it is this long */
 	struct epochs *epochs;	/* stays the caller's; must outlive the spool */
 	const char *origin;	/* of checkpoints: "<org>/<host>"; the chain is added */
+	const uint8_t *tpm_public; /* of the TPM's key that SEALs name; NULL: none. The caller's */
 	uint64_t epoch_ns;	/* 0: SPOOL_EPOCH_NS */
 	bool by_checkpoint; /* records have no signature of their own: MAC, SEAL and checkpoint */
 	const struct spool_io *io;
@@ -89,6 +90,11 @@ bool spool_epoch_due(const struct spool *s, uint64_t *ret_late_ns);
 int spool_end_epoch(struct spool *s, const char *reason, bool late);
 /* Tiles and a signed checkpoint of all that is durable. 0 or -errno. */
 int spool_checkpoint(struct spool *s);
+/* The same in two steps, so that another may add a line. *ret_n 0: none is due; *ret_text: length of what is
+ * signed. Put writes it. */
+int spool_checkpoint_make(struct spool *s, char *note, size_t cap, size_t *ret_n, size_t *ret_text,
+			  uint64_t *ret_size);
+int spool_checkpoint_put(struct spool *s, const char *note, size_t n, uint64_t size);
 /* Everything sealed becomes durable, then head. 0, or -errno and nothing is lost: the records
  * stay in memory for the next try, which goes on behind what was written, or, after a failed
  * fsync, with a new segment. */

@@ -266,6 +266,7 @@ int spool_end_epoch(struct spool *s, const char *reason, bool late)
 		.epoch_ns = s->epoch_ns,
 		.reason = reason,
 		.late = late,
+		.tpm_public = s->tpm_public,
 	};
 	uint8_t payload[NOTE_BYTES_MAX];
 	size_t at = s->buf_len;
@@ -318,13 +319,15 @@ void spool_epoch_durable(struct spool *s)
 
 /* --- checkpoints ----------------------------------------------------------------------------------- */
 
-int spool_checkpoint(struct spool *s)
+int spool_checkpoint_make(struct spool *s, char *note, size_t cap, size_t *ret_n, size_t *ret_text,
+			  uint64_t *ret_size)
 {
 	struct checkpoint c = {.size = s->st.durable_seq};
-	char text[512], note[1024];
-	size_t n;
+	char text[512];
+	size_t k, n;
 	int r;
 
+	*ret_n = 0;
 	if (!s->origin[0] || !c.size || c.size == s->st.checkpoint)
 		return 0;
 	/* Until its SEAL is durable nobody knows the key that would sign. */
@@ -337,12 +340,31 @@ int spool_checkpoint(struct spool *s)
 		return r;
 	tree_root(tiles_edge(s->tiles), &c.root);
 	checkpoint_origin_of(s->origin, s->st.chain, c.origin);
-	n = checkpoint_text(&c, text, sizeof(text));
-	n = n ? note_sign(text, n, c.origin, epochs_signer(s->epochs), note, sizeof(note)) : 0;
+	k = checkpoint_text(&c, text, sizeof(text));
+	n = k ? note_sign(text, k, c.origin, epochs_signer(s->epochs), note, cap) : 0;
 	if (!n)
 		return -EIO;
-	r = fs_write_atomic_at(s->dir, "checkpoint", note, n, 0600);
+	*ret_n = n;
+	*ret_text = k;
+	*ret_size = c.size;
+	return 0;
+}
+
+int spool_checkpoint_put(struct spool *s, const char *note, size_t n, uint64_t size)
+{
+	int r = fs_write_atomic_at(s->dir, "checkpoint", note, n, 0600);
+
 	if (!r)
-		s->st.checkpoint = c.size;
+		s->st.checkpoint = size;
 	return r;
+}
+
+int spool_checkpoint(struct spool *s)
+{
+	char note[1024];
+	uint64_t size;
+	size_t n, text;
+	int r = spool_checkpoint_make(s, note, sizeof(note), &n, &text, &size);
+
+	return r || !n ? r : spool_checkpoint_put(s, note, n, size);
 }

@@ -32,6 +32,7 @@ struct spool {
 	char path[4096];     /* for messages */
 	int dir, lock, head; /* head: -1 when it must be made anew */
 	struct epochs *epochs;
+	const uint8_t *tpm_public;
 	char origin[ORIGIN_MAX];
 	uint64_t epoch_ns;
 	bool by_checkpoint;

@@ -116,6 +116,8 @@ int cmd_verify(int argc, char **argv)
 		 "a signed checkpoint that must be covered; may be given again"},
 		{"witness", 0, CLI_LIST, &t.witness_keys, "VKEY",
 		 "whose cosignature must be there; may be given again"},
+		{"tpm-key", 0, CLI_LIST, &t.tpm_files, "FILE",
+		 "of a TPM that must have signed the newest checkpoint, PEM, or none; may be given again"},
 		{"signer", 0, CLI_TEXT, &signer, "FILE",
 		 "of a bundle: the key that must have signed its manifest"},
 		{"collector", 0, CLI_TEXT, &from.url, "URL",

@@ -252,6 +252,32 @@ static void counts(const struct page *p, const char *label, const json_t *o)
 	fputc('\n', p->f);
 }
 
+/* In the clear or not, and whether a TPM signs checkpoints, or why it does not. */
+static void keys(const struct page *p, const json_t *o)
+{
+	const char *state = status_text(o, "tpm.state");
+	bool bad = *state && strcmp(state, "signs");
+
+	if (!json_is_object(o))
+		return;
+	fprintf(p->f, LABEL, "keys");
+	put(p->f, status_text(o, "kept"));
+	if (*state)
+		fputs(" + tpm", p->f);
+	style_on(p->f, BAD, p->colour && bad);
+	if (bad) {
+		fputs(", which does not sign: ", p->f);
+		put(p->f, state);
+		fputs(": ", p->f);
+		put(p->f, status_text(o, "tpm.why"));
+	}
+	style_off(p->f, BAD, p->colour && bad);
+	if (*state)
+		fprintf(p->f, "; %" PRId64 " checkpoints with its signature, %" PRIu64 " without",
+			status_number(o, "tpm.lines", 0), status_sum(status_get(o, "tpm.missing")));
+	fputc('\n', p->f);
+}
+
 static void recorder(const struct page *p, const json_t *s, uint64_t now_ns)
 {
 	const json_t *o = status_get(s, "recorder");
@@ -270,6 +296,7 @@ static void recorder(const struct page *p, const json_t *s, uint64_t now_ns)
 		forward(p, status_get(o, "forward"));
 	if (json_is_object(status_get(o, "epoch")))
 		epoch(p, status_get(o, "epoch"));
+	keys(p, status_get(o, "keys"));
 	witness(p, status_get(o, "forward"), now_ns);
 	counts(p, "lost", status_get(o, "lost"));
 }

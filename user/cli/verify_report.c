@@ -53,6 +53,7 @@ static void counts_json(json_t *o, const struct verify_result *v)
 	put(o, "erased", v->erased);
 	put(o, "unsigned_tail", v->unsigned_tail);
 	put(o, "checkpoint_size", v->checkpoint_size);
+	put(o, "tpm_size", v->tpm_size);
 	put(o, "witness_size", v->witness_size);
 	put(o, "witness_time", v->witness_s);
 	put(o, "findings", v->findings);
@@ -145,6 +146,9 @@ static void print_checkpoints(const struct verify_result *v)
 		printf("  %-10s of %" PRIu64 " records\n", "checkpoint", v->checkpoint_size);
 	else
 		printf("  %-10s none\n", "checkpoint");
+	if (v->tpm_size)
+		printf("  %-10s signed the checkpoint of %" PRIu64 " records\n", "TPM",
+		       v->tpm_size);
 	if (!v->witness_size) {
 		printf("  %-10s none: files set back together to an older state would verify too\n",
 		       "witnessed");

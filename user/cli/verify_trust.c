@@ -131,6 +131,17 @@ static int load_witnesses(struct verify_trust *t, const struct cli_usage *u)
 	return -1;
 }
 
+static int load_tpm_keys(struct verify_trust *t)
+{
+	char err[4400];
+
+	t->tpm_none = t->tpm_files.n == 1 && !strcmp(t->tpm_files.v[0], "none");
+	for (size_t i = 0; i < t->tpm_files.n && !t->tpm_none; i++)
+		if (ecdsa_public_read(t->tpm_files.v[i], t->tpm_keys[i], err, sizeof(err)))
+			return say(err);
+	return -1;
+}
+
 int verify_trust_load(struct verify_trust *t, const struct cli_usage *u, const char *dir)
 {
 	int r = load_key(t, dir);
@@ -139,6 +150,8 @@ int verify_trust_load(struct verify_trust *t, const struct cli_usage *u, const c
 		r = load_seed(t);
 	if (r < 0)
 		r = load_checkpoints(t);
+	if (r < 0)
+		r = load_tpm_keys(t);
 	return r < 0 ? load_witnesses(t, u) : r;
 }
 
@@ -151,6 +164,9 @@ struct verify_options verify_trust_options(const struct verify_trust *t)
 		.known_n = t->checkpoints.n,
 		.witnesses = t->witnesses,
 		.witnesses_n = t->witness_keys.n,
+		.tpm_keys = t->tpm_keys,
+		.tpm_keys_n = t->tpm_none ? 0 : t->tpm_files.n,
+		.tpm_none = t->tpm_none,
 		.threads = t->threads,
 	};
 }

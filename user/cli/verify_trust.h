@@ -9,7 +9,7 @@
 struct verify_trust {
 	/* as on the command line */
 	const char *key_file, *seed_file;
-	struct cli_list checkpoints, witness_keys;
+	struct cli_list checkpoints, witness_keys, tpm_files;
 	uint64_t threads;
 
 	/* as loaded */
@@ -17,6 +17,8 @@ struct verify_trust {
 	bool key_beside;     /* it was found beside the spool, not named */
 	uint8_t public[RECORD_PUBKEY_LEN], seed[MAC_LEN];
 	struct note_key witnesses[CLI_LIST_MAX];
+	uint8_t tpm_keys[CLI_LIST_MAX][ECDSA_PUBLIC_LEN];
+	bool tpm_none;
 	struct verify_known known[CLI_LIST_MAX];
 	char *notes[CLI_LIST_MAX];
 };

@@ -193,7 +193,7 @@ static bool take_signature(const char *p, size_t n, struct note *ret)
 	len = base64_decode(space + 1, n - name - 1, blob, sizeof(blob));
 	if (len < 5)
 		return false;
-	if (len != 4 + RECORD_SIG_LEN && len != 4 + NOTE_SIG_MAX)
+	if (len < 4 + RECORD_SIG_LEN || len > 4 + NOTE_SIG_MAX)
 		return true;
 	memset(s, 0, sizeof(*s));
 	memcpy(s->name, p, name);

@@ -28,7 +28,7 @@ uint32_t note_key_id(const char *name, const uint8_t pub[static RECORD_PUBKEY_LE
 int note_vkey(const struct note_key *k, char *out, size_t cap);
 int note_vkey_parse(const char *p, size_t n, struct note_key *ret); /* one newline may follow */
 
-#define NOTE_SIG_MAX 72 /* Ed25519: 64; a cosignature: its time before it */
+#define NOTE_SIG_MAX 72 /* Ed25519: 64; a cosignature: its time before it; ECDSA: DER of up to 72 */
 struct note_sig {
 	char name[NOTE_NAME_MAX];
 	uint32_t id;
@@ -38,7 +38,7 @@ struct note_sig {
 struct note {
 	const char *text; /* points into what was parsed; ends with a newline */
 	size_t text_n;
-	size_t n; /* signatures of 64 or 72 bytes; others are other algorithms and left out */
+	size_t n; /* signatures of 64 to 72 bytes; others are other algorithms and left out */
 	struct note_sig sigs[NOTE_SIGS_MAX];
 };
 /* What a key id and a vkey are of: Ed25519 over the text, or a C2SP cosignature (checkpoint.h). */

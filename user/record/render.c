@@ -104,7 +104,7 @@ const char *render_control_kind(const Probity__V1__Control *c)
 	static const char *const name[] = {"unspecified", "start",	"stop",	    "policy",
 					   "loss",	  "repair",	"approval", "guard",
 					   "seal",	  "clock_step", "erase",    "reveal",
-					   "collector"};
+					   "collector",	  "tpm"};
 
 	return (unsigned)c->kind < ARRAY_SIZE(name) ? name[c->kind] : "unknown";
 }

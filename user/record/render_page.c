@@ -442,6 +442,10 @@ static void page_control(FILE *f, const Probity__V1__Control *c)
 			page_textf(f, "records", "%" PRIu64 " to %" PRIu64, c->first_seq,
 				   c->last_seq);
 	}
+	page_hex(f, "TPM public key", c->tpm_public_key.data, c->tpm_public_key.len);
+	if (c->kind == PROBITY__V1__CONTROL__KIND__TPM && c->cause[0])
+		page_textf(f, "cause", "%s; %" PRIu64 " checkpoints went without its signature",
+			   c->cause, c->count);
 	if (c->kind == PROBITY__V1__CONTROL__KIND__REPAIR) {
 		page_text(f, "file", c->file);
 		page_textf(f, "cut", "%" PRIu64 " bytes at offset %" PRIu64, c->bytes, c->offset);

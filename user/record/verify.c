@@ -197,6 +197,7 @@ static int taken(struct walk *w, const struct record *r, const struct frame *f, 
 	verify_tiles_leaf(w, &leaf);
 	if (w->c.tree_known)
 		verify_notes_at(w, &w->c.tree);
+	verify_tpm_record(w, w->file, r);
 	if (w->c.sealed)
 		e = verify_ends_add(w, r, f);
 	return e ? e : erasures(w, r, f);
@@ -423,6 +424,7 @@ static void the_rest(struct walk *w)
 	verify_notes_check(w);
 	unsigned_tail(w);
 	verify_erased_check(w);
+	verify_tpm_check(w);
 }
 
 static void result(struct walk *w)

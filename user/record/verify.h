@@ -7,7 +7,7 @@
 #ifndef PROBITY_RECORD_VERIFY_H
 #define PROBITY_RECORD_VERIFY_H
 
-#include "note.h"
+#include "note_ecdsa.h"
 #include "segment.h"
 
 struct verify_finding {
@@ -17,7 +17,7 @@ struct verify_finding {
 	char kind[32]; /* frame, crc, record, sequence, previous hash, signature, chain id, key id,
 			    id order, epoch, seal, seal overdue, tree, time, boot, mac, torn tail, tail
 			    cut, head, missing segment, tile, checkpoint, cosignature, uncovered, fork,
-			    erased, io, empty */
+			    erased, tpm, io, empty */
 	char detail[160];
 };
 struct verify_result {
@@ -36,7 +36,8 @@ struct verify_result {
 		unsigned_tail; /* records behind the last signature that covers them; a live agent has some */
 	struct tree_hash root; /* of all records; tree_known only */
 	bool tree_known;
-	uint64_t checkpoint_size;	  /* largest that is covered; 0 = none is known */
+	uint64_t checkpoint_size; /* largest that is covered; 0 = none is known */
+	uint64_t tpm_size;	  /* largest that is covered and has the TPM's line; 0 = none */
 	uint64_t witness_size, witness_s; /* largest cosigned one, and when: Unix seconds */
 	size_t findings;
 	struct verify_finding first;
@@ -56,6 +57,10 @@ struct verify_options {
 	size_t known_n;
 	const struct note_key *witnesses; /* whose cosignatures count */
 	size_t witnesses_n;
+	/* Of TPMs, whose line the newest checkpoint must have; none: the one the chain names, if it does */
+	const uint8_t (*tpm_keys)[ECDSA_PUBLIC_LEN];
+	size_t tpm_keys_n;
+	bool tpm_none;	  /* though the chain may name one */
 	unsigned threads; /* 0: as many as there are CPUs */
 	/* DIR is a copy of some of the chain's records (a bundle, a collector's answer): it needs no head, its
 	 * SEALs need not reach the end, and leaves before and behind it are taken from its tiles, if any. */

@@ -49,7 +49,8 @@ struct known_note {
 	size_t n;
 	struct note note;
 	struct checkpoint c;
-	bool beside; /* a file of the directory */
+	bool beside;	       /* a file of the directory */
+	uint64_t next_wall_ns; /* of the record behind it, where that was read */
 	bool parsed, same, differs;
 };
 struct known_notes {
@@ -88,6 +89,11 @@ struct walk {
 	struct epoch_ends ends;
 	struct tile_walk tiles;
 	struct known_notes notes;
+	struct tpm_walk {
+		bool known, other;     /* other: the chain names more than one, which was said */
+		uint64_t seq, wall_ns; /* of the first record that names it */
+		uint8_t public[ECDSA_PUBLIC_LEN];
+	} tpm;
 	struct erased erased;
 };
 
@@ -130,6 +136,10 @@ void verify_notes_done(struct walk *w);
 void verify_notes_at(struct walk *w, const struct tree_edge *edge);
 uint64_t verify_notes_largest(const struct walk *w);
 void verify_notes_check(struct walk *w);
+
+/* verify_tpm.c: records as they are read, from `seals` or the segments; at the end, behind the notes */
+void verify_tpm_record(struct walk *w, const char *file, const struct record *r);
+void verify_tpm_check(struct walk *w);
 
 /* verify_erased.c */
 int verify_erased_add(struct walk *w, uint64_t seq);

@@ -170,7 +170,8 @@ static int frames(struct walk *w, struct segment_reader *in)
 		memcpy(k.k, w->o->mac_seed, sizeof(k.k));
 	while (!r && (a = segment_next(in)) == SEGMENT_FRAME) {
 		struct epoch_end e;
-		const char *kind = follows(w, &in->frame, &e);
+		const char *kind = follows(w, &in->frame, &e), *why;
+		struct record rec;
 
 		if (!kind)
 			kind = mac_of_seal(w, &k, &in->frame, &e);
@@ -180,6 +181,8 @@ static int frames(struct walk *w, struct segment_reader *in)
 		}
 		w->r->signatures += !w->ends.first_open || w->ends.n;
 		e.in_file = true;
+		if (!record_decode(in->frame.record, in->frame.record_len, &rec, &why))
+			verify_tpm_record(w, FILE_NAME, &rec);
 		r = push(&w->ends, &e);
 	}
 	if (r || a == SEGMENT_END)
