@@ -197,6 +197,8 @@ static void operation(struct doc *d)
 	doc_num(d, o, "observed_s", seconds(seen));
 	doc_num(d, o, "down_ms", down / 1000000);
 	doc_share(d, o, "up_ppm", seen > down ? seen - down : 0, seen);
+	doc_share(d, o, "watched_ppm", seen > down ? seen - down : 0,
+		  (d->t->to_ns - d->t->from_ns) * d->t->sources);
 	doc_num(d, o, "unknown_s", no_word);
 	doc_num(d, o, "starts", starts);
 	doc_num(d, o, "stops", stops);
@@ -214,9 +216,14 @@ static void operation(struct doc *d)
 	if (late)
 		doc_finding(d, FINDING_LOW, "operation", NULL, late, "seals",
 			    "came later than due; each says why");
+	/* A tenth of the period or more is no edge of it. */
 	if (no_word)
 		doc_finding(
-			d, FINDING_LOW, "operation", NULL, no_word, "seconds",
+			d,
+			no_word * 10 >= seconds((d->t->to_ns - d->t->from_ns) * d->t->sources)
+				? FINDING_MEDIUM
+				: FINDING_LOW,
+			"operation", NULL, no_word, "seconds",
 			"of the period, over all hosts, before a host's first record or behind its last");
 }
 

@@ -36,6 +36,7 @@ static const struct {
 	[SORT_ERASE] = {"erase", "erasures"},
 	[SORT_REVEAL] = {"reveal", "resolved pseudonyms"},
 	[SORT_COLLECTOR] = {"collector", "withdrawn confirmations of the collector"},
+	[SORT_TPM] = {"tpm", "keys of a TPM that sign checkpoints"},
 };
 
 static const char *const wholes[WHOLES] = {"complete",	  "truncated", "gap",  "late-attach",
@@ -209,16 +210,23 @@ static void denial(const Probity__V1__Denial *d, struct item *it)
 	decision(d->decision, it);
 }
 
+/* As Control.Kind counts them. */
+enum item_sort item_control_sort(unsigned kind)
+{
+	static const uint8_t sort[] = {SORTS,	       SORT_START,  SORT_STOP,	   SORT_POLICY,
+				       SORT_LOSS,      SORT_REPAIR, SORT_APPROVAL, SORT_GUARD,
+				       SORT_SEAL,      SORT_CLOCK,  SORT_ERASE,	   SORT_REVEAL,
+				       SORT_COLLECTOR, SORT_TPM};
+
+	return kind < ARRAY_SIZE(sort) ? sort[kind] : SORTS;
+}
+
 static void control(const Probity__V1__Control *c, struct item *it)
 {
-	static const uint8_t sort[] = {SORTS,	      SORT_START,  SORT_STOP,	  SORT_POLICY,
-				       SORT_LOSS,     SORT_REPAIR, SORT_APPROVAL, SORT_GUARD,
-				       SORT_SEAL,     SORT_CLOCK,  SORT_ERASE,	  SORT_REVEAL,
-				       SORT_COLLECTOR};
-	unsigned kind = c->kind;
+	enum item_sort s = item_control_sort(c->kind);
 
-	if (kind && kind < ARRAY_SIZE(sort))
-		it->sorts |= 1u << sort[kind];
+	if (s != SORTS)
+		it->sorts |= 1u << s;
 }
 
 static void week(uint64_t wall_ns, char ret[static 16])

@@ -32,11 +32,14 @@ enum item_sort {
 	SORT_ERASE,
 	SORT_REVEAL,
 	SORT_COLLECTOR, /* the collector says less than before */
+	SORT_TPM,	/* which key of a TPM signs beside the agent's */
 	SORTS
 };
 const char *item_sort_name(enum item_sort s);
 /* SORTS: no such word. */
 enum item_sort item_sort_of(const char *word);
+/* Of a control record of that kind; SORTS: none. */
+enum item_sort item_control_sort(unsigned kind);
 /* "AI calls", "seals": for people. */
 const char *item_sort_text(enum item_sort s);
 

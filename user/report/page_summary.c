@@ -51,10 +51,8 @@ static void records(struct page *p)
 		 : gaps	  ? "These records hold, with the gaps stated here."
 			  : "These records hold, and no gap is known.");
 	count(p, "verdict.chains", ", broken: ");
-	count(p, "verdict.chains_broken",
-	      ". Of the time between first and last record the agent "
-	      "ran for ");
-	page_num(p, UNIT_SHARE, "operation.up_ppm");
+	count(p, "verdict.chains_broken", ". Of the period, over all hosts, watched: ");
+	page_num(p, UNIT_SHARE, "operation.watched_ppm");
 	page_raw(p, ". Seen whole, of the AI calls that could be: ");
 	page_num(p, UNIT_SHARE, "completeness.calls.complete_ppm");
 	page_raw(p, ". Losses declared: ");
@@ -83,30 +81,35 @@ static void verdict(struct page *p)
 	      ". That a control is fulfilled is said of none.</p>\n</section>\n");
 }
 
+/* path: the figure; below: what it is seen beside. */
 static void tile(struct page *p, const char *class, const char *title, enum page_unit u,
 		 const char *path, const char *below, const char *below_path)
 {
 	page_raw(p, "<div class=\"tile %s\"><p class=\"name\">%s</p><p class=\"big\">", class,
 		 title);
-	page_num(p, u, "%s", path);
-	page_raw(p, "</p><p>");
-	if (below_path)
-		page_num(p, UNIT_COUNT, "%s", below_path);
-	page_raw(p, " %s</p></div>\n", below);
+	if (path)
+		page_num(p, u, "%s", path);
+	else
+		page_raw(p, "–");
+	page_raw(p, "</p><p>%s: ", below);
+	page_num(p, UNIT_COUNT, "%s", below_path);
+	page_raw(p, "</p></div>\n");
 }
 
 static void tiles(struct page *p)
 {
 	const json_t *t = page_at(p, "totals"), *o = page_at(p, "operation"),
 		     *c = page_at(p, "completeness.calls");
-	bool part = page_int(c, "complete") + page_int(c, "refused") < page_int(c, "all");
+	bool part = page_int(c, "complete") + page_int(c, "refused") < page_int(c, "all"),
+	     priced = page_int(t, "cost_unknown_calls") < page_int(t, "calls"),
+	     whole = !page_int(o, "unknown_s") && !page_int(o, "down_ms");
 
 	page_raw(p, "<div class=\"tiles\">\n");
 	tile(p, "", "AI calls", UNIT_COUNT, "totals.calls", "requests to tool servers",
 	     "totals.requests");
 	tile(p, "", "Tools and programs", UNIT_COUNT, "totals.tools", "models", "totals.models");
 	tile(p, "", "Suppliers used", UNIT_COUNT, "totals.suppliers", "accounts", "totals.users");
-	tile(p, "", "List price of use", UNIT_USD, "totals.cost_nano_usd",
+	tile(p, "", "List price of use", UNIT_USD, priced ? "totals.cost_nano_usd" : NULL,
 	     "calls without a known price", "totals.cost_unknown_calls");
 	tile(p, page_int(t, "violations") ? "warn" : "", "Actions that broke a rule", UNIT_SHARE,
 	     "totals.violation_ppm", "violations", "totals.violations");
@@ -115,8 +118,8 @@ static void tiles(struct page *p)
 	tile(p, part ? "warn" : "good", "Calls seen whole", UNIT_SHARE,
 	     "completeness.calls.complete_ppm", "calls ended by a refusal",
 	     "completeness.calls.refused");
-	tile(p, page_int(o, "down_ms") ? "warn" : "good", "Time watched", UNIT_SHARE,
-	     "operation.up_ppm", "times the agent was down", "operation.gaps_all");
+	tile(p, whole ? "good" : "warn", "Of the period, watched", UNIT_SHARE,
+	     "operation.watched_ppm", "times the agent was down", "operation.gaps_all");
 	page_raw(p, "</div>\n");
 }
 

@@ -214,35 +214,22 @@ static void loss(struct tally *t, const Probity__V1__Control *c)
 }
 
 /* What people or damage did to the records or the agent; a SEAL only when it was late. */
-static enum item_sort event_sort(const Probity__V1__Control *c)
+static bool is_event(const Probity__V1__Control *c, enum item_sort s)
 {
-	switch (c->kind) {
-	case PROBITY__V1__CONTROL__KIND__REPAIR:
-		return SORT_REPAIR;
-	case PROBITY__V1__CONTROL__KIND__GUARD:
-		return SORT_GUARD;
-	case PROBITY__V1__CONTROL__KIND__SEAL:
-		return c->late ? SORT_SEAL : SORTS;
-	case PROBITY__V1__CONTROL__KIND__CLOCK_STEP:
-		return SORT_CLOCK;
-	case PROBITY__V1__CONTROL__KIND__ERASE:
-		return SORT_ERASE;
-	case PROBITY__V1__CONTROL__KIND__REVEAL:
-		return SORT_REVEAL;
-	case PROBITY__V1__CONTROL__KIND__COLLECTOR:
-		return SORT_COLLECTOR;
-	default:
-		return SORTS;
-	}
+	static const uint32_t all = 1u << SORT_REPAIR | 1u << SORT_GUARD | 1u << SORT_CLOCK |
+				    1u << SORT_ERASE | 1u << SORT_REVEAL | 1u << SORT_COLLECTOR |
+				    1u << SORT_TPM;
+
+	return s == SORT_SEAL ? c->late : s != SORTS && (all >> s & 1);
 }
 
 static void event(struct tally *t, const struct sealed *r)
 {
 	const Probity__V1__Control *c = r->control;
-	enum item_sort sort = event_sort(c);
+	enum item_sort sort = item_control_sort(c->kind);
 	struct tally_event *e = &t->event[t->event_rows];
 
-	if (sort == SORTS)
+	if (!is_event(c, sort))
 		return;
 	t->events_all++;
 	if (t->event_rows == TALLY_EVENTS_MAX)
