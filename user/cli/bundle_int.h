@@ -7,6 +7,7 @@
 #include "record/checkpoint.h"
 #include "record/tile.h"
 #include "record/verify.h"
+#include "sealchain.h"
 
 #define BUNDLE_MANIFEST "manifest.json"
 #define BUNDLE_DSSE "manifest.dsse.json"
@@ -26,15 +27,17 @@
 struct epoch_keys {
 	size_t n, cap;
 	uint8_t (*key)[RECORD_PUBKEY_LEN]; /* of epoch i */
+	struct seal_chain at;
 };
+/* Of the chain of the first SEAL. */
 int epoch_keys_begin(struct epoch_keys *k, const uint8_t first[static RECORD_PUBKEY_LEN]);
 /* The SEALs of a file, which go on where the last did; one already known is passed over. 0; -ENOENT;
  * -EBADMSG: one does not follow; -errno. */
 int epoch_keys_add(struct epoch_keys *k, const char *path);
 void epoch_keys_done(struct epoch_keys *k);
-/* The newest key that signed the note of this origin. 0, -ENOKEY, -EBADMSG. */
+/* The newest key that signed the note of this origin, and its epoch. 0, -ENOKEY, -EBADMSG. */
 int epoch_keys_signed(const struct epoch_keys *k, const struct note *n, const char *origin,
-		      struct note_key *ret);
+		      struct note_key *ret, uint32_t *ret_epoch);
 
 /* A signed checkpoint read from a file; the note points into *ret_text, which the caller frees. 0; -ENOENT;
  * -EBADMSG with *ret_why; -errno. */

@@ -10,10 +10,7 @@
 
 #include "base/fs.h"
 #include "bundle_int.h"
-#include "record/render.h"
 #include "record/segment_io.h"
-
-DEFINE_CLEANUP(struct verifier, verifier_free)
 
 static int push(struct epoch_keys *k, const uint8_t *key)
 {
@@ -33,6 +30,7 @@ static int push(struct epoch_keys *k, const uint8_t *key)
 int epoch_keys_begin(struct epoch_keys *k, const uint8_t first[static RECORD_PUBKEY_LEN])
 {
 	memset(k, 0, sizeof(*k));
+	memcpy(k->at.public, first, RECORD_PUBKEY_LEN);
 	return push(k, first);
 }
 
@@ -44,20 +42,19 @@ void epoch_keys_done(struct epoch_keys *k)
 
 static int seal(struct epoch_keys *k, const struct frame *f)
 {
-	_cleanup_(verifier_freep) struct verifier *v = NULL;
-	_cleanup_sealed_ struct sealed s = {0};
+	struct record r;
+	struct seal s;
 	const char *why;
+	int e;
 
-	if (sealed_open(f->record, f->record_len, f->sig, &s, &why) || !s.control || !s.sig ||
-	    s.control->kind != PROBITY__V1__CONTROL__KIND__SEAL ||
-	    s.control->next_public_key.len != RECORD_PUBKEY_LEN)
+	if (record_decode(f->record, f->record_len, &r, &why))
 		return -EBADMSG;
-	if (s.head.epoch + 1 < k->n)
+	if (r.epoch + 1 < k->n)
 		return 0;
-	if (s.head.epoch + 1 != k->n || verifier_new(k->key[k->n - 1], &v) ||
-	    !verifier_ok(v, f->record, RECORD_HEADER_LEN, f->sig))
-		return -EBADMSG;
-	return push(k, s.control->next_public_key.data);
+	if (k->n == 1)
+		memcpy(k->at.chain, r.chain, sizeof(r.chain));
+	e = seal_chain_next(&k->at, f->record, f->record_len, f->sig, &s, &why);
+	return e ?: push(k, s.next_public);
 }
 
 int epoch_keys_add(struct epoch_keys *k, const char *path)
@@ -81,7 +78,7 @@ int epoch_keys_add(struct epoch_keys *k, const char *path)
 }
 
 int epoch_keys_signed(const struct epoch_keys *k, const struct note *n, const char *origin,
-		      struct note_key *ret)
+		      struct note_key *ret, uint32_t *ret_epoch)
 {
 	for (size_t i = k->n; i-- > 0;) {
 		struct note_key key = {0};
@@ -92,8 +89,10 @@ int epoch_keys_signed(const struct epoch_keys *k, const struct note *n, const ch
 		r = note_verify(n, &key, NULL);
 		if (r == -ENOKEY)
 			continue;
-		if (!r)
+		if (!r) {
 			*ret = key;
+			*ret_epoch = i;
+		}
 		return r;
 	}
 	return -ENOKEY;

@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "base/fs.h"
+#include "base/hex.h"
 #include "bundle_int.h"
 #include "cli.h"
 #include "export/archive.h"
@@ -29,8 +30,7 @@ static int put_hex(struct stage *s, const char *path, const uint8_t key[static R
 {
 	char text[2 * RECORD_PUBKEY_LEN + 2];
 
-	for (size_t i = 0; i < RECORD_PUBKEY_LEN; i++)
-		snprintf(text + 2 * i, 3, "%02x", key[i]);
+	hex_encode(key, RECORD_PUBKEY_LEN, text);
 	strcat(text, "\n");
 	return stage_bytes(s, path, text, strlen(text));
 }
@@ -65,7 +65,7 @@ static int put_papers(struct stage *s, const struct export_ask *a)
 
 static int put_sums(struct stage *s)
 {
-	char *text = NULL;
+	char *text = NULL, sum[65];
 	size_t n = 0;
 	FILE *f = open_memstream(&text, &n);
 	int r;
@@ -73,9 +73,8 @@ static int put_sums(struct stage *s)
 	if (!f)
 		return -ENOMEM;
 	for (size_t i = 0; i < s->manifest.n; i++) {
-		for (size_t k = 0; k < 32; k++)
-			fprintf(f, "%02x", s->manifest.files[i].sha256[k]);
-		fprintf(f, "  %s\n", s->manifest.files[i].path);
+		hex_encode(s->manifest.files[i].sha256, 32, sum);
+		fprintf(f, "%s  %s\n", sum, s->manifest.files[i].path);
 	}
 	r = fclose(f) ? -ENOMEM : stage_bytes(s, BUNDLE_SUMS, text, n);
 	free(text);

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/hex.h"
 #include "bundle_int.h"
 #include "export/dsse.h"
 
@@ -88,12 +89,6 @@ static const char step4[] =
 	"and the path that `tlog.ProveRecord` reads through `tlog.TileHashReader` (height 8, files\n"
 	"proof/tile/LEVEL/INDEX). A cosignature in proof/witnessed says what the witness saw, and when.\n";
 
-static void hex(const uint8_t *p, size_t n, char *out)
-{
-	for (size_t i = 0; i < n; i++)
-		snprintf(out + 2 * i, 3, "%02x", p[i]);
-}
-
 size_t bundle_readme(const struct manifest *m, bool is_signed, char *out, size_t cap)
 {
 	FILE *f = fmemopen(out, cap, "w");
@@ -102,7 +97,7 @@ size_t bundle_readme(const struct manifest *m, bool is_signed, char *out, size_t
 
 	if (!f)
 		return 0;
-	hex(m->chain, sizeof(m->chain), chain);
+	hex_encode(m->chain, sizeof(m->chain), chain);
 	if (m->checkpoint_size)
 		snprintf(checkpoint, sizeof(checkpoint), "of %" PRIu64 " records",
 			 m->checkpoint_size);

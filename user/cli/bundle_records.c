@@ -218,8 +218,10 @@ static int put_vkey(struct stage *s, const struct epoch_keys *keys, const struct
 {
 	char line[NOTE_NAME_MAX + 128];
 	struct note_key k;
+	uint32_t epoch;
 
-	if (epoch_keys_signed(keys, n, c->origin, &k) || note_vkey(&k, line, sizeof(line) - 1))
+	if (epoch_keys_signed(keys, n, c->origin, &k, &epoch) ||
+	    note_vkey(&k, line, sizeof(line) - 1))
 		return 0; /* by a key no SEAL here names: verify says so */
 	strcat(line, "\n");
 	return stage_bytes(s, BUNDLE_VKEY, line, strlen(line));

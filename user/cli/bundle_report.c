@@ -27,20 +27,19 @@ bool bundle_is(const char *path)
 static json_t *json_of(const char *path, const struct bundle_result *v)
 {
 	const struct verify_result *r = &v->records;
-	json_t *o =
-		json_pack("{so sb sb sI ss ss sI sI sI sI sI sI sI sI sI sI sI sb sb sb so sI}",
-			  "bundle", render_text(path), "ok", (int)v->ok, "newer", (int)v->newer,
-			  "version", (json_int_t)v->version, "tool", v->tool, "created", v->created,
-			  "files", (json_int_t)v->files, "bytes", (json_int_t)v->bytes, "first_seq",
-			  (json_int_t)v->first_seq, "last_seq", (json_int_t)v->last_seq, "records",
-			  (json_int_t)r->records, "signatures", (json_int_t)r->signatures, "erased",
-			  (json_int_t)r->erased, "proved", (json_int_t)v->proved, "checkpoint_size",
-			  (json_int_t)v->checkpoint_size, "witness_size",
-			  (json_int_t)v->witness_size, "witness_time", (json_int_t)v->witness_s,
-			  "signed", (int)v->is_signed, "signer_expected", (int)v->signer_expected,
-			  "key_expected", (int)v->key_expected, "public_key",
-			  render_hex(r->public, sizeof(r->public)), "findings",
-			  (json_int_t)v->findings);
+	json_t *o = json_pack(
+		"{so sb sb sI ss ss so sI sI sI sI sI sI sI sI sI sI sI sI sb sb sb so sI}",
+		"bundle", render_text(path), "ok", (int)v->ok, "newer", (int)v->newer, "version",
+		(json_int_t)v->version, "tool", v->tool, "created", v->created, "host",
+		render_text(v->host), "files", (json_int_t)v->files, "bytes", (json_int_t)v->bytes,
+		"first_seq", (json_int_t)v->first_seq, "last_seq", (json_int_t)v->last_seq,
+		"records", (json_int_t)r->records, "signatures", (json_int_t)r->signatures,
+		"erased", (json_int_t)r->erased, "erased_silent", (json_int_t)r->erased_silent,
+		"proved", (json_int_t)v->proved, "checkpoint_size", (json_int_t)v->checkpoint_size,
+		"witness_size", (json_int_t)v->witness_size, "witness_time",
+		(json_int_t)v->witness_s, "signed", (int)v->is_signed, "signer_expected",
+		(int)v->signer_expected, "key_expected", (int)v->key_expected, "public_key",
+		render_hex(r->public, sizeof(r->public)), "findings", (json_int_t)v->findings);
 
 	if (o && v->is_signed)
 		json_object_set_new(o, "signer", render_hex(v->signer, sizeof(v->signer)));
@@ -104,10 +103,15 @@ static void print(const char *path, const struct bundle_result *v)
 		       v->version);
 	printf("  made        %s by %s\n", v->created, v->tool);
 	printf("  files       %" PRIu64 ", %s\n", v->files, size);
+	if (v->host[0])
+		printf("  host        %s\n", v->host);
 	printf("  records     %" PRIu64 ", seq %" PRIu64 " to %" PRIu64 ", %" PRIu64
-	       " signatures, %" PRIu64 " without payload\n",
-	       v->records.records, v->first_seq, v->last_seq, v->records.signatures,
-	       v->records.erased);
+	       " signatures\n",
+	       v->records.records, v->first_seq, v->last_seq, v->records.signatures);
+	if (v->records.erased)
+		printf("  erased      %" PRIu64 " payloads; of %" PRIu64
+		       " no ERASE record here says so\n",
+		       v->records.erased, v->records.erased_silent);
 	print_proof(v);
 	print_hex("chain key", v->records.public, sizeof(v->records.public),
 		  v->key_expected ? "" : " (the bundle's own word: give --key)");

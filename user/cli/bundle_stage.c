@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 
 #include "base/fs.h"
+#include "tidy.h"
 
 #define FILE_MAX (1ull << 30)
 #define BLOCK 65536
@@ -31,31 +32,22 @@ static int failed(struct stage *s, int r, const char *what)
 
 int stage_open(const char *out, struct stage *s)
 {
+	int r;
+
 	memset(s, 0, sizeof(*s));
 	if (snprintf(s->dir, sizeof(s->dir), "%s.XXXXXX", out) >= (int)sizeof(s->dir))
 		return failed(s, -ENAMETOOLONG, out);
-	if (mkdtemp(s->dir))
+	r = tidy_folder(s->dir);
+	if (!r)
 		return 0;
 	s->dir[0] = '\0';
-	return failed(s, -errno, out);
-}
-
-void stage_remove(const char *dir)
-{
-	char *const roots[] = {(char *)dir, NULL};
-	_cleanup_(fts_closep) FTS *f = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
-
-	for (FTSENT *e; f && (e = fts_read(f));)
-		if (e->fts_info == FTS_DP)
-			rmdir(e->fts_path);
-		else if (e->fts_info != FTS_D)
-			unlink(e->fts_path);
+	return failed(s, r, out);
 }
 
 void stage_done(struct stage *s)
 {
 	if (s->dir[0])
-		stage_remove(s->dir);
+		tidy_done();
 	manifest_done(&s->manifest);
 }
 

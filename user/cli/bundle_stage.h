@@ -28,6 +28,5 @@ int stage_plain(struct stage *s, const char *path, const void *p, size_t n);
 
 /* SHA-256 and size of a file below a folder; nothing but a plain file. */
 int stage_hash(int dir, const char *path, struct manifest_file *ret);
-void stage_remove(const char *dir);
 
 #endif

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <fts.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -19,6 +20,7 @@
 #include "export/archive.h"
 #include "export/dsse.h"
 #include "record/printable.h"
+#include "tidy.h"
 
 DEFINE_CLEANUP(FTS, fts_close)
 DEFINE_CLEANUP(struct tile_reader, tile_reader_free)
@@ -32,6 +34,9 @@ struct check {
 	uint8_t key[RECORD_PUBKEY_LEN]; /* of the first epoch */
 	struct epoch_keys keys;
 	struct bundle_proof *proof;
+	struct checkpoint at; /* proof/checkpoint, signed by the key of epoch at_epoch */
+	uint32_t at_epoch;
+	bool have_at;
 	uint64_t seen; /* records given by verify_dir */
 };
 
@@ -75,8 +80,10 @@ static void signature(struct check *c, const char *text, size_t n)
 
 	c->r->signer_expected = c->signer;
 	if (r == -ENOENT) {
-		if (c->signer)
-			found(c, BUNDLE_DSSE, "signature", "the manifest is not signed");
+		if (c->signer || manifest_find(&c->m, BUNDLE_SIGNER))
+			found(c, BUNDLE_DSSE, "signature", "%s",
+			      c->signer ? "the manifest is not signed"
+					: "the manifest was signed once and is no more");
 		return;
 	}
 	if (c->signer) {
@@ -198,16 +205,6 @@ static void keys(struct check *c)
 	}
 }
 
-static bool of_chain(const struct check *c, const char *origin)
-{
-	char end[40] = "/";
-	size_t n = strlen(origin);
-
-	for (size_t i = 0; i < 16; i++)
-		snprintf(end + 1 + 2 * i, 3, "%02x", c->m.chain[i]);
-	return n > 33 && !strcmp(origin + n - 33, end);
-}
-
 static void witnesses(struct check *c, const char *name, const struct note *n, uint64_t size)
 {
 	for (size_t i = 0; c->v && i < c->v->witnesses_n; i++) {
@@ -225,7 +222,8 @@ static void witnesses(struct check *c, const char *name, const struct note *n, u
 }
 
 /* One checkpoint file: its signature, its chain, and its lines of witnesses. */
-static bool checkpoint(struct check *c, const char *name, struct checkpoint *ret)
+static bool checkpoint(struct check *c, const char *name, struct checkpoint *ret,
+		       uint32_t *ret_epoch)
 {
 	_cleanup_free_ char *text = NULL;
 	struct note_key key;
@@ -242,11 +240,11 @@ static bool checkpoint(struct check *c, const char *name, struct checkpoint *ret
 		found(c, name, "checkpoint", "%s", why[0] ? why : strerror(-r));
 		return false;
 	}
-	if (!of_chain(c, ret->origin)) {
+	if (!checkpoint_is_of(ret, c->m.chain)) {
 		found(c, name, "checkpoint", "of another chain");
 		return false;
 	}
-	r = epoch_keys_signed(&c->keys, &n, ret->origin, &key);
+	r = epoch_keys_signed(&c->keys, &n, ret->origin, &key, ret_epoch);
 	if (r) {
 		found(c, name, "checkpoint", "%s",
 		      r == -ENOKEY ? "signed by no key of the chain" : "its signature is wrong");
@@ -276,20 +274,36 @@ static void consistent(struct check *c, const char *where, const struct checkpoi
 		found(c, where, "fork", "is not of the tree of " BUNDLE_CHECKPOINT);
 }
 
+/* The packer's word for the host is a signed checkpoint's, or it is nobody's. */
+static void host(struct check *c)
+{
+	char is[ORIGIN_MAX];
+	size_t n = strlen(c->at.origin) - 33; /* "/" and the chain */
+
+	printable_copy(is, sizeof(is), c->at.origin);
+	if (c->m.host[0] && (strlen(c->m.host) != n || strncmp(is, c->m.host, n)))
+		found(c, BUNDLE_MANIFEST, "checkpoint", "names another host than the checkpoint");
+	snprintf(c->r->host, sizeof(c->r->host), "%.*s", (int)n, is);
+}
+
 static void checkpoints(struct check *c)
 {
-	struct checkpoint a, w;
-	bool one = checkpoint(c, BUNDLE_CHECKPOINT, &a), two = checkpoint(c, BUNDLE_WITNESSED, &w);
+	struct checkpoint w;
+	uint32_t epoch;
+	bool one = checkpoint(c, BUNDLE_CHECKPOINT, &c->at, &c->at_epoch),
+	     two = checkpoint(c, BUNDLE_WITNESSED, &w, &epoch);
 
+	c->have_at = one;
 	if (one) {
-		c->r->checkpoint_size = a.size;
+		host(c);
+		c->r->checkpoint_size = c->at.size;
 		if (bundle_proof_open(c->dir, &c->proof))
 			found(c, BUNDLE_TILES, "tile", "no tiles are there");
 	} else if (c->m.checkpoint_size) {
 		found(c, BUNDLE_CHECKPOINT, "checkpoint", "the manifest promises one");
 	}
 	if (one && two)
-		consistent(c, BUNDLE_WITNESSED, &a, &w);
+		consistent(c, BUNDLE_WITNESSED, &c->at, &w);
 	if (c->v && c->v->witnesses_n && !c->r->witness_size)
 		found(c, BUNDLE_WITNESSED, "cosignature",
 		      "no witness given has cosigned a checkpoint here");
@@ -347,6 +361,10 @@ static int records(struct check *c)
 	char path[4400];
 	int r;
 
+	if (c->proof) { /* each() sees to it */
+		o.covered = c->at.size;
+		o.covered_epoch = c->at_epoch;
+	}
 	if (c->v) {
 		o.mac_seed = c->v->mac_seed;
 		o.threads = c->v->threads;
@@ -367,34 +385,32 @@ static int records(struct check *c)
 	return 0;
 }
 
-/* A checkpoint from elsewhere is of a tree these records must be in. */
-static void known(struct check *c)
+/* A checkpoint from elsewhere must be of the same tree, and not of more than the proof here reaches. */
+static void one_known(struct check *c, const struct verify_known *k)
 {
-	struct bundle_result *r = c->r;
+	struct checkpoint is;
+	struct note_key key;
+	uint32_t epoch;
+	struct note n;
+	const char *why;
 
-	for (size_t i = 0; c->v && i < c->v->known_n; i++) {
-		const struct verify_known *k = &c->v->known[i];
-		struct checkpoint outside, here = {0};
-		_cleanup_free_ char *text = NULL;
-		struct note n, mine;
-		const char *why;
-		char path[4400];
-
-		snprintf(path, sizeof(path), "%s/" BUNDLE_CHECKPOINT, c->dir);
-		if (note_parse(k->note, k->n, &n, &why) ||
-		    checkpoint_parse(n.text, n.text_n, &outside, &why))
-			found(c, k->where, "checkpoint", "%s", why);
-		else if (bundle_note(path, &text, &mine, &here, &why))
-			found(c, k->where, "uncovered", "the bundle has no checkpoint");
-		else if (outside.size == here.size &&
-			 memcmp(&outside.root, &here.root, sizeof(here.root)))
-			found(c, k->where, "fork", "names another tree of %llu records",
-			      (unsigned long long)here.size);
-		else if (outside.size > here.size && outside.size > r->last_seq + 1)
-			continue; /* of later records: these are a part, and make no claim on the end */
-		else if (outside.size < here.size && outside.size)
-			consistent(c, k->where, &outside, &here);
+	if (note_parse(k->note, k->n, &n, &why) || checkpoint_parse(n.text, n.text_n, &is, &why)) {
+		found(c, k->where, "checkpoint", "%s", why);
+		return;
 	}
+	if (!checkpoint_is_of(&is, c->m.chain)) {
+		found(c, k->where, "checkpoint", "of another chain");
+		return;
+	}
+	if (!c->have_at || is.size > c->at.size) {
+		found(c, k->where, "uncovered",
+		      "is of %" PRIu64 " records; the proof in the bundle is of %" PRIu64, is.size,
+		      c->have_at ? c->at.size : 0);
+		return;
+	}
+	consistent(c, k->where, &is, &c->at);
+	if (epoch_keys_signed(&c->keys, &n, is.origin, &key, &epoch))
+		found(c, k->where, "checkpoint", "not signed by a key of the chain");
 }
 
 int bundle_verify(const char *path, const struct bundle_options *o, struct bundle_result *ret,
@@ -408,9 +424,10 @@ int bundle_verify(const char *path, const struct bundle_options *o, struct bundl
 
 	snprintf(c.dir, sizeof(c.dir), "%.3900s/probity-bundle-XXXXXX",
 		 tmp && *tmp ? tmp : "/var/tmp");
-	if (!mkdtemp(c.dir)) {
-		snprintf(err, err_len, "%s: %s", c.dir, strerror(errno));
-		return -errno;
+	r = tidy_folder(c.dir);
+	if (r) {
+		snprintf(err, err_len, "%s: %s", c.dir, strerror(-r));
+		return r;
 	}
 	r = archive_extract(path, c.dir, &archive_limits_default, &n, &bytes, err, err_len);
 	if (!r && !manifest(&c)) {
@@ -420,9 +437,10 @@ int bundle_verify(const char *path, const struct bundle_options *o, struct bundl
 		r = records(&c);
 		if (r)
 			snprintf(err, err_len, BUNDLE_RECORDS ": %s", strerror(-r));
-		known(&c);
+		for (size_t i = 0; c.v && i < c.v->known_n; i++)
+			one_known(&c, &c.v->known[i]);
 	}
-	stage_remove(c.dir);
+	tidy_done();
 	bundle_proof_free(c.proof);
 	epoch_keys_done(&c.keys);
 	manifest_done(&c.m);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * probity cert SEQ: the decision certificate of one AI call. It is printed only when it verifies with the
+ * probity cert SEQ: the certificate of one record, of whatever kind. It is printed only when it verifies with the
  * key of the chain's first epoch, so a certificate never says what nobody signed.
  */
 #include <errno.h>
@@ -9,15 +9,6 @@
 #include "cert.h"
 #include "cmd.h"
 #include "record_arg.h"
-
-static int no_certificate(const struct record_arg *a)
-{
-	if (errno != ENODATA)
-		return cli_unreadable(a->dir, ENOMEM);
-	fprintf(stderr, "probity cert: record %" PRIu64 " %s; only AI calls have certificates\n",
-		a->seq, a->sealed.call ? "carries no decision" : "is not an AI call");
-	return CLI_NEGATIVE;
-}
 
 /* Why it cannot be checked or does not hold; -1: it can, and does as far as it has a signature. */
 static int refused(const struct record_arg *a)
@@ -53,7 +44,7 @@ static int print(const struct record_arg *a)
 		return r;
 	cert = render_certificate(&a->sealed, a->public);
 	if (!cert)
-		return no_certificate(a);
+		return cli_unreadable(a->dir, ENOMEM);
 	r = cert_add_proof(cert, &a->sealed, a->dir, a->anchor, err, sizeof(err));
 	if (!r)
 		r = cert_verify(cert, &trust, &res);
@@ -84,8 +75,8 @@ int cmd_cert(int argc, char **argv)
 	const struct cli_usage u = {
 		"cert",
 		"SEQ",
-		"Prints the decision certificate of an AI call with everything that proves it, after checking\n"
-		"it: the record, the keys of the epochs, and the path to a signed checkpoint.",
+		"Prints the certificate of a record (of an AI call: the decision on it) with everything that\n"
+		"proves it, after checking it: the record, the keys of the epochs, and the path to a signed checkpoint.",
 		options,
 		"probity verify FILE.json --key chain.pub checks it on any host.",
 	};

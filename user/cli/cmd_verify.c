@@ -90,13 +90,29 @@ static bool is_dir(const char *path)
 	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-static int any(const char *path, const struct verify_trust *t, const char *signer, bool json)
+enum evidence { DIRECTORY, CERTIFICATE, BUNDLE, COLLECTOR };
+
+static enum evidence kind_of(const char *path)
 {
-	if (bundle_is(path))
-		return bundle(path, t, signer, json);
-	if (!is_dir(path) && ends_with(path, ".json"))
-		return certificate(path, t, json);
-	return directory(path, t, json); /* which says so when it is none */
+	return bundle_is(path) ? BUNDLE
+	       : !is_dir(path) && ends_with(path, ".json")
+		       ? CERTIFICATE
+		       : DIRECTORY; /* which says when it is none */
+}
+
+/* What is asked for and would not be looked at must not seem to have held. -1: all of it will be. */
+static int in_vain(const struct cli_usage *u, enum evidence kind, const struct verify_trust *t,
+		   const char *signer)
+{
+	if (signer && kind != BUNDLE)
+		return cli_wrong(u, "--signer is for a bundle");
+	if (kind != CERTIFICATE)
+		return -1;
+	if (t->seed_file)
+		return cli_wrong(u, "--mac-seed: a certificate has no MAC");
+	if (t->checkpoints.n)
+		return cli_wrong(u, "--checkpoint: a certificate brings its own");
+	return -1;
 }
 
 int cmd_verify(int argc, char **argv)
@@ -105,6 +121,7 @@ int cmd_verify(int argc, char **argv)
 	struct verify_collector from = {0};
 	struct verify_options o;
 	struct verify_trust t = {0};
+	enum evidence kind;
 	bool json = false;
 	char path[4096];
 	const struct cli_option options[] = {
@@ -160,15 +177,20 @@ int cmd_verify(int argc, char **argv)
 		snprintf(path, sizeof(path), "%s", argv[first]);
 	else
 		snprintf(path, sizeof(path), "%s/spool", state_dir);
-	r = verify_trust_load(&t, &u, !from.url && is_dir(path) ? path : NULL);
-	if (r < 0 && from.url) {
+	kind = from.url ? COLLECTOR : kind_of(path);
+	r = in_vain(&u, kind, &t, signer);
+	if (r < 0)
+		r = verify_trust_load(&t, &u, kind == DIRECTORY ? path : NULL);
+	if (r < 0 && kind == COLLECTOR) {
 		o = verify_trust_options(&t);
 		from.trust = &o;
 		from.json = json;
 		r = verify_collector(&from);
 	}
 	if (r < 0)
-		r = any(path, &t, signer, json);
+		r = kind == BUNDLE	  ? bundle(path, &t, signer, json)
+		    : kind == CERTIFICATE ? certificate(path, &t, json)
+					  : directory(path, &t, json);
 	verify_trust_done(&t);
 	return r;
 }

@@ -119,8 +119,9 @@ static void print_counts(const struct verify_result *v)
 		printf(", %" PRIu64 " late", v->late_seals);
 	putchar('\n');
 	if (v->erased)
-		printf("  %-10s %" PRIu64 " payloads, declared; their proofs hold\n", "erased",
-		       v->erased);
+		printf("  %-10s %" PRIu64 " payloads, %" PRIu64
+		       " of them declared; their proofs hold\n",
+		       "erased", v->erased, v->erased - v->erased_silent);
 }
 
 static void print_checked(const struct verify_result *v, const struct verify_trust *t)

@@ -16,6 +16,7 @@
 
 #include "base/cleanup.h"
 #include "base/fs.h"
+#include "base/hex.h"
 #include "base/reader.h"
 #include "text.h"
 
@@ -27,20 +28,6 @@ static int say(const char *line)
 {
 	fprintf(stderr, "probity verify: %s\n", line);
 	return CLI_UNREACHABLE;
-}
-
-static bool hex32(const char *s, size_t n, uint8_t ret[static MAC_LEN])
-{
-	while (n && strchr(" \t\r\n", s[n - 1]))
-		n--;
-	if (n != 2 * MAC_LEN || strspn(s, "0123456789abcdefABCDEF") < n)
-		return false;
-	for (size_t i = 0; i < MAC_LEN; i++) {
-		const char two[3] = {s[2 * i], s[2 * i + 1], '\0'};
-
-		ret[i] = strtoul(two, NULL, 16);
-	}
-	return true;
 }
 
 static bool seed_of_file(const uint8_t *p, size_t n, uint8_t ret[static MAC_LEN])
@@ -67,7 +54,8 @@ static int load_seed(struct verify_trust *t)
 
 	if (r && r != -EFBIG)
 		return cli_unreadable(t->seed_file, r);
-	ok = !r && (seed_of_file((uint8_t *)text, n, t->seed) || hex32(text, n, t->seed));
+	ok = !r && (seed_of_file((uint8_t *)text, n, t->seed) ||
+		    hex_decode_typed(text, n, t->seed, MAC_LEN));
 	if (text)
 		OPENSSL_cleanse(text, n);
 	if (ok)

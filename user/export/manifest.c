@@ -13,6 +13,7 @@
 #include "build.h"
 
 #include "base/cleanup.h"
+#include "base/hex.h"
 #include "record/printable.h"
 
 bool bundle_path_ok(const char *path)
@@ -149,26 +150,11 @@ static bool number(const json_t *o, const char *key, uint64_t *ret)
 	return true;
 }
 
-static int nibble(char c)
-{
-	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static bool hex(const json_t *o, const char *key, uint8_t *out, size_t n)
 {
 	const json_t *v = json_object_get(o, key);
-	const char *s = json_string_value(v);
 
-	if (!s || json_string_length(v) != 2 * n)
-		return false;
-	for (size_t i = 0; i < n; i++) {
-		int hi = nibble(s[2 * i]), lo = nibble(s[2 * i + 1]);
-
-		if (hi < 0 || lo < 0)
-			return false;
-		out[i] = hi << 4 | lo;
-	}
-	return true;
+	return json_is_string(v) && hex_decode(json_string_value(v), json_string_length(v), out, n);
 }
 
 static void text(const json_t *o, const char *key, char *out, size_t cap)

@@ -5,7 +5,7 @@
  * offered. Invariant: after n good records `prev` is the leaf hash of the last, next_seq its
  * successor's number and `tree` the tree of all, so memory does not grow with the chain.
  *
- * Of payloads only START, SEAL and CLOCK_STEP are understood, and those are never erased.
+ * Of payloads only START, SEAL and CLOCK_STEP are understood; no control record is ever erased.
  */
 #include "segment.h"
 
@@ -241,6 +241,8 @@ int chain_append_checked(struct chain_state *c, const uint8_t *record, size_t n,
 	why = order(c, &r);
 	if (!why)
 		why = key(c, &r, ctl, pub, &v);
+	if (!why && r.schema == RECORD_CONTROL && !r.payload)
+		why = "payload: control records are never erased";
 	if (!why && r.alg != RECORD_CHECKPOINT && !holds(v, pub, record, s, k))
 		why = "signature";
 	if (!why)

@@ -15,6 +15,7 @@
 
 #include "base/base64.h"
 #include "base/cleanup.h"
+#include "base/hex.h"
 
 #define PROOF_HEAD "c2sp.org/tlog-proof@v1\n"
 
@@ -139,8 +140,7 @@ int checkpoint_origin_of(const char *org_host, const uint8_t chain[static 16],
 	char hex[33];
 	int n;
 
-	for (int i = 0; i < 16; i++)
-		snprintf(hex + 2 * i, 3, "%02x", chain[i]);
+	hex_encode(chain, 16, hex);
 	n = snprintf(out, ORIGIN_MAX, "%s/%s", org_host, hex);
 	return n < 0 || n >= ORIGIN_MAX ? -EINVAL : 0;
 }
@@ -154,6 +154,15 @@ int checkpoint_origin(const char *org, const char *host, const uint8_t chain[sta
 		return -EINVAL;
 	snprintf(both, sizeof(both), "%s/%s", a, b);
 	return checkpoint_origin_of(both, chain, out);
+}
+
+bool checkpoint_is_of(const struct checkpoint *c, const uint8_t chain[static 16])
+{
+	char end[34] = "/";
+	size_t n = strlen(c->origin);
+
+	hex_encode(chain, 16, end + 1);
+	return n > 33 && !strcmp(c->origin + n - 33, end);
 }
 
 size_t checkpoint_text(const struct checkpoint *c, char *out, size_t cap)

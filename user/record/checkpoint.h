@@ -23,6 +23,8 @@ int checkpoint_origin(const char *org, const char *host, const uint8_t chain[sta
 /* The same of "<org>/<host>". */
 int checkpoint_origin_of(const char *org_host, const uint8_t chain[static 16],
 			 char out[static ORIGIN_MAX]);
+/* Its origin ends with this chain. */
+bool checkpoint_is_of(const struct checkpoint *c, const uint8_t chain[static 16]);
 size_t checkpoint_text(const struct checkpoint *c, char *out, size_t cap); /* 0: does not fit */
 /* Extension lines are allowed and left out. 0; -EBADMSG with *ret_why. */
 int checkpoint_parse(const char *text, size_t n, struct checkpoint *ret, const char **ret_why);

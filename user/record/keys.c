@@ -18,6 +18,7 @@
 
 #include "base/cleanup.h"
 #include "base/fs.h"
+#include "base/hex.h"
 #include "base/sha256.h"
 
 #define KEY_FILE_MAX 4096
@@ -194,10 +195,42 @@ int signer_sign(struct signer *s, const uint8_t *p, size_t n,
 	return 0;
 }
 
+/*
+ * Under a key of small order anybody can sign, so a host that names one could deny its records later. y of the
+ * eight such points of the curve, and y + p where that fits: 0, 1, -1 and the two of order 8.
+ */
+static bool small_order(const uint8_t pub[static RECORD_PUBKEY_LEN])
+{
+	static const uint8_t order8[2][RECORD_PUBKEY_LEN] = {
+		{0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4,
+		 0x89, 0xf2, 0xef, 0x98, 0xf0, 0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6,
+		 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05},
+		{0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b,
+		 0x76, 0x0d, 0x10, 0x67, 0x0f, 0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39,
+		 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a},
+	};
+	uint8_t y[RECORD_PUBKEY_LEN], zeros = 0, ones = 0xff;
+
+	memcpy(y, pub, sizeof(y));
+	y[31] &= 0x7f; /* the sign of x */
+	for (size_t i = 0; i < ARRAY_SIZE(order8); i++)
+		if (!memcmp(y, order8[i], sizeof(y)))
+			return true;
+	for (size_t i = 1; i < 31; i++) {
+		zeros |= y[i];
+		ones &= y[i];
+	}
+	/* p = 2^255 - 19: p - 1, p and p + 1 end in ec, ed, ee. */
+	return (!(zeros | y[31]) && y[0] <= 1) ||
+	       (ones == 0xff && y[31] == 0x7f && y[0] >= 0xec && y[0] <= 0xee);
+}
+
 int verifier_new(const uint8_t pub[static RECORD_PUBKEY_LEN], struct verifier **ret)
 {
 	_cleanup_(verifier_freep) struct verifier *v = calloc(1, sizeof(*v));
 
+	if (small_order(pub))
+		return -EINVAL;
 	if (!v || !(v->ctx = EVP_MD_CTX_new()))
 		return -ENOMEM;
 	v->key = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, pub, RECORD_PUBKEY_LEN);
@@ -243,29 +276,6 @@ void key_id(const uint8_t pub[static RECORD_PUBKEY_LEN], uint8_t ret[static 8])
 	memcpy(ret, sum, 8);
 }
 
-static int nibble(char c)
-{
-	return c >= '0' && c <= '9'		    ? c - '0'
-	       : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 87
-						    : -1;
-}
-
-static bool hex_parse(const char *s, size_t n, uint8_t out[static RECORD_PUBKEY_LEN])
-{
-	while (n && strchr(" \t\r\n", s[n - 1]))
-		n--;
-	if (n != 2 * RECORD_PUBKEY_LEN)
-		return false;
-	for (size_t i = 0; i < RECORD_PUBKEY_LEN; i++) {
-		int hi = nibble(s[2 * i]), lo = nibble(s[2 * i + 1]);
-
-		if (hi < 0 || lo < 0)
-			return false;
-		out[i] = hi << 4 | lo;
-	}
-	return true;
-}
-
 int public_read(const char *path, uint8_t ret[static RECORD_PUBKEY_LEN], char *err, size_t err_len)
 {
 	_cleanup_(EVP_PKEY_freep) EVP_PKEY *key = NULL;
@@ -279,7 +289,7 @@ int public_read(const char *path, uint8_t ret[static RECORD_PUBKEY_LEN], char *e
 		snprintf(err, err_len, "%s: %s", path, strerror(-r));
 		return r;
 	}
-	if (!r && hex_parse(text, n, raw)) {
+	if (!r && hex_decode_typed(text, n, raw, sizeof(raw)) && !small_order(raw)) {
 		memcpy(ret, raw, sizeof(raw));
 		return 0;
 	}
@@ -287,7 +297,8 @@ int public_read(const char *path, uint8_t ret[static RECORD_PUBKEY_LEN], char *e
 		key = PEM_read_bio_PUBKEY(in, NULL, no_password, NULL);
 	ERR_clear_error();
 	if (!key || EVP_PKEY_id(key) != EVP_PKEY_ED25519 ||
-	    EVP_PKEY_get_raw_public_key(key, raw, &len) != 1 || len != sizeof(raw)) {
+	    EVP_PKEY_get_raw_public_key(key, raw, &len) != 1 || len != sizeof(raw) ||
+	    small_order(raw)) {
 		snprintf(err, err_len, "%s: not an Ed25519 public key (PEM or 64 hex digits)",
 			 path);
 		return -EINVAL;

@@ -9,10 +9,11 @@
 #include "render.h"
 
 #include <errno.h>
-#include <openssl/evp.h>
 #include <string.h>
 #include <time.h>
 
+#include "base/base64.h"
+#include "base/hex.h"
 #include "printable.h"
 
 int sealed_open(const uint8_t *record, size_t n, const uint8_t *sig, struct sealed *ret,
@@ -135,23 +136,22 @@ void render_time(uint64_t unix_ns, char ret[static 40])
 
 json_t *render_hex(const uint8_t *p, size_t n)
 {
-	static const char digit[] = "0123456789abcdef";
 	_cleanup_free_ char *b = malloc(2 * n + 1);
 
 	if (!b)
 		return NULL;
-	for (size_t i = 0; i < n; i++) {
-		b[2 * i] = digit[p[i] >> 4];
-		b[2 * i + 1] = digit[p[i] & 15];
-	}
+	hex_encode(p, n, b);
 	return json_stringn(b, 2 * n);
 }
 
 json_t *render_base64(const uint8_t *p, size_t n)
 {
-	_cleanup_free_ uint8_t *b = malloc((n + 2) / 3 * 4 + 1);
+	_cleanup_free_ char *b = malloc(BASE64_LEN(n) + 1);
 
-	return b ? json_stringn((char *)b, EVP_EncodeBlock(b, p, n)) : NULL;
+	if (!b)
+		return NULL;
+	base64_encode(p, n, b);
+	return json_stringn(b, BASE64_LEN(n));
 }
 
 json_t *render_text(const char *s)

@@ -63,9 +63,8 @@ char *render_classes(const Probity__V1__AiCall *c); /* "email 2, iban 1" */
 
 /* To be raised with every field that a certificate gains, also by a new field in proto/record.proto: a reader
  * takes the fields of its own version for all there are. */
-#define CERTIFICATE_VERSION 2
-/* The record's decision certificate. NULL with errno ENODATA when the record is not an AI call or
- * carries no decision; ENOMEM. `pub` is the key of the record's epoch; the caller has verified s->sig, if there is one. */
+#define CERTIFICATE_VERSION 3
+/* The record's certificate; NULL: out of memory. `pub` is the key of the record's epoch; the caller has verified s->sig, if there is one. */
 json_t *render_certificate(const struct sealed *s, const uint8_t pub[static RECORD_PUBKEY_LEN]);
 
 #endif

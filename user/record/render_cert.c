@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The decision certificate: one AI call's decision with everything that is needed to check it away
- * from the host. It adds nothing to the record: every field is read from the record's bytes, which are
+ * The certificate of one record with everything that is needed to check it away from the host: of an AI call
+ * the decision on it, in the terms of who asked for what; of any other record its decision, if there was one,
+ * and every field of its payload, or that it was erased. It adds nothing to the record: every field is read from the record's bytes, which are
  * inside as base64, beside the signature of their first 176, the header, and the public key of the epoch. A
  * record of RECORD_CHECKPOINT has no signature; the proof that cli/cert.c adds stands for it. Its id is the leaf hash cut to 128
  * bits, so the same record always gives the same certificate, byte for byte.
  */
 #include "render.h"
 
-#include <errno.h>
 #include <openssl/sha.h>
 #include <string.h>
 
@@ -104,16 +104,49 @@ static json_t *decision_json(const Probity__V1__Decision *d)
 			 "before_effect", (int)d->before_effect);
 }
 
+static const ProtobufCMessage *payload_of(const struct sealed *s)
+{
+	return s->call	    ? &s->call->base
+	       : s->control ? &s->control->base
+	       : s->mcp	    ? &s->mcp->base
+	       : s->denial  ? &s->denial->base
+			    : NULL;
+}
+
+static const Probity__V1__Decision *decision_of(const struct sealed *s)
+{
+	return s->call	   ? s->call->decision
+	       : s->mcp	   ? s->mcp->decision
+	       : s->denial ? s->denial->decision
+			   : NULL;
+}
+
+static json_t *call_json(const Probity__V1__AiCall *c)
+{
+	return json_pack("{so so s{so so}}", "subject", subject(c), "object", object(c),
+			 "completeness", "verdict", render_text(c->completeness), "reason",
+			 render_text(c->incomplete_reason));
+}
+
+/* All there is of it; null where it cannot be read or is gone. */
+static json_t *payload_json(const struct sealed *s)
+{
+	const ProtobufCMessage *m = payload_of(s);
+
+	return json_pack("{ss sb so}", "kind", render_kind(s), "erased", !s->head.payload,
+			 "payload", m ? render_message(m) : json_null());
+}
+
 static json_t *proof_json(const struct sealed *s, const uint8_t *pub)
 {
 	uint8_t whole[SHA256_DIGEST_LENGTH];
 
 	SHA256(s->bytes, s->len, whole);
-	return json_pack("{so so ss so so so* so}", "record_sha256",
-			 render_hex(whole, sizeof(whole)), "payload_sha256",
-			 render_hex(s->bytes + RECORD_HEADER_LEN - 32, 32), "algorithm",
-			 s->head.alg == RECORD_ED25519 ? "ed25519" : "checkpoint", "key_id",
-			 render_hex(s->head.key_id, 8), "public_key",
+	return json_pack("{so* so ss so so so* so}", "record_sha256",
+			 s->head.payload ? render_hex(whole, sizeof(whole)) : NULL,
+			 "payload_sha256", render_hex(s->bytes + RECORD_HEADER_LEN - 32, 32),
+			 "algorithm", s->head.alg == RECORD_ED25519 ? "ed25519" : "checkpoint",
+			 "key_id", render_hex(s->head.key_id, 8), "public_key",
 			 render_hex(pub, RECORD_PUBKEY_LEN), "signature",
 			 s->sig ? render_base64(s->sig, RECORD_SIG_LEN) : NULL, "record",
 			 render_base64(s->bytes, s->len));
@@ -121,18 +154,12 @@ static json_t *proof_json(const struct sealed *s, const uint8_t *pub)
 
 json_t *render_certificate(const struct sealed *s, const uint8_t pub[static RECORD_PUBKEY_LEN])
 {
-	const Probity__V1__AiCall *c = s->call;
-	json_t *o;
+	const Probity__V1__Decision *d = decision_of(s);
+	json_t *o = json_pack("{so si so}", "certificate_id", id_json(s->leaf), "version",
+			      CERTIFICATE_VERSION, "issued_for", issued_for(s));
 
-	errno = ENODATA;
-	if (!c || !c->decision)
-		return NULL;
-	errno = ENOMEM;
-	o = json_pack("{so si so}", "certificate_id", id_json(s->leaf), "version",
-		      CERTIFICATE_VERSION, "issued_for", issued_for(s));
-	o = merged(o, decision_json(c->decision));
-	o = merged(o, json_pack("{so so s{so so}}", "subject", subject(c), "object", object(c),
-				"completeness", "verdict", render_text(c->completeness), "reason",
-				render_text(c->incomplete_reason)));
+	if (d)
+		o = merged(o, decision_json(d));
+	o = merged(o, s->call && d ? call_json(s->call) : payload_json(s));
 	return merged(o, proof_json(s, pub));
 }

@@ -98,6 +98,9 @@ static void epoch_of(struct walk *w, uint64_t name, const struct record *r)
 
 		memcpy(zero.k, w->o->mac_seed, sizeof(zero.k));
 		c->mac = mac_at(&zero, c->epoch, &w->mac) ? &w->mac : NULL;
+		if (!c->mac)
+			verify_found(w, w->file, 0, name, "mac", "no key reaches epoch %u",
+				     c->epoch);
 	}
 }
 
@@ -402,6 +405,8 @@ static int segments(struct walk *w)
 /* Records without a signature of their own, that nothing signed behind them covers. */
 static void unsigned_tail(struct walk *w)
 {
+	if (w->o->covered > w->covered && w->o->covered_epoch == w->c.epoch)
+		w->covered = w->o->covered;
 	if (w->c.next_seq <= w->covered)
 		return;
 	w->r->unsigned_tail = w->c.next_seq - w->covered;
@@ -462,6 +467,8 @@ static int walk(struct walk *w)
 		return e;
 	verify_head_beginning(w);
 	e = segments(w);
+	if (!e && !w->r->records && !w->r->findings)
+		verify_found(w, "", 0, 0, "empty", "no record is here");
 	if (!e && !w->stop)
 		the_rest(w);
 	result(w);

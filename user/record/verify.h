@@ -32,6 +32,7 @@ struct verify_result {
 	uint64_t tiles;			    /* checked */
 	uint64_t signatures, macs;	    /* checked */
 	uint64_t erased;		    /* records without their payload */
+	uint64_t erased_silent;		    /* of these: no ERASE record here names them */
 	uint64_t
 		unsigned_tail; /* records behind the last signature that covers them; a live agent has some */
 	struct tree_hash root; /* of all records; tree_known only */

@@ -2,11 +2,13 @@
 /*
  * In: records without their payload, and ERASE records. Out: a finding for those that no ERASE record
  * behind them speaks of: whoever may write to the files can drop payloads, and that must not pass as an
- * erasure somebody answers for. Stretches are merged; RANGES_MAX of them are followed.
+ * erasure somebody answers for. Of a part of a chain they are only counted: the ERASE record may stand
+ * behind it. Stretches are merged; RANGES_MAX of them are followed.
  */
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/cleanup.h"
 #include "verify_int.h"
 
 #define RANGES_MAX 65536
@@ -69,11 +71,24 @@ int verify_erased_declared(struct walk *w, uint64_t first, uint64_t last)
 	return r;
 }
 
+/* The ERASE record is durable before the first payload goes, so it was read; unless the spool is live and
+ * it stands in a segment that is newer than our list. */
+static bool newer_segments(const struct walk *w)
+{
+	_cleanup_free_ uint64_t *names = NULL;
+	size_t n = 0;
+
+	return verify_live(w) && !segment_list(w->dir, &names, &n, NULL) && n && w->n &&
+	       names[n - 1] > w->names[w->n - 1];
+}
+
 void verify_erased_check(struct walk *w)
 {
 	const struct erased *e = &w->erased;
 
-	if ((!e->n && !e->overflow) || w->o->part || verify_live(w))
+	for (size_t i = 0; i < e->n; i++)
+		w->r->erased_silent += e->range[i].last - e->range[i].first + 1;
+	if ((!e->n && !e->overflow) || w->o->part || newer_segments(w))
 		return;
 	verify_found(w, "", 0, e->n ? e->range[0].first : 0, "erased",
 		     "the payloads of records %llu to %llu are gone and no ERASE record says so",

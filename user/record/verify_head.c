@@ -35,15 +35,23 @@ static int head_read(const struct walk *w, struct head *ret, const char **ret_wh
 	return n < 0 ? -errno : head_decode(b, n, ret, ret_why);
 }
 
+/* What is wrong for as long as a live one may be on its way (`wrong`) is looked at again. */
+static int head_read_live(const struct walk *w, int wrong, struct head *ret, const char **ret_why)
+{
+	int r = head_read(w, ret, ret_why);
+
+	for (int i = 0; r == wrong && i < LIVE_TRIES && verify_live(w); i++) {
+		nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+		r = head_read(w, ret, ret_why);
+	}
+	return r;
+}
+
 void verify_head_load(struct walk *w)
 {
 	const char *why = "io";
-	int r = head_read(w, &w->head, &why);
+	int r = head_read_live(w, -EBADMSG, &w->head, &why);
 
-	for (int i = 0; r == -EBADMSG && i < LIVE_TRIES && verify_live(w); i++) {
-		nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
-		r = head_read(w, &w->head, &why);
-	}
 	w->have_head = r == 0;
 	if (r == -EBADMSG)
 		verify_found(w, "head", 0, 0, "head", "the signed head is not valid: %s", why);
@@ -65,8 +73,6 @@ void verify_head_beginning(struct walk *w)
 {
 	char file[SEGMENT_NAME_LEN + 1];
 
-	if (!w->n && !w->have_head && !w->r->findings)
-		verify_found(w, "", 0, 0, "empty", "no segment and no head here");
 	if (w->have_head && w->head.first_seq > w->tiles.must)
 		w->tiles.must = w->head.first_seq;
 	if (w->o->part || !w->have_head || (w->n && w->names[0] <= w->head.first_seq))
@@ -99,12 +105,17 @@ static bool head_of_chain(const struct walk *w)
 
 void verify_head_check(struct walk *w)
 {
+	const char *why;
+	struct head h;
+
 	if (w->have_head && (w->o->expect_public || w->based) && !head_of_chain(w))
 		verify_found(w, "head", 96, w->head.seq, "key id",
 			     "the head is signed with another key");
 	else if (w->head_seen && w->covered <= w->head.seq)
 		w->covered = w->head.seq + 1;
-	if (!w->have_head && w->n && !w->o->part && !w->r->findings && !verify_live(w))
+	/* A new spool has none until its first records are durable. */
+	if (!w->have_head && w->n && !w->o->part && !w->r->findings &&
+	    head_read_live(w, -ENOENT, &h, &why) == -ENOENT)
 		verify_found(w, "head", 0, w->c.next_seq, "head",
 			     "no head: whether the tail was cut cannot be told");
 }

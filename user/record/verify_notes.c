@@ -122,17 +122,6 @@ void verify_notes_at(struct walk *w, const struct tree_edge *edge)
 
 /* --- at the end ------------------------------------------------------------------------------------ */
 
-static bool of_chain(const struct walk *w, const struct known_note *k)
-{
-	char hex[34];
-	size_t n = strlen(k->c.origin);
-
-	hex[0] = '/';
-	for (int i = 0; i < 16; i++)
-		snprintf(hex + 1 + 2 * i, 3, "%02x", w->c.chain[i]);
-	return n > 33 && !strcmp(k->c.origin + n - 33, hex);
-}
-
 /* 0; -ENOKEY: none of this key; -EBADMSG. */
 static int by_key(const struct known_note *k, const uint8_t public[static RECORD_PUBKEY_LEN])
 {
@@ -149,16 +138,18 @@ static int by_key(const struct known_note *k, const uint8_t public[static RECORD
 }
 
 /* By the key of its last record's epoch, or of a later one: the next is in use when its SEAL is sealed. */
-static int by_chain(const struct walk *w, const struct known_note *k)
+static int by_chain(const struct walk *w, const struct known_note *k, uint32_t *ret_epoch)
 {
 	uint64_t last = k->c.size ? k->c.size - 1 : 0;
 	uint8_t public[RECORD_PUBKEY_LEN];
-	uint32_t epoch;
-	int r = verify_key_at(w, last, &epoch, public) ? by_key(k, public) : -ENOKEY;
+	int r = verify_key_at(w, last, ret_epoch, public) ? by_key(k, public) : -ENOKEY;
 
-	for (size_t i = 0; i < w->ends.n && r == -ENOKEY; i++)
-		if (w->ends.end[i].seq >= last)
-			r = by_key(k, w->ends.end[i].next_public);
+	for (size_t i = 0; i < w->ends.n && r == -ENOKEY; i++) {
+		if (w->ends.end[i].seq < last)
+			continue;
+		*ret_epoch = w->ends.end[i].epoch + 1;
+		r = by_key(k, w->ends.end[i].next_public);
+	}
 	return r;
 }
 
@@ -202,18 +193,19 @@ static void not_covered(struct walk *w, const struct known_note *k)
 
 static bool check(struct walk *w, struct known_note *k)
 {
+	uint32_t epoch;
 	int r;
 
 	if (!k->parsed)
 		return false;
-	if (!of_chain(w, k)) {
+	if (!checkpoint_is_of(&k->c, w->c.chain)) {
 		verify_found(w, k->where, 0, 0, "checkpoint", "of another chain: %.100s",
 			     k->c.origin);
 		return false;
 	}
 	if (!k->same && !k->differs)
 		not_covered(w, k);
-	r = by_chain(w, k);
+	r = by_chain(w, k, &epoch);
 	if (r && (k->same || k->c.size <= w->c.next_seq))
 		verify_found(w, k->where, 0, k->c.size, "checkpoint", "%s",
 			     r == -ENOKEY ? "not signed by the chain's key of its time"
@@ -223,9 +215,11 @@ static bool check(struct walk *w, struct known_note *k)
 	w->r->signatures++;
 	if (k->same && k->c.size > w->r->checkpoint_size)
 		w->r->checkpoint_size = k->c.size;
-	if (k->same && k->c.size > w->covered)
+	/* A later key, which may be stolen, speaks for no unsigned record of an epoch that ended. */
+	if (k->same && k->c.size > w->covered && epoch == w->c.epoch)
 		w->covered = k->c.size;
-	return cosigned(w, k);
+	/* Of no records it says nothing. */
+	return k->c.size && cosigned(w, k);
 }
 
 uint64_t verify_notes_largest(const struct walk *w)

@@ -243,7 +243,8 @@ int verify_ends_add(struct walk *w, const struct record *r, const struct frame *
 	}
 	one.met = true;
 	/* The head is written when the SEAL is in the file. Behind a broken place the file was not read. */
-	if (!e->broken && !w->o->part && w->have_head && r->seq <= w->head.seq && !e->torn)
+	if (!e->broken && !w->o->part && w->have_head && r->seq <= w->head.seq &&
+	    (!e->torn || verify_live(w)))
 		verify_found(w, FILE_NAME, 0, r->seq, "seal",
 			     "SEAL record %llu, which the signed head has reached, is not in it",
 			     (unsigned long long)r->seq);

@@ -17,6 +17,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/cleanup.h"
 #include "proto/record.pb-c.h"
@@ -213,14 +214,19 @@ static void put_end(struct source *s, struct block *b, enum segment_answer a, bo
 static bool segment_open(struct source *s, struct block *b)
 {
 	char file[SEGMENT_NAME_LEN + 1];
+	struct stat st;
 
 	segment_name(s->c.names[s->segment], file);
 	s->fd = openat(s->c.dir, file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	segment_read(&s->in, s->fd, 0);
-	s->open = s->fd >= 0;
+	s->open = s->fd >= 0 && !fstat(s->fd, &st);
 	if (!s->open) {
 		s->in.error = errno;
 		put_end(s, b, SEGMENT_IO, true);
+	} else if (!S_ISREG(st.st_mode)) { /* a device has no end */
+		s->in.why = "kind of file";
+		put_end(s, b, SEGMENT_BAD, true);
+		return false;
 	} else if (s->c.key_at && s->c.key_at(s->c.ctx, s->c.names[s->segment], s->key)) {
 		s->keyed = true;
 	}

@@ -16,6 +16,7 @@
 
 #include <errno.h>
 
+#include "agent/spool_erase.h"
 #include "base/base64.h"
 #include "cli/cert.h"
 #include "cli/proof.h"
@@ -295,6 +296,124 @@ static void test_witness(void **state)
 	proof_done(&p);
 }
 
+/* --- every kind of record -------------------------------------------------------------------------- */
+
+static uint64_t add(struct chainlet *c, uint32_t schema, uint64_t id, const ProtobufCMessage *m)
+{
+	uint8_t payload[1024];
+
+	assert_true(protobuf_c_message_get_packed_size(m) <= sizeof(payload));
+	assert_int_equal(spool_seal(c->s, schema, id, payload, protobuf_c_message_pack(m, payload),
+				    schema == RECORD_CONTROL),
+			 0);
+	assert_int_equal(spool_commit(c->s), 0);
+	return spool_state(c->s)->durable_seq - 1;
+}
+
+static uint64_t add_denial(struct chainlet *c, uint64_t id)
+{
+	Probity__V1__Denial d = PROBITY__V1__DENIAL__INIT;
+	Probity__V1__Decision k = PROBITY__V1__DECISION__INIT;
+
+	d.kind = "exec", d.path = "/opt/tool", d.count = 3;
+	k.disposition = "deny", k.effect = "denied";
+	d.decision = &k;
+	return add(c, RECORD_DENIAL, id, &d.base);
+}
+
+static uint64_t add_mcp(struct chainlet *c, uint64_t id)
+{
+	Probity__V1__McpCall m = PROBITY__V1__MCP_CALL__INIT;
+
+	m.method = "tools/call", m.tool_name = "read_file";
+	return add(c, RECORD_MCP_CALL, id, &m.base);
+}
+
+static uint64_t add_approval(struct chainlet *c, uint64_t id)
+{
+	Probity__V1__Control m = PROBITY__V1__CONTROL__INIT;
+
+	m.kind = PROBITY__V1__CONTROL__KIND__APPROVAL;
+	m.approval_id = "a-1", m.approval_state = "approved", m.operator_ = "root";
+	return add(c, RECORD_CONTROL, 0, &m.base);
+}
+
+static uint64_t add_unknown(struct chainlet *c, uint64_t id)
+{
+	Probity__V1__Control m = PROBITY__V1__CONTROL__INIT;
+
+	m.reason = "of a schema nobody knows yet";
+	return add(c, 77, id, &m.base);
+}
+
+static void assert_kind(struct rig *r, uint64_t seq, const char *kind, bool erased)
+{
+	json_auto_t *cert = certificate_of(r, seq);
+
+	assert_verdict(r, cert, "", kind);
+	assert_string_equal(json_string_value(json_object_get(cert, "kind")), kind);
+	assert_int_equal(json_is_true(json_object_get(cert, "erased")), erased);
+	/* What it says for people is what the record says, and all of it. */
+	json_object_set_new(cert, "erased", json_boolean(!erased));
+	assert_verdict(r, cert, "fields", "erased, or not");
+	json_object_set_new(cert, "erased", json_boolean(erased));
+	json_object_set_new(cert, "disposition", json_string("allow"));
+	assert_verdict(r, cert, "fields", "a decision nobody made");
+	json_object_del(cert, "disposition");
+	json_object_set_new(cert, "payload", json_pack("{ss}", "reason", "made up"));
+	assert_verdict(r, cert, "fields", "another payload");
+}
+
+static void test_every_kind(void **state)
+{
+	static const struct {
+		uint64_t (*add)(struct chainlet *c, uint64_t id);
+		const char *kind;
+	} row[] = {{add_denial, "denial"},
+		   {add_mcp, "mcp_call"},
+		   {add_approval, "control"},
+		   {add_unknown, "unknown"}};
+	struct rig *r = *state;
+	uint64_t at[ARRAY_SIZE(row)];
+
+	for (size_t i = 0; i < ARRAY_SIZE(row); i++)
+		at[i] = row[i].add(&r->c, 100 + i);
+	assert_int_equal(spool_checkpoint(r->c.s), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(row); i++)
+		assert_kind(r, at[i], row[i].kind, false);
+	assert_kind(r, 0, "control", false);  /* START */
+	assert_kind(r, 5, "control", false);  /* the SEALs of epochs 0 and 1, */
+	assert_kind(r, 10, "control", false); /* each the end of its own */
+}
+
+/* Erased, and records around a segment that is gone. */
+static void test_erased_and_holes(void **state)
+{
+	struct rig *r = *state;
+	struct spool_damage dmg;
+	struct spool_pos pos;
+	char path[160];
+	int k;
+
+	assert_int_equal(spool_erase_begin(r->c.s, 2, 3), 0);
+	do
+		k = spool_erase_step(r->c.s);
+	while (k == 1);
+	assert_int_equal(k, 0);
+	assert_kind(r, 2, "ai_call", true);
+	assert_kind(r, 3, "ai_call", true);
+
+	assert_int_equal(spool_find(r->c.spool, 7, &pos, &dmg), 0);
+	snprintf(path, sizeof(path), "%s/%020llu.seg", r->c.spool, (unsigned long long)pos.segment);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(spool_find(r->c.spool, 7, &pos, &dmg), -ENOENT);
+	for (size_t i = 0; i < 2; i++) {
+		json_auto_t *cert = certificate_of(r, i ? 14 : 1);
+
+		assert_verdict(r, cert, "", i ? "behind the hole" : "before the hole");
+	}
+}
+
 /* --- changes --------------------------------------------------------------------------------------- */
 
 /* Every character of every text below `o`, one after the other. */
@@ -458,7 +577,7 @@ static void version_one(json_t *c)
 }
 static void no_version(json_t *c)
 {
-	json_object_set_new(c, "version", json_string("2"));
+	json_object_set_new(c, "version", json_string("3"));
 }
 static void more_fields(json_t *c)
 {
@@ -482,7 +601,7 @@ static void other_score(json_t *c)
 }
 static void newer(json_t *c)
 {
-	json_object_set_new(c, "version", json_integer(3));
+	json_object_set_new(c, "version", json_integer(CERTIFICATE_VERSION + 1));
 	more_fields(c);
 	more_inside(c);
 }
@@ -512,7 +631,7 @@ static void test_changes(void **state)
 		{"no signature", no_signature, "signature"},
 		{"no proof", no_proof, "form"},
 		{"no record", no_record, "form"},
-		{"no payload", header_only, "record"},
+		{"no payload", header_only, "fields"},
 		{"version 1", version_one, "form"},
 		{"version is a text", no_version, "form"},
 		{"one field more", more_fields, "fields"},
@@ -655,6 +774,9 @@ int main(void)
 		WITH(test_holds, setup),
 		WITH(test_proof, setup),
 		WITH(test_witness, setup),
+		WITH(test_every_kind, setup),
+		WITH(test_every_kind, setup_by_checkpoint),
+		WITH(test_erased_and_holes, setup),
 		WITH(test_every_character, setup),
 		WITH(test_every_byte, setup),
 		WITH(test_changes, setup),

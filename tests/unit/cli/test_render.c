@@ -305,9 +305,10 @@ static void test_unreadable_payload(void **state)
 		page = render_detail(&s);
 		assert_non_null(strstr(line, "payload not readable"));
 		assert_non_null(strstr(page, "not readable by this version"));
-		errno = 0;
-		assert_null(render_certificate(&s, signer_public(fix.signer)));
-		assert_int_equal(errno, ENODATA);
+		o = render_certificate(&s, signer_public(fix.signer));
+		assert_true(json_is_null(json_object_get(o, "payload")));
+		assert_true(json_is_false(json_object_get(o, "erased")));
+		json_decref(o);
 	}
 }
 
@@ -494,12 +495,15 @@ static void test_no_decision(void **state)
 {
 	_cleanup_sealed_ struct sealed s = {0};
 	struct call_spec c = fixture_plain;
+	json_t *cert;
 
 	c.disposition = NULL;
 	open_call(&c, &s);
-	errno = 0;
-	assert_null(render_certificate(&s, signer_public(fix.signer)));
-	assert_int_equal(errno, ENODATA);
+	cert = render_certificate(&s, signer_public(fix.signer));
+	assert_null(json_object_get(cert, "disposition"));
+	assert_string_equal(text_at(cert, NULL, "kind"), "ai_call");
+	assert_true(json_is_object(json_object_get(cert, "payload")));
+	json_decref(cert);
 }
 
 int main(void)

@@ -20,6 +20,7 @@
 #include "cli/bundle.h"
 #include "cli/bundle_int.h"
 #include "cli/export_cmd.h"
+#include "cli/tidy.h"
 #include "export/archive.h"
 #include "export/dsse.h"
 
@@ -141,7 +142,7 @@ static void open_bundle(void)
 	char err[300] = "";
 	uint64_t files, bytes;
 
-	stage_remove(unpacked);
+	tidy_remove(unpacked);
 	assert_int_equal(mkdir(unpacked, 0700), 0);
 	assert_int_equal(archive_extract(bundle, unpacked, &archive_limits_default, &files, &bytes,
 					 err, sizeof(err)),
@@ -419,9 +420,16 @@ static void test_made_again(void **state)
 	assert_int_equal(export_bundle(&a), 0);
 	open_bundle();
 	snprintf(other, sizeof(other), "%s/o.tar.zst", c.dir);
+	remake(other, NULL); /* the signature taken off, and nothing else */
+	look(other, &o, &r);
+	assert_false(r.ok);
+	assert_string_equal(r.first.kind, "signature");
+	snprintf(path, sizeof(path), "%s/" BUNDLE_SIGNER, unpacked);
+	unlink(path);
 	remake(other, NULL);
 	look(other, &o, &r);
 	assert_true(r.ok && !r.is_signed);
+	assert_string_equal(r.host, "test/host");
 	remake(other, witness); /* any key but the operator's */
 	{
 		struct bundle_options s = {.verify = &v, .signer = signer_public(signer)};
@@ -452,6 +460,107 @@ static void test_made_again(void **state)
 	}
 }
 
+/* All records left out, and the signed head of the spool put in; or an empty file in their place. */
+static void test_nothing_in_it(void **state)
+{
+	struct verify_options v = {.expect_public = chain_key};
+	struct bundle_options o = {.verify = &v};
+	struct export_ask a = ask();
+	static char names[2000][200];
+	char path[400], other[128], *head = NULL;
+	struct bundle_result r;
+	size_t n, len;
+
+	a.sign_key = NULL;
+	assert_int_equal(export_bundle(&a), 0);
+	open_bundle();
+	snprintf(other, sizeof(other), "%s/o.tar.zst", c.dir);
+	n = names_of(unpacked, "records", names, 0);
+	for (size_t i = 0; i < n; i++) {
+		snprintf(path, sizeof(path), "%s/%s", unpacked, names[i]);
+		if (strstr(names[i], ".seg"))
+			unlink(path);
+	}
+	snprintf(path, sizeof(path), "%s/head", c.spool);
+	assert_int_equal(fs_read(path, 4096, &head, &len), 0);
+	snprintf(path, sizeof(path), "%s/records/head", unpacked);
+	file_write(path, head, len);
+	free(head);
+	remake(other, NULL);
+	look(other, &o, &r);
+	assert_false(r.ok);
+	assert_string_equal(r.first.kind, "empty");
+	snprintf(path, sizeof(path), "%s/records/00000000000000000000.seg", unpacked);
+	file_write(path, "", 0);
+	remake(other, NULL);
+	look(other, &o, &r);
+	assert_false(r.ok);
+	assert_string_equal(r.first.kind, "empty");
+}
+
+/* Shown as another host's, in the one place that is nobody's signed word. */
+static void test_other_host(void **state)
+{
+	struct export_ask a = ask();
+	char path[400], other[128], *text = NULL, *at;
+	struct bundle_result r;
+	size_t n;
+
+	a.sign_key = NULL;
+	assert_int_equal(export_bundle(&a), 0);
+	open_bundle();
+	snprintf(other, sizeof(other), "%s/o.tar.zst", c.dir);
+	snprintf(path, sizeof(path), "%s/" BUNDLE_MANIFEST, unpacked);
+	assert_int_equal(fs_read(path, 1 << 24, &text, &n), 0);
+	at = strstr(text, "test/host");
+	assert_non_null(at);
+	at[8] = 'u';
+	file_write(path, text, n);
+	free(text);
+	close_bundle(other);
+	look(other, NULL, &r);
+	assert_false(r.ok);
+	assert_string_equal(r.first.kind, "checkpoint");
+	assert_string_equal(r.host, "test/host");
+}
+
+/* Of records without signatures of their own, in an epoch that is open, the checkpoint speaks. */
+static void test_by_checkpoint(void **state)
+{
+	struct verify_options v = {0};
+	struct bundle_options o = {.verify = &v};
+	struct export_ask a = ask();
+	uint8_t first[RECORD_PUBKEY_LEN];
+	char first_file[128], err[256] = "";
+	struct bundle_result r;
+	struct chainlet d;
+
+	chainlet_new(&d);
+	d.by_checkpoint = true;
+	chainlet_open(&d, 1 << 14, NULL);
+	chainlet_start(&d);
+	for (uint64_t id = 1; id < 8; id++)
+		chainlet_add(&d, id, 50);
+	assert_int_equal(spool_checkpoint(d.s), 0);
+	snprintf(first_file, sizeof(first_file), "%s/chain.pub", d.key);
+	assert_int_equal(public_read(first_file, first, err, sizeof(err)), 0);
+	v.expect_public = first;
+	a.dir = d.spool;
+	a.key = first_file;
+	assert_int_equal(export_bundle(&a), 0);
+	look(bundle, &o, &r);
+	if (!r.ok)
+		fail_msg("%s: %s: %s", r.first.file, r.first.kind, r.first.detail);
+	assert_int_equal(r.records.records, 8);
+	chainlet_add(&d, 8, 50); /* and of one behind it nobody */
+	assert_int_equal(export_bundle(&a), 0);
+	look(bundle, &o, &r);
+	assert_false(r.ok);
+	assert_string_equal(r.first.kind, "uncovered");
+	assert_int_equal(r.first.seq, 8);
+	chainlet_done(&d);
+}
+
 /* A whole segment of the range left out, and the manifest made again over the rest. */
 static void test_segment_gone(void **state)
 {
@@ -465,6 +574,7 @@ static void test_segment_gone(void **state)
 	size_t n, at = 0;
 	long k;
 
+	a.sign_key = NULL;
 	assert_int_equal(export_bundle(&a), 0);
 	open_bundle();
 	snprintf(other, sizeof(other), "%s/o.tar.zst", c.dir);
@@ -544,6 +654,26 @@ static void test_known(void **state)
 	assert_false(r.ok);
 	assert_string_equal(r.first.kind, "fork");
 	free(text);
+	{ /* of more than the bundle shows */
+		chainlet_add(&c, 1000, 50);
+		assert_int_equal(spool_checkpoint(c.s), 0);
+		snprintf(path, sizeof(path), "%s/checkpoint", c.spool);
+		assert_int_equal(fs_read(path, NOTE_MAX, &text, &n), 0);
+		k.note = text;
+		k.n = n;
+		look(bundle, &o, &r);
+		assert_false(r.ok);
+		assert_string_equal(r.first.kind, "uncovered");
+	}
+	{ /* of another chain */
+		char *slash = strchr(strchr(text, '/') + 1, '/');
+
+		slash[1] = slash[1] == 'a' ? 'b' : 'a';
+		look(bundle, &o, &r);
+		assert_false(r.ok);
+		assert_string_equal(r.first.kind, "checkpoint");
+		free(text);
+	}
 }
 
 /* Payloads of the range were erased: they are not in the bundle, and everything is still proved. The last case,
@@ -572,6 +702,7 @@ static void test_erased(void **state)
 	if (!r.ok)
 		fail_msg("%s: %s: %s", r.first.file, r.first.kind, r.first.detail);
 	assert_int_equal(r.records.erased, 31);
+	assert_int_equal(r.records.erased_silent, 0);
 	/* The ERASE record is newer than the checkpoint; all others are under it. */
 	assert_int_equal(r.proved, r.checkpoint_size);
 	assert_int_equal(r.records.records, r.checkpoint_size + 1);
@@ -584,7 +715,9 @@ int main(void)
 		cmocka_unit_test(test_unsigned),      cmocka_unit_test(test_papers),
 		cmocka_unit_test(test_changed_files), cmocka_unit_test(test_made_again),
 		cmocka_unit_test(test_segment_gone),  cmocka_unit_test(test_newer),
-		cmocka_unit_test(test_known),	      cmocka_unit_test(test_erased),
+		cmocka_unit_test(test_nothing_in_it), cmocka_unit_test(test_other_host),
+		cmocka_unit_test(test_by_checkpoint), cmocka_unit_test(test_known),
+		cmocka_unit_test(test_erased),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -23,6 +23,7 @@ struct chainlet {
 	struct epochs *epochs;
 	struct signer *signer; /* of the open epoch */
 	struct spool *s;
+	bool by_checkpoint; /* records without signatures of their own */
 };
 
 static inline int chainlet_remove_one(const char *p, const struct stat *st, int type, struct FTW *w)
@@ -37,6 +38,7 @@ static inline void chainlet_open(struct chainlet *c, uint32_t segment_bytes,
 				   .segment_bytes = segment_bytes,
 				   .epochs = c->epochs,
 				   .origin = "test/host",
+				   .by_checkpoint = c->by_checkpoint,
 				   .io = io};
 	char err[512] = "";
 

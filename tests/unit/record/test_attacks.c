@@ -17,6 +17,8 @@
 
 #include <cmocka.h>
 
+#include <sys/file.h>
+
 #include "base/cleanup.h"
 #include "forge.h"
 
@@ -48,11 +50,12 @@ static void shell(const char *what)
 	assert_int_equal(system(command), 0);
 }
 
-static int setup(void **state)
+static int setup_of(bool by_checkpoint)
 {
 	uint64_t id = 0;
 
 	chainlet_new(&c);
+	c.by_checkpoint = by_checkpoint;
 	assert_true(epochs_seed(c.epochs, seed));
 	chainlet_open(&c, 1200, NULL);
 	chainlet_start(&c);
@@ -80,6 +83,11 @@ static int setup(void **state)
 	assert_int_equal(seal[0], 4);
 	assert_int_equal(g.n, seal[2] + 4);
 	return 0;
+}
+
+static int setup(void **state)
+{
+	return setup_of(false);
 }
 
 static int teardown(void **state)
@@ -320,6 +328,18 @@ static void erase_in_silence(void)
 	forge_write(&g, &c, false, false, 0);
 }
 
+static void control_payload_dropped(void)
+{
+	g.f[0].erase = true;
+	forge_write(&g, &c, false, false, 0);
+}
+
+static void seal_payload_dropped(void)
+{
+	g.f[seal[2]].erase = true;
+	forge_write(&g, &c, false, false, 0);
+}
+
 /* Without any key: a record that need not be signed. */
 static void append_unsigned(void)
 {
@@ -368,6 +388,8 @@ static const struct attack {
 	{"`seals` names another key", seals_name_another_key, "key id,signature",
 	 "key id,signature", "key id,signature"},
 	{"payload erased in silence", erase_in_silence, "erased", "erased", "erased"},
+	{"START without its payload", control_payload_dropped, "record", "record", "record"},
+	{"SEAL without its payload", seal_payload_dropped, "record", "record", "record"},
 	{"unsigned record appended", append_unsigned, "uncovered", "uncovered", "mac"},
 };
 
@@ -464,12 +486,147 @@ static void erased_and_declared(void **state)
 	teardown(NULL);
 }
 
+static struct verify_result verify_part(bool witness, const struct note_key *key)
+{
+	const struct verify_options o = {.expect_public = first_public,
+					 .part = true,
+					 .witnesses = key,
+					 .witnesses_n = witness};
+	struct verify_result r;
+
+	assert_int_equal(verify_dir(c.spool, &o, &r), 0);
+	return r;
+}
+
+/* The thief of the newest key shows a part of the chain that ends inside an epoch that is over, with a record
+ * of it changed that has no signature of its own, under a checkpoint he signed himself. */
+static void later_key_covers_nothing_older(void **state)
+{
+	struct verify_result r;
+
+	setup_of(true);
+	r = verify(true, true, true);
+	expect("unsigned records", "before", &r, NULL);
+	g.n = seal[1];
+	assert_int_equal(g.f[g.n - 1].r.alg, RECORD_CHECKPOINT);
+	g.f[g.n - 1].payload[25] ^= 1;
+	g.f[g.n - 1].keep = false;
+	forge_write(&g, &c, false, false, FORGE_CHECKPOINT);
+	forge_clear(&c, "head");
+	r = verify_part(false, NULL);
+	expect("unsigned record of an old epoch", "under a stolen later key", &r, "uncovered");
+	teardown(NULL);
+}
+
+/* All records taken away, and what is signed left. */
+static void nothing_left(void **state)
+{
+	struct chainlet_file f[16];
+	struct verify_result r;
+	size_t n;
+
+	setup(NULL);
+	n = chainlet_segments(&c, f, ARRAY_SIZE(f));
+	for (size_t i = 0; i < n; i++) {
+		unlink(f[i].path);
+		free(f[i].p);
+	}
+	r = verify_part(false, NULL);
+	expect("nothing", "of a part", &r, "uncovered,empty");
+	forge_clear(&c, "checkpoint");
+	r = verify_part(false, NULL);
+	expect("nothing", "of a part, no checkpoint", &r, "empty");
+	forge_put(&c, "00000000000000000000.seg", "", 0);
+	r = verify_part(false, NULL);
+	expect("an empty segment", "of a part", &r, "empty");
+	r = verify(true, false, false);
+	expect("an empty segment", "of all", &r, "tail cut");
+	teardown(NULL);
+}
+
+/* A folder from a stranger may hold anything under a segment's name; a device would never end. */
+static void no_plain_file(void **state)
+{
+	struct verify_result r;
+
+	setup(NULL);
+	shell("mv spool/00000000000000000000.seg . && ln -s /dev/zero spool/00000000000000000000.seg");
+	r = verify(true, false, false);
+	expect("a device", "for a segment", &r, "frame");
+	assert_int_equal(r.first.seq, 0);
+	teardown(NULL);
+}
+
+/* A witness's word about no records is no word about these. */
+static void witness_of_nothing(void **state)
+{
+	struct checkpoint none = {0};
+	struct verify_result r;
+	struct note_key key = {"witness.example", {0}};
+	char text[512], note[2048], err[256];
+	struct signer *w;
+	size_t n, k;
+
+	setup(NULL);
+	snprintf(text, sizeof(text), "%s/w.key", c.dir);
+	assert_int_equal(signer_open(text, true, &w, err, sizeof(err)), 0);
+	memcpy(key.public, signer_public(w), RECORD_PUBKEY_LEN);
+	assert_int_equal(checkpoint_origin_of("test/host", g.f[0].r.chain, none.origin), 0);
+	tree_root(&(struct tree_edge){0}, &none.root);
+	k = checkpoint_text(&none, text, sizeof(text));
+	n = note_sign(text, k, none.origin, g.key, note, sizeof(note));
+	n += cosign(text, k, 1795300000, key.name, w, note + n, sizeof(note) - n);
+	forge_put(&c, "witnessed", note, n);
+	r = verify_part(false, &key);
+	expect("a witness of nothing", "not asked for", &r, NULL);
+	r = verify_part(true, &key);
+	expect("a witness of nothing", "asked for", &r, "cosignature");
+	signer_free(w);
+	teardown(NULL);
+}
+
+/* What a recorder at work excuses: a last frame on its way, and no more. */
+static void live_excuses(void **state)
+{
+	static const struct {
+		const char *what, *kind;
+	} row[] = {
+		{"true", NULL},
+		{"rm spool/head", "head"},
+		{"truncate -s -5 spool/seals", "seal"},
+	};
+	struct verify_result r;
+	char path[128];
+	int lock;
+
+	for (size_t i = 0; i <= ARRAY_SIZE(row); i++) {
+		setup(NULL);
+		snprintf(path, sizeof(path), "%s/lock", c.spool);
+		lock = open(path, O_RDWR | O_CREAT, 0600);
+		assert_int_equal(flock(lock, LOCK_EX | LOCK_NB), 0);
+		if (i < ARRAY_SIZE(row))
+			shell(row[i].what);
+		else
+			erase_in_silence();
+		r = verify(true, true, true);
+		expect("live", i < ARRAY_SIZE(row) ? row[i].what : "erased", &r,
+		       i < ARRAY_SIZE(row) ? row[i].kind : "erased");
+		close(lock);
+		teardown(NULL);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_table),
 		cmocka_unit_test(without_the_key),
 		cmocka_unit_test(erased_and_declared),
+		cmocka_unit_test(later_key_covers_nothing_older),
+		cmocka_unit_test(nothing_left),
+		cmocka_unit_test(no_plain_file),
+		cmocka_unit_test(witness_of_nothing),
+		cmocka_unit_test(live_excuses),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

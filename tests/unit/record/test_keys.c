@@ -206,6 +206,51 @@ static void public_files(void **state)
 	}
 }
 
+/* Under these a signature can be made by anybody; OpenSSL takes it. */
+static void weak_keys(void **state)
+{
+	static const char *const weak[] = {
+		"0000000000000000000000000000000000000000000000000000000000000000",
+		"0000000000000000000000000000000000000000000000000000000000000080",
+		"0100000000000000000000000000000000000000000000000000000000000000",
+		"0100000000000000000000000000000000000000000000000000000000000080",
+		"ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+		"edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+		"eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+		"ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+		"26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+		"26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85",
+		"c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+		"c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa",
+	};
+	static const uint8_t nobodys[RECORD_SIG_LEN] = {1}; /* R the neutral point, S = 0 */
+	size_t taken = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(weak); i++) {
+		uint8_t k[RECORD_PUBKEY_LEN];
+		struct verifier *v = NULL;
+		EVP_PKEY *key;
+		char err[256] = "";
+
+		for (size_t j = 0; j < sizeof(k); j++)
+			sscanf(weak[i] + 2 * j, "%2hhx", &k[j]);
+		key = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, k, sizeof(k));
+		for (uint8_t m = 0; key && m < 100; m++) {
+			EVP_MD_CTX *x = EVP_MD_CTX_new();
+
+			EVP_DigestVerifyInit(x, NULL, NULL, NULL, key);
+			m = EVP_DigestVerify(x, nobodys, sizeof(nobodys), &m, 1) == 1 ? 200 : m;
+			EVP_MD_CTX_free(x);
+			taken += m == 200;
+		}
+		EVP_PKEY_free(key);
+		assert_int_equal(verifier_new(k, &v), -EINVAL);
+		put(weak[i], 0644);
+		assert_int_equal(public_read(path, k, err, sizeof(err)), -EINVAL);
+	}
+	assert_true(taken >= 8);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -213,6 +258,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(created_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(bad_files_are_named, setup, teardown),
 		cmocka_unit_test_setup_teardown(public_files, setup, teardown),
+		cmocka_unit_test_setup_teardown(weak_keys, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
