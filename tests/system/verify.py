@@ -2,10 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """A verifier of a directory of segments, written from docs/RECORD-FORMAT.md alone.
 
-usage: verify.py DIR [CHAIN.PUB [SEED-HEX]]      prints "ok ..." and ends with 0, or "KIND: ..." and 1
+usage: verify.py DIR [CHAIN.PUB [SEED-HEX]] [--witness VKEY]... [--checkpoint FILE]...
+Prints "ok ..." and ends with 0, or "KIND: ..." and 1.
 
-Simple where `probity verify` is fast: everything is read into memory, and the first finding ends it.
+Simple where `probity verify` is fast: everything is read into memory, the first finding ends it, and no
+recorder may be at work on the directory.
 """
+import argparse
 import base64
 import hashlib
 import hmac
@@ -169,9 +172,23 @@ def tile_files(folder):
     return out
 
 
+def key_id(name, kind, public):
+    return sha(name.encode(), bytes([10, kind]), public)[:4]
+
+
+def witness_key(vkey):
+    """Name, key id and public key of "<name>+<key id>+<base64 of type and public key>"."""
+    name, of, blob = vkey.strip().split('+', 2)
+    blob = base64.b64decode(blob)
+    if len(blob) != 33 or blob[0] != 4 or key_id(name, 4, blob[1:]).hex() != of:
+        raise ValueError(f'{vkey}: no key of a witness')
+    return name, blob[1:]
+
+
 class Chain:
-    def __init__(self, folder, anchor, seed):
+    def __init__(self, folder, anchor, seed, witnesses=(), known=()):
         self.folder, self.anchor, self.seed = folder, anchor, seed
+        self.witnesses, self.known, self.erasures = witnesses, known, 0
         self.keys = {0: anchor} if anchor else {}   # of epochs
         self.last, self.last_id, self.tree = None, 0, Tree()
         self.covered, self.erased, self.roots, self.seal_at = 0, set(), {}, {}
@@ -218,11 +235,11 @@ class Chain:
 
     def notes(self):
         self.checkpoints = []
-        for name in ('checkpoint', 'witnessed'):
+        for name in ('checkpoint', 'witnessed', *map(os.path.abspath, self.known)):
             note = self.read(name)
             if note is None:
                 continue
-            m = re.fullmatch('((\\S+/([0-9a-f]{32}))\n(0|[1-9]\\d*)\n(\\S{44})\n)\n((?:— \\S+ \\S+\n)+)',
+            m = re.fullmatch('((\\S+/([0-9a-f]{32}))\n(0|[1-9]\\d*)\n(\\S{44})\n(?:.+\n)*)\n((?:— \\S+ \\S+\n)+)',
                              note.decode('utf-8', 'replace'))
             need(m, 'checkpoint', name)
             lines = [line.split(' ') for line in m[6].splitlines()]
@@ -292,6 +309,7 @@ class Chain:
             self.covered = seq + 1
         if r.erased:
             self.erased.add(seq)
+            self.erasures += 1
         if r.kind == ERASE:
             self.erased -= set(range(r.of(33), r.of(34) + 1))
         self.last = r
@@ -315,10 +333,24 @@ class Chain:
         for by, blob in lines:
             for epoch, public in self.keys.items():
                 if epoch >= first and by == key_name and len(blob) == 68 and \
-                        sha(by.encode(), b'\n\1', public)[:4] == blob[:4]:
+                        key_id(by, 1, public) == blob[:4]:
                     signed(public, text, blob[4:], 'checkpoint')
                     return
         raise Finding(f'checkpoint: {name} is not signed by a key of the chain')
+
+    def by_witnesses(self):
+        """The size each given witness has cosigned; all its lines hold."""
+        for witness, public in self.witnesses:
+            sizes = [0]
+            for _, text, _, _, size, _, lines in self.checkpoints:
+                for by, blob in lines:
+                    if by == witness and blob[:4] == key_id(by, 4, public):
+                        need(len(blob) == 76, 'cosignature', by)
+                        when = int.from_bytes(blob[4:12], 'big')
+                        signed(public, b'cosignature/v1\ntime %d\n' % when + text, blob[12:], 'cosignature')
+                        sizes.append(size)
+            need(max(sizes), 'cosignature', f'none by {witness}')
+            yield max(sizes)
 
     def run(self):
         self.head()
@@ -343,21 +375,25 @@ class Chain:
             need(root == self.roots.get(size, sha()), 'fork', name)
             self.by_chain(name, key_name, text, size, lines)
             self.covered = max(self.covered, size)
+        cosigned = list(self.by_witnesses())
         self.tiles(max([c[4] for c in self.checkpoints] + [int(names[0][:20])]))
         need(self.covered >= seq, 'uncovered', self.covered)
         need(not self.erased, 'erased', self.erased)
-        return f'ok {seq} records, {self.last.epoch + 1} epochs, root {self.tree.root().hex()}'
+        return f'ok {seq} records, {self.last.epoch + 1} epochs, {self.erasures} erased, ' \
+               f'cosigned {cosigned}, root {self.tree.root().hex()}'
 
 
 def main():
-    anchor = seed = None
-    if len(sys.argv) > 2:
-        with open(sys.argv[2], encoding='ascii') as f:
-            anchor = bytes.fromhex(f.read().strip())
-    if len(sys.argv) > 3:
-        seed = bytes.fromhex(sys.argv[3])
+    p = argparse.ArgumentParser()
+    p.add_argument('folder')
+    p.add_argument('anchor', nargs='?', type=argparse.FileType())
+    p.add_argument('seed', nargs='?', type=bytes.fromhex)
+    p.add_argument('--witness', action='append', default=[], type=witness_key)
+    p.add_argument('--checkpoint', action='append', default=[])
+    a = p.parse_args()
+    anchor = bytes.fromhex(a.anchor.read().strip()) if a.anchor else None
     try:
-        print(Chain(sys.argv[1], anchor, seed).run())
+        print(Chain(a.folder, anchor, a.seed, a.witness, a.checkpoint).run())
     except Finding as e:
         print(e)
         sys.exit(1)
