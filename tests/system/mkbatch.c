@@ -4,6 +4,9 @@
  *
  *   mkbatch make DIR BATCHES RECORDS   DIR/00000.batch … : one chain, a start and then AI calls;
  *                                      DIR/fork.batch: its last record once more, otherwise
+ *   mkbatch hole DIR EPOCHS            DIR/0.batch: a start and calls; DIR/1.batch: what comes behind a hole
+ *                                      over so many seals, with its proof and a checkpoint; DIR/late.batch:
+ *                                      the same for who never had the chain; DIR/key.pub
  *   mkbatch empty FILE                 "what do you hold of this chain?"
  *   mkbatch ack FILE                   prints fault=… empty=… last=… fault_seq=… error=…
  */
@@ -15,7 +18,8 @@
 
 static int usage(void)
 {
-	fprintf(stderr, "usage: mkbatch make DIR BATCHES RECORDS | empty FILE | ack FILE\n");
+	fprintf(stderr, "usage: mkbatch make DIR BATCHES RECORDS | hole DIR EPOCHS | empty FILE | "
+			"ack FILE\n");
 	return 2;
 }
 
@@ -80,6 +84,79 @@ static int make(const char *dir, unsigned batches, unsigned records)
 	return r ? 1 : 0;
 }
 
+static int write_more(const char *dir, const char *name, const struct host *h,
+		      const struct host_record *const *list, size_t count,
+		      const struct host_more *more)
+{
+	size_t n;
+	uint8_t *b = host_batch(h->chain, sizeof(h->chain), signer_public(h->keys[0]), 1, list,
+				count, more, &n);
+	int r = save(dir, name, b, n);
+
+	free(b);
+	return r;
+}
+
+static int hole(const char *dir, unsigned epochs)
+{
+	const struct host_record *list[8], *seals[HOST_EPOCHS];
+	static struct host_record rec[8], gone[3 * HOST_EPOCHS];
+	char path[4096], note[1024];
+	uint8_t seed[MAC_LEN];
+	static struct host h;
+	struct host_more more = {.seed = seed};
+	uint64_t first, end;
+	size_t n = 0;
+	int r;
+
+	if (epochs > HOST_EPOCHS - 2)
+		return usage();
+	snprintf(path, sizeof(path), "%s/key", dir);
+	h = host_new(path, CHAIN);
+	host_seed(&h, seed);
+	for (int i = 0; i < 4; i++) {
+		rec[i] = i ? host_call(&h, "ann") : host_start(&h, signer_public(h.signer));
+		list[i] = &rec[i];
+	}
+	r = write_more(dir, "0.batch", &h, list, 4, &more);
+	first = h.seq;
+	for (unsigned i = 0; i < epochs; i++) {
+		gone[n++] = host_call(&h, "bob");
+		gone[n++] = host_end_epoch(&h);
+		seals[i] = &gone[n - 1];
+	}
+	gone[n++] = host_call(&h, "bob");
+	end = h.seq;
+	rec[4] = host_call(&h, "cat");
+	rec[5] = host_loss(&h, "records", end - first, first, end - 1);
+	rec[6] = host_end_epoch(&h);
+	rec[7] = host_call(&h, "cat");
+	host_checkpoint(&h, h.seq, note, sizeof(note));
+	more = (struct host_more){.loss = &rec[5],
+				  .seals = seals,
+				  .seals_n = epochs,
+				  .tree = &h,
+				  .edge_at = end,
+				  .edge_from = first,
+				  .seed = seed,
+				  .checkpoint = note,
+				  .size = h.seq};
+	for (int i = 0; i < 4; i++)
+		list[i] = &rec[4 + i];
+	if (!r)
+		r = write_more(dir, "1.batch", &h, list, 4, &more);
+	more.loss = NULL;
+	more.edge_from = 0;
+	if (!r)
+		r = write_more(dir, "late.batch", &h, list, 4, &more);
+	for (size_t i = 0; i < 8; i++)
+		free(rec[i].bytes);
+	while (n)
+		free(gone[--n].bytes);
+	host_free(&h);
+	return r ? 1 : 0;
+}
+
 static int empty(const char *path)
 {
 	uint8_t chain[16], *b;
@@ -121,6 +198,8 @@ int main(int argc, char **argv)
 {
 	if (argc == 5 && !strcmp(argv[1], "make"))
 		return make(argv[2], strtoul(argv[3], NULL, 10), strtoul(argv[4], NULL, 10));
+	if (argc == 4 && !strcmp(argv[1], "hole"))
+		return hole(argv[2], strtoul(argv[3], NULL, 10));
 	if (argc == 3 && !strcmp(argv[1], "empty"))
 		return empty(argv[2]);
 	if (argc == 3 && !strcmp(argv[1], "ack"))

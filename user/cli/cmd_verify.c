@@ -143,6 +143,8 @@ int cmd_verify(int argc, char **argv)
 		{"cert", 0, CLI_TEXT, &from.cert, "FILE", "an operator's certificate for it"},
 		{"cert-key", 0, CLI_TEXT, &from.key, "FILE", "and its private key"},
 		{"chain", 0, CLI_TEXT, &from.chain, "HEX", "only this chain of the collector's"},
+		{"tsa-ca", 0, CLI_TEXT, &from.tsa_ca, "FILE",
+		 "CA of the authority whose time stamps the collector keeps"},
 		{"threads", 0, CLI_NUMBER, &t.threads, "N", "default: as many as CPUs"},
 		CLI_OPT_JSON(&json),
 		CLI_OPT_STATE_DIR(&state_dir),
@@ -171,8 +173,9 @@ int cmd_verify(int argc, char **argv)
 		return cli_wrong(&u, "--threads: at most 1024");
 	if (from.url && first < argc)
 		return cli_wrong(&u, "--collector reads no folder or file");
-	if (!from.url && (from.ca || from.cert || from.key || from.chain))
-		return cli_wrong(&u, "--ca, --cert, --cert-key and --chain go with --collector");
+	if (!from.url && (from.ca || from.cert || from.key || from.chain || from.tsa_ca))
+		return cli_wrong(
+			&u, "--ca, --cert, --cert-key, --chain and --tsa-ca go with --collector");
 	if (first < argc)
 		snprintf(path, sizeof(path), "%s", argv[first]);
 	else

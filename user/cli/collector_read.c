@@ -2,9 +2,10 @@
 /*
  * In: a collector's answers. Out: segments on disk, as a spool has them, for verify to judge; nothing is
  * judged here. A page is held whole (PAGE_MAX) and split into frames; a frame that does not follow the one
- * before begins a new piece, in a folder of its own, with every SEAL seen so far beside it, since the keys
- * behind a hole are named before it. Records that go back, a page that brings nothing new, a frame that is
- * none: an error, for then there is nothing to verify. Disk as much as the chain takes, below TMPDIR.
+ * before begins a new piece, in a folder of its own, with every SEAL seen so far beside it and those the
+ * collector gives for the hole, since the keys behind it are named before and in it. Records that go back, a
+ * page that brings nothing new, a frame that is none: an error, for then there is nothing to verify. Disk as
+ * much as the chain takes, below TMPDIR.
  */
 #include "collector_read.h"
 
@@ -27,6 +28,7 @@
 #define PAGE_MAX (16u << 20)
 #define FILE_BYTES (64u << 20) /* then a new segment begins */
 #define TIMEOUT_S 60L
+#define HOLE 1
 
 struct collector_read {
 	CURL *curl;
@@ -124,20 +126,62 @@ static int get(struct collector_read *c, const char *path, char *err, size_t err
 
 int collector_read_chains(struct collector_read *c, json_t **ret, char *err, size_t err_len)
 {
-	json_t *o, *list;
-	int r = get(c, "/v1/chains", err, err_len);
+	char path[128] = "/v1/chains", last[33] = "";
+	json_t *all = json_array();
+	const char *next;
+	bool more;
+	int r = all ? 0 : -ENOMEM;
 
+	while (!r) {
+		json_t *o = NULL;
+
+		r = get(c, path, err, err_len);
+		if (r)
+			break;
+		o = json_loadb((char *)c->page, c->n, JSON_REJECT_DUPLICATES, NULL);
+		next = json_string_value(json_object_get(o, "next"));
+		if (!json_is_array(json_object_get(o, "chains")) ||
+		    (next && (strlen(next) != 32 || strcmp(next, last) <= 0))) {
+			snprintf(err, err_len, "%s%s: not a list of chains", c->base, path);
+			r = -EBADMSG;
+		} else {
+			json_array_extend(all, json_object_get(o, "chains"));
+			if (next)
+				snprintf(last, sizeof(last), "%s", next);
+		}
+		snprintf(path, sizeof(path), "/v1/chains?after=%s", last);
+		more = next;
+		json_decref(o);
+		if (!more)
+			break;
+	}
+	if (r)
+		json_decref(all);
+	else
+		*ret = all;
+	return r;
+}
+
+int collector_read_stamp(struct collector_read *c, const char *chain_hex, json_t **ret, char *err,
+			 size_t err_len)
+{
+	char path[128];
+	json_t *o;
+	int r;
+
+	snprintf(path, sizeof(path), "/v1/chains/%.32s/stamp", chain_hex);
+	r = get(c, path, err, err_len);
 	if (r)
 		return r;
 	o = json_loadb((char *)c->page, c->n, JSON_REJECT_DUPLICATES, NULL);
-	list = json_object_get(o, "chains");
-	if (!json_is_array(list)) {
+	if (!json_is_object(o)) {
 		json_decref(o);
-		snprintf(err, err_len, "%s/v1/chains: not a list of chains", c->base);
+		snprintf(err, err_len, "%s%s: not a time stamp", c->base, path);
 		return -EBADMSG;
 	}
-	*ret = json_incref(list);
-	json_decref(o);
+	*ret = json_object_size(o) ? o : NULL;
+	if (!*ret)
+		json_decref(o);
 	return 0;
 }
 
@@ -149,6 +193,12 @@ struct sink {
 	uint64_t bytes; /* in the file that is open */
 	uint8_t *seals; /* frames of all SEALs so far */
 	size_t seals_n, seals_cap;
+	uint64_t sealed; /* the next one is not before */
+
+	bool asked;
+	uint64_t hole_at,
+		hole_end; /* a hole that was asked for: its first record, and the one behind */
+	struct collector_hole *hole; /* what was given for it */
 };
 
 static void sink_close(struct sink *s)
@@ -158,6 +208,26 @@ static void sink_close(struct sink *s)
 	if (s->dir >= 0)
 		close(s->dir);
 	s->fd = s->dir = -1;
+}
+
+/* The SEAL before the hole's LOSS record names the key it is under. */
+static void loss_key(const struct sink *s, struct collector_piece *p)
+{
+	const char *why;
+	struct frame f;
+	long used;
+
+	for (size_t at = 0; at < s->seals_n; at += used) {
+		_cleanup_sealed_ struct sealed open = {0};
+
+		used = frame_parse(s->seals + at, s->seals_n - at, &f, &why);
+		if (used <= 0 || sealed_open(f.record, f.record_len, f.sig, &open, &why) ||
+		    !open.control || open.head.seq >= s->hole->loss_seq ||
+		    open.control->next_public_key.len != RECORD_PUBKEY_LEN)
+			return;
+		memcpy(p->loss_key, open.control->next_public_key.data, RECORD_PUBKEY_LEN);
+		p->loss_keyed = true;
+	}
 }
 
 static int new_piece(struct sink *s, uint64_t first)
@@ -175,6 +245,9 @@ static int new_piece(struct sink *s, uint64_t first)
 	s->out->p = p;
 	p += s->out->n;
 	*p = (struct collector_piece){.first = first, .next = first};
+	if (s->hole)
+		loss_key(s, p);
+	p->hole = TAKE_PTR(s->hole);
 	if (snprintf(p->dir, sizeof(p->dir), "%s/probity-verify-XXXXXX",
 		     tmp && *tmp ? tmp : "/tmp") >= (int)sizeof(p->dir) ||
 	    !mkdtemp(p->dir))
@@ -212,6 +285,25 @@ static uint64_t seq_of(const struct frame *f)
 	return reader_u64(&in);
 }
 
+static int add_seal(struct sink *s, uint64_t seq, const uint8_t *whole, size_t n)
+{
+	if (seq < s->sealed)
+		return 0; /* with the hole before */
+	if (n > s->seals_cap - s->seals_n) {
+		size_t cap = 2 * s->seals_cap + n + 4096;
+		uint8_t *more = realloc(s->seals, cap);
+
+		if (!more)
+			return -ENOMEM;
+		s->seals = more;
+		s->seals_cap = cap;
+	}
+	memcpy(s->seals + s->seals_n, whole, n);
+	s->seals_n += n;
+	s->sealed = seq + 1;
+	return 0;
+}
+
 static int keep_seal(struct sink *s, const struct frame *f, const uint8_t *whole)
 {
 	_cleanup_sealed_ struct sealed open = {0};
@@ -220,18 +312,7 @@ static int keep_seal(struct sink *s, const struct frame *f, const uint8_t *whole
 	if (sealed_open(f->record, f->record_len, f->sig, &open, &why) || !open.control ||
 	    open.control->kind != PROBITY__V1__CONTROL__KIND__SEAL)
 		return 0;
-	if (f->len > s->seals_cap - s->seals_n) {
-		size_t cap = 2 * s->seals_cap + f->len + 4096;
-		uint8_t *more = realloc(s->seals, cap);
-
-		if (!more)
-			return -ENOMEM;
-		s->seals = more;
-		s->seals_cap = cap;
-	}
-	memcpy(s->seals + s->seals_n, whole, f->len);
-	s->seals_n += f->len;
-	return 0;
+	return add_seal(s, open.head.seq, whole, f->len);
 }
 
 static int take(struct sink *s, const struct frame *f, const uint8_t *whole)
@@ -243,6 +324,10 @@ static int take(struct sink *s, const struct frame *f, const uint8_t *whole)
 	if (p && seq < p->next)
 		return -EBADMSG;
 	if (!p || seq > p->next) {
+		if (seq && (!s->asked || s->hole_end != seq || s->hole_at != (p ? p->next : 0))) {
+			s->hole_end = seq;
+			return HOLE;
+		}
 		r = new_piece(s, seq);
 		if (!r)
 			r = new_file(s, seq);
@@ -258,6 +343,7 @@ static int take(struct sink *s, const struct frame *f, const uint8_t *whole)
 	return keep_seal(s, f, whole);
 }
 
+/* 0; HOLE: records are missing before s->hole_end, which was not taken. */
 static int page(struct collector_read *c, struct sink *s, const char **ret_why)
 {
 	size_t at = 0;
@@ -281,6 +367,52 @@ static int page(struct collector_read *c, struct sink *s, const char **ret_why)
 	return 0;
 }
 
+/* --- holes ------------------------------------------------------------------------------------------ */
+
+/* Of the hole that was asked for only; it may have answered with another. */
+static bool fits(const struct sink *s)
+{
+	return s->hole->first == s->hole_at && s->hole->last + 1 == s->hole_end;
+}
+
+static int hole_seal(void *ctx, uint64_t seq, const uint8_t *frame, size_t n)
+{
+	struct sink *s = ctx;
+
+	return fits(s) ? add_seal(s, seq, frame, n) : 0;
+}
+
+/* What it has for the records from `at` on up to s->hole_end. */
+static int read_hole(struct collector_read *c, struct sink *s, const char *chain_hex, uint64_t at,
+		     char *err, size_t err_len)
+{
+	char path[128];
+	int r;
+
+	if (s->hole_at == at && s->asked) {
+		snprintf(err, err_len,
+			 "%s: the records behind %" PRIu64 " change while they are read", c->base,
+			 at);
+		return -EBADMSG;
+	}
+	s->hole_at = at;
+	s->asked = true;
+	snprintf(path, sizeof(path), "/v1/chains/%.32s/hole?from=%" PRIu64, chain_hex, at);
+	r = get(c, path, err, err_len);
+	if (r || !c->n)
+		return r;
+	free(s->hole);
+	s->hole = calloc(1, sizeof(*s->hole));
+	r = s->hole ? collector_hole_parse(c->page, c->n, s->hole, hole_seal, s) : -ENOMEM;
+	if (r && r != -EBADMSG) {
+		snprintf(err, err_len, "%s%s: %s", c->base, path, strerror(-r));
+		return r;
+	}
+	if (r || !fits(s)) /* nothing that proves it: a finding, by whoever judges */
+		free(TAKE_PTR(s->hole));
+	return 0;
+}
+
 int collector_read_records(struct collector_read *c, const char *chain_hex,
 			   struct collector_pieces *ret,
 			   void (*progress)(void *ctx, uint64_t records), void *ctx, char *err,
@@ -300,17 +432,22 @@ int collector_read_records(struct collector_read *c, const char *chain_hex,
 		if (r || !c->n)
 			break;
 		r = page(c, &s, &why);
+		from = out.n ? out.p[out.n - 1].next : 0;
+		if (r == HOLE) {
+			r = read_hole(c, &s, chain_hex, from, err, err_len);
+			from = s.hole_end;
+			continue;
+		}
 		if (r)
 			snprintf(err, err_len, "%s%s: %s", c->base, path,
 				 r == -EBADMSG ? why : strerror(-r));
-		else
-			from = out.p[out.n - 1].next;
 		records = from;
 		if (progress && !r)
 			progress(ctx, records);
 	} while (!r);
 	sink_close(&s);
 	free(s.seals);
+	free(s.hole);
 	if (r)
 		collector_pieces_free(&out);
 	else
@@ -325,8 +462,10 @@ static int remove_one(const char *p, const struct stat *st, int type, struct FTW
 
 void collector_pieces_free(struct collector_pieces *p)
 {
-	for (size_t i = 0; i < p->n; i++)
+	for (size_t i = 0; i < p->n; i++) {
 		nftw(p->p[i].dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+		free(p->p[i].hole);
+	}
 	free(p->p);
 	*p = (struct collector_pieces){0};
 }

@@ -5,9 +5,12 @@
  * the one the chain names itself; its cosigned checkpoint must be covered by the records it gives.
  *
  * Records that are missing: a hole that a signed LOSS record of the chain declares is told and is no
- * finding; any other is one, and so is an end before the last record the collector says it holds. Behind a
- * hole the tree cannot be computed: SEALs are checked for all but their root, and checkpoints are compared
- * only for a chain that is whole. At most LOSSES_MAX declarations of a chain are remembered.
+ * finding; any other is one, and so is an end before the last record the collector says it holds. For each
+ * hole it must give what the host proved it with (collector_hole.h): the SEALs in it, without which the key
+ * behind it is not known, and the tree's edge, which must go on from the tree before and which the next
+ * SEAL's root tests. So checkpoints are compared behind a hole as well, but for sizes in it. Records without
+ * their payload must be declared by an ERASE record. At most LOSSES_MAX declarations of a chain are
+ * remembered.
  */
 #include "verify_collector.h"
 
@@ -17,15 +20,20 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/fs.h"
 #include "cli.h"
 #include "collector_read.h"
+#include "stamped.h"
 #include "proto/record.pb-c.h"
+#include "record/checkpoint.h"
+#include "record/erasures.h"
 #include "record/printable.h"
 #include "record/render.h"
 #include "term.h"
 #include "text.h"
 
 #define LOSSES_MAX 4096
+#define TSA_CA_MAX (1u << 20)
 
 DEFINE_CLEANUP(struct collector_read, collector_read_free)
 
@@ -43,6 +51,10 @@ struct chain {
 		uint64_t first, last;
 	} loss[LOSSES_MAX];
 	size_t losses;
+	uint8_t public[RECORD_PUBKEY_LEN]; /* of the first epoch */
+	bool public_known;
+	struct erasures erasures;
+	struct stamped stamp;
 };
 
 static void found(struct chain *c, const char *kind, uint64_t seq, const char *fmt, uint64_t a,
@@ -59,7 +71,13 @@ static int on_record(void *ctx, const struct record *r, const struct frame *f)
 {
 	Probity__V1__Control *ctl;
 	struct chain *c = ctx;
+	int e = record_erased(f->record, f->record_len)
+			? erasures_erased(&c->erasures, r->seq)
+			: erasures_record(&c->erasures, r->seq, r->schema, r->payload,
+					  r->payload_len);
 
+	if (e)
+		return e;
 	if (r->schema != RECORD_CONTROL || !r->payload || c->losses == LOSSES_MAX)
 		return 0;
 	ctl = probity__v1__control__unpack(NULL, r->payload_len, r->payload);
@@ -95,49 +113,38 @@ static void add(struct chain *c, const struct verify_result *v)
 		c->checkpoint_size = v->checkpoint_size;
 }
 
-/* What the collector has cosigned, and what the auditor brought. */
-static size_t checkpoints(const struct verify_collector *a, const struct chain *c,
-			  struct verify_known *out)
+/* Of what the collector has cosigned, and the auditor brought, what this piece can tell: a note that is none
+ * falls to the first piece, which says so. */
+static bool of_piece(const struct verify_known *k, const struct collector_pieces *p, size_t i)
 {
-	size_t n = 0;
+	struct checkpoint c = {.size = 0};
+	const char *why;
+	struct note n;
+	size_t at = 0;
 
-	for (size_t i = 0; i < a->trust->known_n; i++)
-		out[n++] = a->trust->known[i];
-	if (*c->cosigned)
-		out[n++] = (struct verify_known){"the collector's cosigned checkpoint", c->cosigned,
-						 strlen(c->cosigned)};
-	return n;
+	if (!note_parse(k->note, k->n, &n, &why) && checkpoint_parse(n.text, n.text_n, &c, &why))
+		c.size = 0;
+	while (at + 1 < p->n && c.size >= p->p[at + 1].first)
+		at++;
+	return at == i;
 }
 
-static int verify_pieces(const struct verify_collector *a, const struct collector_pieces *p,
-			 struct chain *c)
+static size_t checkpoints(const struct verify_collector *a, const struct chain *c,
+			  const struct collector_pieces *p, size_t i, struct verify_known *out)
 {
-	_cleanup_free_ struct verify_known *known = calloc(a->trust->known_n + 1, sizeof(*known));
-	struct verify_options o = *a->trust;
-	int r = known ? 0 : -ENOMEM;
+	const struct verify_known own[] = {
+		{"the collector's cosigned checkpoint", c->cosigned, strlen(c->cosigned)},
+		{"the stamped checkpoint", c->stamp.entry ?: "", strlen(c->stamp.entry ?: "")},
+	};
+	size_t n = 0;
 
-	o.part = true;
-	o.record = on_record;
-	o.finding = NULL;
-	o.progress = NULL;
-	o.ctx = c;
-	o.known = NULL;
-	o.known_n = 0;
-	if (!r && p->n == 1 && !p->p[0].first) { /* whole: its tree is known */
-		o.known = known;
-		o.known_n = checkpoints(a, c, known);
-	} else {
-		o.witnesses = NULL;
-		o.witnesses_n = 0;
-	}
-	for (size_t i = 0; i < p->n && !r; i++) {
-		struct verify_result v = {0};
-
-		r = verify_dir(p->p[i].dir, &o, &v);
-		if (!r)
-			add(c, &v);
-	}
-	return r;
+	for (size_t k = 0; k < a->trust->known_n; k++)
+		if (of_piece(&a->trust->known[k], p, i))
+			out[n++] = a->trust->known[k];
+	for (size_t k = 0; k < ARRAY_SIZE(own); k++)
+		if (own[k].n && of_piece(&own[k], p, i))
+			out[n++] = own[k];
+	return n;
 }
 
 static bool declared(const struct chain *c, uint64_t first, uint64_t last)
@@ -148,20 +155,105 @@ static bool declared(const struct chain *c, uint64_t first, uint64_t last)
 	return false;
 }
 
-static void look_at_holes(const struct collector_pieces *p, struct chain *c)
+/* What lies before piece i; before: what was read in front of it, NULL: nothing. */
+static void look_at_hole(const struct collector_pieces *p, size_t i,
+			 const struct verify_result *before, struct chain *c)
 {
+	const struct collector_hole *h = p->p[i].hole;
+	uint64_t first = i ? p->p[i - 1].next : 0, last = p->p[i].first - 1;
+
+	if (!h)
+		found(c, "missing segment", first,
+		      "it gives nothing that proves the hole of records %" PRIu64 " to %" PRIu64,
+		      first, last);
+	else if (!h->has_edge || (!before && h->path_n) ||
+		 (before && before->tree_known && !collector_hole_follows(h, first, &before->root)))
+		found(c, "tree", last + 1,
+		      "the tree it gives for the records before %" PRIu64
+		      " does not go on from that of the first %" PRIu64,
+		      last + 1, first);
+}
+
+static int verify_piece(const struct verify_collector *a, const struct collector_pieces *p,
+			size_t i, struct verify_known *known, struct verify_result *ret,
+			struct chain *c)
+{
+	const struct collector_hole *h = p->p[i].hole;
+	struct verify_options o = *a->trust;
+
+	o.part = true;
+	o.before = h && h->has_edge ? &h->edge : NULL;
+	o.record = on_record;
+	o.finding = NULL;
+	o.progress = NULL;
+	o.ctx = c;
+	if (!o.expect_public && c->public_known) /* what it said itself holds to its end */
+		o.expect_public = c->public;
+	o.known = known;
+	o.known_n = checkpoints(a, c, p, i, known);
+	if (i + 1 < p->n && !o.known_n) /* a cosigned one may be in a later piece */
+		o.witnesses_n = 0;
+	return verify_dir(p->p[i].dir, &o, ret);
+}
+
+static int verify_pieces(const struct verify_collector *a, const struct collector_pieces *p,
+			 struct chain *c)
+{
+	_cleanup_free_ struct verify_known *known = calloc(a->trust->known_n + 2, sizeof(*known));
+	struct verify_result v = {0}, before;
+	int r = known ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < p->n && !r; i++) {
+		before = v;
+		if (p->p[i].first)
+			look_at_hole(p, i, i ? &before : NULL, c);
+		v = (struct verify_result){0};
+		r = verify_piece(a, p, i, known, &v, c);
+		if (r)
+			break;
+		if (!i && !p->p[0].first && v.records) {
+			memcpy(c->public, v.public, sizeof(c->public));
+			c->public_known = true;
+		}
+		add(c, &v);
+	}
+	return r;
+}
+
+/* By a record of the chain that is held, or by the one that came with the hole and is still to come itself. */
+static bool is_declared(const struct verify_collector *a, const struct collector_piece *p,
+			const struct chain *c, uint64_t first, uint64_t last)
+{
+	const uint8_t *public = p->loss_keyed		  ? p->loss_key
+				: a->trust->expect_public ? a->trust->expect_public
+							  : c->public;
+
+	return declared(c, first, last) ||
+	       (p->hole && collector_hole_declared(p->hole, public, first, last));
+}
+
+static void look_at_holes(const struct verify_collector *a, const struct collector_pieces *p,
+			  struct chain *c)
+{
+	struct erasure gone;
+
 	for (size_t i = 1; i < p->n; i++) {
 		uint64_t first = p->p[i - 1].next, last = p->p[i].first - 1;
 
 		c->holes++;
 		c->lost += last - first + 1;
-		if (declared(c, first, last))
+		if (is_declared(a, &p->p[i], c, first, last))
 			continue;
 		c->undeclared++;
 		found(c, "missing segment", first,
 		      "records %" PRIu64 " to %" PRIu64 " are not there and no LOSS record says so",
 		      first, last);
 	}
+	if (erasures_silent(&c->erasures, &gone))
+		found(c, "erased", gone.first,
+		      "the payloads of records %" PRIu64 " to %" PRIu64
+		      " are gone and no ERASE record says so",
+		      gone.first, gone.last);
 	if (p->n) {
 		c->first_seq = p->p[0].first;
 		c->next_seq = p->p[p->n - 1].next;
@@ -180,23 +272,54 @@ static void progress(void *ctx, uint64_t records)
 		fprintf(stderr, "\r%s: %" PRIu64 " records\033[K", c->id, records);
 }
 
+/* A stamp that is none is a finding; that there is none yet is told. */
+static int stamp(const struct verify_collector *a, struct collector_read *in, struct chain *c,
+		 json_t **ret, char *err, size_t err_len)
+{
+	char why[256] = "";
+	_cleanup_free_ char *ca = NULL;
+	size_t n;
+	int r = a->tsa_ca ? fs_read(a->tsa_ca, TSA_CA_MAX, &ca, &n) : 0;
+
+	if (r)
+		snprintf(err, err_len, "%s: %s", a->tsa_ca, strerror(-r));
+	else if (ca)
+		r = collector_read_stamp(in, c->id, ret, err, err_len);
+	if (r || !*ret)
+		return r;
+	r = stamped(*ret, ca, &c->stamp, why, sizeof(why));
+	if (r == -EINVAL)
+		snprintf(err, err_len, "%s: %s", a->tsa_ca, why);
+	if (r != -EBADMSG)
+		return r;
+	if (!c->findings++) {
+		snprintf(c->first.kind, sizeof(c->first.kind), "time stamp");
+		snprintf(c->first.detail, sizeof(c->first.detail), "%.150s", why);
+	}
+	return 0;
+}
+
 static int verify_chain(const struct verify_collector *a, struct collector_read *in,
 			struct chain *c, char *err, size_t err_len)
 {
 	struct collector_pieces pieces = {0};
-	int r = collector_read_records(in, c->id, &pieces, a->json ? NULL : progress, c, err,
-				       err_len);
+	json_t *stamped = NULL;
+	/* Before the records: what was stamped is among them then. */
+	int r = stamp(a, in, c, &stamped, err, err_len);
 
+	if (!r)
+		r = collector_read_records(in, c->id, &pieces, a->json ? NULL : progress, c, err,
+					   err_len);
 	if (!a->json && cli_width(stderr))
 		fputs("\r\033[K", stderr);
-	if (r)
-		return r;
-	r = verify_pieces(a, &pieces, c);
-	if (r)
+	if (!r && (r = verify_pieces(a, &pieces, c)))
 		snprintf(err, err_len, "%s: %s", c->id, strerror(-r));
-	else
-		look_at_holes(&pieces, c);
+	if (!r)
+		look_at_holes(a, &pieces, c);
 	collector_pieces_free(&pieces);
+	erasures_done(&c->erasures);
+	c->stamp.entry = NULL;
+	json_decref(stamped);
 	return r;
 }
 
@@ -215,6 +338,10 @@ static json_t *chain_json(const struct chain *c)
 			      (json_int_t)c->witness_size, "witness_unix_s",
 			      (json_int_t)c->witness_s, "findings", (json_int_t)c->findings);
 
+	if (o && c->stamp.size) {
+		json_object_set_new(o, "stamp_size", json_integer(c->stamp.size));
+		json_object_set_new(o, "stamp_unix_s", json_integer(c->stamp.unix_s));
+	}
 	if (o && c->findings)
 		json_object_set_new(o, "first",
 				    json_pack("{so sI sI ss so}", "file",
@@ -247,10 +374,16 @@ static void print_chain(const struct verify_collector *a, const struct chain *c)
 		       c->witness_size, when);
 	} else {
 		printf("  %-10s %s\n", "witness",
-		       c->holes || c->first_seq
-			       ? "checkpoints are not compared: records before them are gone"
-		       : a->trust->witnesses_n ? "nothing that is cosigned by --witness and covered"
-					       : "cosignatures are not checked (give --witness)");
+		       a->trust->witnesses_n ? "nothing that is cosigned by --witness and covered"
+					     : "cosignatures are not checked (give --witness)");
+	}
+	if (c->stamp.size) {
+		time_local(c->stamp.unix_s * 1000000000ull, TIME_DATE, when);
+		printf("  %-10s the first %" PRIu64
+		       " records were there on %s, as the authority says\n",
+		       "time stamp", c->stamp.size, when);
+	} else if (a->tsa_ca) {
+		printf("  %-10s none of this chain\n", "time stamp");
 	}
 	if (c->holes)
 		printf("  %-10s %" PRIu64 " records are gone in %" PRIu64 " holes, %" PRIu64

@@ -9,7 +9,8 @@
 
 struct verify_collector {
 	const char *url, *ca, *cert, *key; /* of the connection: an operator's */
-	const char *chain;		   /* only this one, in hex; NULL: all */
+	const char *tsa_ca; /* file of who vouches for time stamps; NULL: they are not looked at */
+	const char *chain;  /* only this one, in hex; NULL: all */
 	const struct verify_options
 		*trust; /* keys, seed, witnesses, checkpoints; nothing else of it */
 	bool json;

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "hole.h"
+#include "record/erasures.h"
 #include "record/segment.h"
 #include "rows.h"
 #include "silence.h"
@@ -33,6 +34,7 @@ struct audit {
 	bool cosigned, seen;	      /* its tree came by */
 	const struct note_key *key;
 	int64_t now_ns;
+	struct erasures erasures;
 };
 
 static void found(struct audit *a, uint64_t seq, const char *kind, const char *fmt, ...)
@@ -276,7 +278,11 @@ static int one_record(void *ctx, const struct store_record *r)
 	}
 	check_columns(a, r, &head);
 	check_cosigned(a);
-	e = check_key(a, r->seq);
+	e = record_erased(r->bytes, r->len) ? erasures_erased(&a->erasures, r->seq)
+					    : erasures_record(&a->erasures, r->seq, head.schema,
+							      head.payload, head.payload_len);
+	if (!e)
+		e = check_key(a, r->seq);
 	return e ? e : check_rows(a, r);
 }
 
@@ -293,7 +299,12 @@ static void check_state(struct audit *a)
 static void check_chain_row(struct audit *a)
 {
 	const struct store_chain *c = a->chain;
+	struct erasure gone;
 
+	if (erasures_silent(&a->erasures, &gone))
+		found(a, gone.first, "erased",
+		      "payloads of records %llu to %llu are gone and no ERASE record says so",
+		      (unsigned long long)gone.first, (unsigned long long)gone.last);
 	if (a->records != c->records)
 		found(a, c->last_seq, "count", "%llu records are there, %llu were stored",
 		      (unsigned long long)a->records, (unsigned long long)c->records);
@@ -384,6 +395,7 @@ static int one_chain(void *ctx, const struct store_chain *c)
 	if (r >= 0)
 		check_chain_row(a);
 	chain_state_done(&a->state);
+	erasures_done(&a->erasures);
 	a->chain = NULL;
 	return r < 0 ? r : 0;
 }

@@ -11,7 +11,7 @@ struct audit_finding {
 	uint64_t seq;
 	char kind
 		[32]; /* chain_append's, or: file, column, row, count, gap, hole, chain row, orphan, key,
-			witness, uncovered, seal_overdue, ledger */
+			witness, uncovered, erased, seal_overdue, ledger */
 	char detail[STORE_LINE_LEN];
 };
 struct audit_result {

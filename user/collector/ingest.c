@@ -138,6 +138,7 @@ static int put_chain(struct ingest *in)
 	c->updated_ns = in->now_ns;
 	c->due_ns = silence_due(in->state.epoch_ns, in->now_ns);
 	return store_finding_close(in->st, c->id, SILENCE_KIND, in->now_ns, &back)
+		       ?: ingest_edge(in)
 		       ?: store_chain_put(in->st, c);
 }
 

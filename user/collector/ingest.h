@@ -18,8 +18,9 @@
  *   NONE         200   all records are committed, or were before
  *   GAP          200   a record is missing before fault_seq              before_first (low)
  *   FORK         200   fault_seq signed twice with different content     fork, rollback, resealed (critical)
- *   BAD_RECORD   200   malformed, unsigned, out of its chain             bad_record, back_dated, epoch
- *                                                                        (high), mac, tree, missing_seal,
+ *   BAD_RECORD   200   malformed, unsigned, out of its chain             bad_record, back_dated, epoch,
+ *                                                                        many_chains (high), mac, tree,
+ *                                                                        missing_seal,
  *                                                                        two_seals (critical)
  *   WRONG_KEY    200   another key, or another certificate name          wrong_key, old_key, foreign_cn (high)
  *   CHECKPOINT   200   records are committed; the checkpoint is not      rollback, fork (critical), bad_proof
@@ -28,7 +29,8 @@
  *   STORE        503   the store could not commit; send again later
  *
  * Findings beside no fault: back_dated (high: a clock that was set back to before what is cosigned),
- * mac_seed (high: a second K_0), chain_begins_late, declared_hole, unreadable_payload, future_time (medium)
+ * mac_seed (high: a second K_0), chain_begins_late, declared_hole, unreadable_payload, future_time, erased
+ * (medium; the last: a record that came without its payload; one that is held is never replaced)
  * and after_loss (low: a record that was declared gone came after all; kept as evidence only).
  * seal_overdue (high) is silence.h's, and closed here when the chain goes on.
  */
@@ -41,6 +43,7 @@
 
 #define INGEST_BODY_MAX (4u << 20)
 #define INGEST_ACK_MAX 8192
+#define INGEST_CHAINS_MAX 1000 /* of one certificate name */
 #define INGEST_CLOCK_NS \
 	INT64_C(300000000000) /* how far clocks may be apart before it is a finding */
 

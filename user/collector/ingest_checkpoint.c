@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define S_NS INT64_C(1000000000)
+#define KEYS_MAX 1024 /* epochs */
 
 struct signed_head {
 	struct note note;
@@ -58,22 +59,29 @@ static int open_head(struct ingest *in, struct signed_head *h)
 	return 0;
 }
 
-/* Of the epoch that was open at that size, or a later one. */
+#define BY_THIS_KEY 1
+
+static int is_key(void *ctx, const struct store_key *k)
+{
+	struct signed_head *h = ctx;
+	int r;
+
+	memcpy(h->key.public, k->public, sizeof(k->public));
+	r = note_verify(&h->note, &h->key, NULL);
+	return r == -ENOKEY ? 0 : r ? r : BY_THIS_KEY;
+}
+
+/* Of the epoch that was open at that size, or one not long after: a host that signs a tree of thousands of
+ * epochs ago anew only keeps us busy. */
 static int by_key(struct ingest *in, struct signed_head *h)
 {
-	struct store_key k;
 	int r;
 
 	snprintf(h->key.name, sizeof(h->key.name), "%s", h->c.origin);
-	for (unsigned i = 0; !(r = store_key_at(in->st, in->chain.id, h->c.size, i, &k)); i++) {
-		memcpy(h->key.public, k.public, sizeof(k.public));
-		r = note_verify(&h->note, &h->key, NULL);
-		if (!r)
-			return 0;
-		if (r == -EBADMSG)
-			break;
-	}
-	if (r != -ENOENT && r != -EBADMSG)
+	r = store_keys_from(in->st, in->chain.id, h->c.size, KEYS_MAX, is_key, h);
+	if (r == BY_THIS_KEY)
+		return 0;
+	if (r && r != -EBADMSG)
 		return r;
 	return refuse(in, STORE_HIGH, "wrong_key", h->c.size,
 		      "the checkpoint is not signed by a key of this chain that was in force");
@@ -106,7 +114,8 @@ static int hole_edge(void *ctx, const struct store_hole *h)
 	return 0;
 }
 
-/* From what was cosigned last, or from the last hole, on. -ENODATA: the size is in a hole. */
+/* From the last edge kept on: what was cosigned, one of every EDGE_EVERY records, or behind a hole. -ENODATA:
+ * the size is in a hole. */
 static int tree_held(struct ingest *in, struct signed_head *h)
 {
 	int r;
@@ -115,7 +124,10 @@ static int tree_held(struct ingest *in, struct signed_head *h)
 		h->edge = in->state.tree;
 		return 0;
 	}
-	if (h->held.edge.size <= h->c.size)
+	r = store_edge_before(in->st, in->chain.id, h->c.size, &h->edge);
+	if (r && r != -ENOENT)
+		return r;
+	if (h->held.edge.size <= h->c.size && h->held.edge.size > h->edge.size)
 		h->edge = h->held.edge;
 	r = store_hole_before(in->st, in->chain.id, h->c.size, hole_edge, &h->edge);
 	if (r && r != -ENOENT)
@@ -195,14 +207,20 @@ static int wall_of(void *ctx, const struct store_record *r)
 static int take(struct ingest *in, struct signed_head *h)
 {
 	struct store_witness *row = &h->held;
-	int r = store_records(in->st, in->chain.id, h->c.size - 1, wall_of, &row->wall_ns);
+	uint8_t tpm[ECDSA_PUBLIC_LEN];
+	bool is;
+	int r = ingest_tpm(in, &h->note, &h->c, h->any ? row : NULL, tpm, &is);
 
+	if (r)
+		return r;
+	r = store_records(in->st, in->chain.id, h->c.size - 1, wall_of, &row->wall_ns);
 	if (r < 0)
 		return r;
 	row->has_chain = true;
 	row->edge = h->edge;
 	memcpy(row->chain, in->chain.id, sizeof(row->chain));
-	r = witness_cosign(in->witness, in->st, &h->note, &h->key, &h->c, in->now_ns / S_NS, row);
+	r = witness_cosign(in->witness, in->st, &h->note, &h->key, is ? tpm : NULL, &h->c,
+			   in->now_ns / S_NS, row);
 	if (r == -EMSGSIZE)
 		return refuse(in, STORE_MEDIUM, "bad_checkpoint", h->c.size,
 			      "the checkpoint is too long");
@@ -214,6 +232,25 @@ static int take(struct ingest *in, struct signed_head *h)
 		in->chain.covered = h->c.size;
 	snprintf(in->cosigned, sizeof(in->cosigned), "%s", row->note);
 	return 0;
+}
+
+/* The one cosigned last, once more: its answer was lost. The same answer again, and no new entry anywhere. */
+static bool again(struct ingest *in, const struct signed_head *h)
+{
+	if (!h->any || h->c.size != h->held.edge.size ||
+	    strncmp(h->held.note, h->note.text, h->note.text_n) != 0)
+		return false;
+	snprintf(in->cosigned, sizeof(in->cosigned), "%s", h->held.note);
+	return true;
+}
+
+int ingest_edge(struct ingest *in)
+{
+	uint64_t before = in->was_known ? in->committed.last_seq + 1 : 0;
+
+	if (!in->state.tree_known || before / EDGE_EVERY == in->state.tree.size / EDGE_EVERY)
+		return 0;
+	return store_edge_add(in->st, in->chain.id, &in->state.tree);
 }
 
 int ingest_witnessed(struct ingest *in)
@@ -257,5 +294,5 @@ int ingest_checkpoint(struct ingest *in)
 		r = against_records(in, &h);
 	if (!r)
 		r = against_cosigned(in, &h);
-	return r ? r : take(in, &h);
+	return r || again(in, &h) ? r : take(in, &h);
 }

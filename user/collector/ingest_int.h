@@ -4,6 +4,7 @@
 #define PROBITY_COLLECTOR_INGEST_INT_H
 
 #include "ingest.h"
+#include "record/note_ecdsa.h"
 #include "record/segment.h"
 
 typedef Probity__V1__Ack__Fault fault_t;
@@ -21,7 +22,7 @@ struct ingest {
 	struct chain_state state;
 	struct mac_key mac;		   /* state's, when the chain is seeded */
 	uint64_t floor_ns;		   /* wall time below which a record is back-dated */
-	bool told_time;			   /* once a batch */
+	bool told_time, told_erased;	   /* once a batch */
 	uint64_t witnessed, was_witnessed; /* size cosigned last; before this batch */
 	struct store_key *keys;		   /* of epochs that began in the hole of this batch */
 	size_t keys_n;
@@ -62,6 +63,12 @@ int ingest_fork(struct ingest *in, uint64_t seq, const Probity__V1__SealedRecord
 /* Time of a record that was taken. */
 int ingest_time(struct ingest *in, const struct record *head, const Probity__V1__SealedRecord *rec);
 int ingest_checkpoint(struct ingest *in);
+/* Keeps the tree's edge, once in EDGE_EVERY records: what a checkpoint of an older size costs is bounded. */
+#define EDGE_EVERY 4096
+int ingest_edge(struct ingest *in);
+/* The TPM's line; held: what was cosigned before, or NULL. ret: its key, where *ret_is. */
+int ingest_tpm(struct ingest *in, const struct note *n, const struct checkpoint *c,
+	       const struct store_witness *held, uint8_t ret[static ECDSA_PUBLIC_LEN], bool *ret_is);
 /* What was cosigned of this chain before. */
 int ingest_witnessed(struct ingest *in);
 void ingest_chain_hex(const uint8_t *chain, char out[static 33]);

@@ -23,7 +23,8 @@ static int after_loss(struct ingest *in, uint64_t seq, const Probity__V1__Sealed
 	return r;
 }
 
-/* A record at or below what is committed: the same one again is fine. */
+/* A record at or below what is committed: the same one again is fine, also when one of the two has lost its
+ * payload since: what is held stays as it is, with it or without. */
 static int seen_before(struct ingest *in, const struct record *head,
 		       const Probity__V1__SealedRecord *rec)
 {
@@ -48,6 +49,21 @@ static int seen_before(struct ingest *in, const struct record *head,
 	return 0;
 }
 
+/* Held as what it is. What is missing is the ERASE record's to say, and check's to look for. */
+static int came_erased(struct ingest *in, const struct record *head)
+{
+	int r;
+
+	if (in->told_erased)
+		return 0;
+	in->told_erased = true;
+	snprintf(in->error, sizeof(in->error),
+		 "record came without its payload: the host erased it before it was held here");
+	r = ingest_finding(in, STORE_MEDIUM, "erased", head->seq, NULL);
+	in->error[0] = '\0';
+	return r;
+}
+
 /* The columns of a payload; one that cannot be read is stored all the same. */
 static int add_rows(struct ingest *in, const struct sealed *s)
 {
@@ -64,8 +80,10 @@ static int add_rows(struct ingest *in, const struct sealed *s)
 		rows_control(s->control, &control);
 		return store_row_add(in->st, &store_control_table, in->chain.id, seq, &control);
 	}
-	if (s->mcp || s->denial || !s->head.payload)
-		return 0; /* no columns of its own, or erased: it is read from the record */
+	if (s->mcp || s->denial)
+		return 0; /* no columns of its own: it is read from the record */
+	if (!s->head.payload)
+		return s->head.payload_len ? came_erased(in, &s->head) : 0;
 	snprintf(in->error, sizeof(in->error),
 		 "payload of schema %u is no message this program knows; the record is kept",
 		 s->head.schema);
@@ -191,9 +209,18 @@ static int introduce(struct ingest *in, const struct record *head,
 {
 	const ProtobufCBinaryData *said = &in->batch->public_key;
 	struct store_chain *c = &in->chain;
+	int64_t chains = 0;
+	int r;
 
 	if (head->seq && !said->len)
 		return ingest_fault(in, F(GAP), 0, "unknown chain: send from its first record");
+	r = store_chains_of(in->st, in->peer->cn, &chains);
+	if (!r && chains >= INGEST_CHAINS_MAX)
+		r = ingest_refuse(
+			in, F(BAD_RECORD), STORE_HIGH, "many_chains", head->seq, NULL,
+			"this certificate name has more chains than one host ever begins");
+	if (r)
+		return r;
 	if (head->seq) {
 		memcpy(c->public, said->data, sizeof(c->public));
 		printable_copy(c->host, sizeof(c->host), in->batch->host);

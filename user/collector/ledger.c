@@ -16,10 +16,13 @@
 #include <unistd.h>
 
 #include "base/fs.h"
+#include "record/timestamp.h"
+#include "stamp.h"
 
 #define AT_ONCE 4096 /* entries between two syncs */
 
 DEFINE_CLEANUP(struct tiles, tiles_free)
+DEFINE_CLEANUP(struct tile_reader, tile_reader_free)
 
 struct ledger {
 	struct store *store;
@@ -187,6 +190,85 @@ int ledger_tile(struct ledger *l, unsigned level, uint64_t index, unsigned width
 		return -errno;
 	return pread(fd, out, width * sizeof(*out), 0) == (ssize_t)(width * sizeof(*out)) ? 0
 											  : -EIO;
+}
+
+/* --- what an authority stamped ----------------------------------------------------------------------- */
+
+#define PROOF_MAX (STORE_NOTE_MAX + 8192)
+
+static int stamp_file(const struct ledger *l, const char *name, const char *end, size_t max,
+		      char **ret, size_t *ret_n)
+{
+	_cleanup_close_ int fd = -1;
+	char path[64];
+
+	snprintf(path, sizeof(path), "stamped/%s%s", name, end);
+	fd = openat(l->dir, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	return fd < 0 ? -errno : fs_read_fd(fd, max, ret, ret_n);
+}
+
+static int newest_stamp(const struct ledger *l, char **ret_note, size_t *ret_n,
+			struct checkpoint *c, struct ledger_stamp *ret)
+{
+	_cleanup_free_ char *size = NULL;
+	struct note note;
+	const char *why;
+	size_t n;
+	int r = stamp_file(l, STAMP_NEWEST, "", 20, &size, &n);
+
+	if (r)
+		return r;
+	if (!n || strspn(size, "0123456789") != n)
+		return -EBADMSG;
+	r = stamp_file(l, size, "", STORE_NOTE_MAX - 1, ret_note, ret_n);
+	if (!r)
+		r = stamp_file(l, size, ".tsr", TIMESTAMP_MAX, &ret->token, &ret->token_n);
+	if (!r && (note_parse(*ret_note, *ret_n, &note, &why) ||
+		   checkpoint_parse(note.text, note.text_n, c, &why)))
+		r = -EBADMSG;
+	return r;
+}
+
+static int make_stamp(struct ledger *l, const char *name, struct ledger_stamp *s)
+{
+	_cleanup_(tile_reader_freep) struct tile_reader *tiles = NULL;
+	_cleanup_free_ char *note = NULL;
+	struct tlog_proof p = {.n = 0};
+	struct checkpoint c;
+	int r = newest_stamp(l, &note, &p.note_n, &c, s);
+
+	if (r)
+		return r;
+	if (c.size > l->signed_size)
+		return -ENOENT;
+	r = store_ledger_newest(l->store, name, c.size, &p.index, s->entry);
+	if (!r)
+		r = tile_reader_open(l->dir, c.size, &tiles);
+	if (!r)
+		r = tree_inclusion(p.index, c.size, tile_reader_hash, tiles, p.path, &p.n);
+	s->proof = r ? NULL : malloc(PROOF_MAX);
+	if (r || !s->proof)
+		return r ? r : -ENOMEM;
+	p.note = note;
+	r = tlog_proof_text(&p, s->proof, PROOF_MAX - 1);
+	if (!r)
+		return -EMSGSIZE;
+	s->proof[r] = '\0';
+	return 0;
+}
+
+int ledger_stamp(struct ledger *l, const char *name, struct ledger_stamp *ret)
+{
+	struct ledger_stamp s = {.proof = NULL};
+	int r = make_stamp(l, name, &s);
+
+	if (!r) {
+		*ret = s;
+		return 0;
+	}
+	free(s.proof);
+	free(s.token);
+	return r;
 }
 
 /* --- checking -------------------------------------------------------------------------------------- */

@@ -25,6 +25,16 @@ uint64_t ledger_size(const struct ledger *l);
 int ledger_tile(struct ledger *l, unsigned level, uint64_t index, unsigned width,
 		struct tree_hash out[static TILE_WIDTH]);
 
+/* Of the newest entry of that name under the newest time stamp (stamp.h): the proof that it is in what was
+ * stamped (C2SP tlog-proof), the entry, and the authority's answer. -ENOENT: there is none. */
+struct ledger_stamp {
+	char *proof; /* free both */
+	char *token;
+	size_t token_n;
+	char entry[STORE_NOTE_MAX];
+};
+int ledger_stamp(struct ledger *l, const char *name, struct ledger_stamp *ret);
+
 /* Reads all of it: entries, tiles and checkpoint against each other. 0 with the number of entries; -EBADMSG
  * with one line; -errno. */
 int ledger_check(const char *state_dir, struct store *st, const struct note_key *log,

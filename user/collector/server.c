@@ -7,7 +7,8 @@
  * transaction is always finished.
  *
  * Limits: SERVER_CONNECTIONS at once, each with one body of at most INGEST_BODY_MAX in memory.
- * When full, the listener rests until one closes and further peers wait in the kernel's queue.
+ * When full, the listener rests until one closes and further peers wait in the kernel's queue; who may
+ * hold a connection for how long is peers.h's.
  * libevent's plain connections are never used: if TLS cannot be set up for one, it is cut.
  */
 #include "server.h"
@@ -28,6 +29,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "chains_http.h"
+#include "peers.h"
 #include "http.h"
 #include "ingest.h"
 #include "pki.h"
@@ -44,8 +46,7 @@ struct server {
 	struct event *term, *intr;
 	SSL_CTX *tls; /* borrowed */
 	struct store *store;
-	unsigned connections;
-	int slot; /* of SSL ex_data: tells when a connection is gone */
+	struct peers *peers;
 	uint16_t port;
 	bool store_ok;		 /* the last batch could be committed */
 	struct witness *witness; /* borrowed, as is the ledger */
@@ -66,12 +67,22 @@ static SSL *ssl_of(struct evhttp_request *req)
 	return b ? bufferevent_openssl_get_ssl(b) : NULL;
 }
 
+static int64_t now_s(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec;
+}
+
 /* Who is asking; answers the request itself when that is nobody, or not who may ask for this. */
-static bool peer_of(struct evhttp_request *req, enum who who, char cn[static PKI_NAME_MAX + 1],
-		    struct ingest_peer *ret)
+static bool peer_of(struct server *s, struct evhttp_request *req, enum who who,
+		    char cn[static PKI_NAME_MAX + 1], struct ingest_peer *ret)
 {
 	SSL *ssl = ssl_of(req);
 
+	if (ssl)
+		peers_request(s->peers, ssl, now_s());
 	if (!ssl || pki_peer(ssl, cn, ret->cert_sha256)) {
 		log_warn("request refused: client certificate without a usable common name");
 		http_text(req, 403, "client certificate without a usable common name\n");
@@ -117,7 +128,7 @@ static void on_records(struct evhttp_request *req, void *ctx)
 	struct ingest_peer peer;
 	const uint8_t *body;
 
-	if (!peer_of(req, AGENT, cn, &peer))
+	if (!peer_of(s, req, AGENT, cn, &peer))
 		return;
 	if (evhttp_request_get_command(req) != EVHTTP_REQ_POST) {
 		evhttp_add_header(evhttp_request_get_output_headers(req), "Allow", "POST");
@@ -150,7 +161,7 @@ static void on_health(struct evhttp_request *req, void *ctx)
 	char cn[PKI_NAME_MAX + 1];
 	struct ingest_peer peer;
 
-	if (!peer_of(req, ANYBODY, cn, &peer))
+	if (!peer_of(s, req, ANYBODY, cn, &peer))
 		return;
 	if (s->store_ok)
 		http_text(req, 200, "ok\n");
@@ -167,8 +178,8 @@ static void on_other(struct evhttp_request *req, void *ctx)
 
 	if (!path || (strcmp(path, "/v1/chains") != 0 && strncmp(path, "/v1/chains/", 11) != 0))
 		http_text(req, 404, "no such page\n");
-	else if (peer_of(req, OPERATOR, cn, &peer))
-		chains_answer(req, s->store, path + 10);
+	else if (peer_of(s, req, OPERATOR, cn, &peer))
+		chains_answer(req, s->store, s->ledger, path + 10);
 }
 
 /* --- the clock ------------------------------------------------------------------------------------- */
@@ -187,20 +198,26 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
 	if (r && !s->ledger_failed)
 		log_err("the collector's own log cannot be written: %s; tried again", strerror(-r));
 	s->ledger_failed = r;
+	peers_tick(s->peers, now_s());
+	if (s->public)
+		witness_http_tick(s->public);
 	if (s->ticks++ % SILENCE_CHECK_S == 0 &&
 	    silence_check(s->store, server_now_ns(), say_silent))
 		log_err("%s", store_error(s->store));
 }
 
-/* OpenSSL calls this from SSL_free: the one place every connection passes at its end. */
-static void on_ssl_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp)
+static void on_full(void *ctx, bool full)
 {
-	struct server *s = ptr;
+	struct server *s = ctx;
 
-	if (!s)
+	if (!s->listener)
 		return;
-	if (s->connections-- == SERVER_CONNECTIONS && s->listener)
+	if (full) {
+		log_warn("%d connections: further ones wait", SERVER_CONNECTIONS);
+		evconnlistener_disable(s->listener);
+	} else {
 		evconnlistener_enable(s->listener);
+	}
 }
 
 static struct bufferevent *on_accept(struct event_base *base, void *ctx)
@@ -209,13 +226,10 @@ static struct bufferevent *on_accept(struct event_base *base, void *ctx)
 	SSL *ssl = SSL_new(s->tls);
 	struct bufferevent *b;
 
-	if (ssl && SSL_set_ex_data(ssl, s->slot, s) && ++s->connections == SERVER_CONNECTIONS) {
-		log_warn("%d connections: further ones wait", SERVER_CONNECTIONS);
-		evconnlistener_disable(s->listener);
-	}
-	b = ssl ? bufferevent_openssl_socket_new(base, -1, ssl, BUFFEREVENT_SSL_ACCEPTING,
-						 BEV_OPT_CLOSE_ON_FREE)
-		: NULL;
+	b = ssl && peers_add(s->peers, ssl, now_s())
+		    ? bufferevent_openssl_socket_new(base, -1, ssl, BUFFEREVENT_SSL_ACCEPTING,
+						     BEV_OPT_CLOSE_ON_FREE)
+		    : NULL;
 	if (!b) {
 		/* NULL would make libevent serve this peer in the clear. */
 		log_err("out of memory for a TLS connection: ending, to be started again");
@@ -275,8 +289,7 @@ int server_open(const struct server_config *c, struct server **ret, char *err, s
 	s->witness = c->witness;
 	s->ledger = c->ledger;
 	s->store_ok = true;
-	s->slot = SSL_get_ex_new_index(0, NULL, NULL, NULL, on_ssl_free);
-	if (s->slot < 0)
+	if (peers_new(SERVER_CONNECTIONS, on_full, s, &s->peers))
 		return -ENOMEM;
 	signal(SIGPIPE, SIG_IGN);
 	r = http_listen(s->base, c->address, c->port, &s->listener, err, err_len);
@@ -331,5 +344,6 @@ void server_free(struct server *s)
 		evhttp_free(s->http);
 	if (s->base)
 		event_base_free(s->base);
+	peers_free(s->peers);
 	free(s);
 }

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * RFC 3161 time stamps of the collector's own checkpoint: STATE/log/stamped/SIZE holds the checkpoint,
- * SIZE.tsr the authority's answer. Optional: a stamp that is missing stops nothing.
+ * SIZE.tsr the authority's answer, `newest` the size of the last one. Optional: a stamp that is missing stops
+ * nothing.
  */
 #ifndef PROBITY_COLLECTOR_STAMP_H
 #define PROBITY_COLLECTOR_STAMP_H
 
 #include <stddef.h>
 #include <stdint.h>
+
+#define STAMP_NEWEST "newest"
 
 /* Has the newest checkpoint stamped, when it is not yet. ca: PEM file of who vouches for the authority. 0 with
  * the size and the time in words; -EALREADY; -errno with one line in err. */

@@ -196,33 +196,40 @@ void witness_origin_hash(const char *origin, uint8_t ret[static 32])
 	SHA256((const uint8_t *)origin, strlen(origin), ret);
 }
 
-/* The text, an empty line, and the signature of `key`, which was found right. */
-static size_t bare_note(const struct note *n, const struct note_key *key, char *out, size_t cap)
+static size_t line_of(const struct note *n, const char *name, uint32_t id, char *out, size_t cap)
 {
-	uint32_t id = note_key_id(key->name, key->public);
-	size_t at = n->text_n;
+	for (size_t i = 0; i < n->n; i++) {
+		const struct note_sig *s = &n->sigs[i];
+
+		if (s->id == id && !strcmp(s->name, name))
+			return note_line(s->name, s->id, s->sig, s->n, out, cap);
+	}
+	return 0;
+}
+
+/* The text, an empty line, and the signatures of these keys, which were found right. */
+static size_t bare_note(const struct note *n, const struct note_key *key, const uint8_t *tpm,
+			char *out, size_t cap)
+{
+	size_t at = n->text_n, k;
 
 	if (at + 1 >= cap)
 		return 0;
 	memcpy(out, n->text, at);
 	out[at++] = '\n';
-	for (size_t i = 0; i < n->n; i++) {
-		const struct note_sig *s = &n->sigs[i];
-		size_t k;
-
-		if (s->id != id || s->n != RECORD_SIG_LEN || strcmp(s->name, key->name) != 0)
-			continue;
-		k = note_line(s->name, s->id, s->sig, s->n, out + at, cap - at);
+	k = line_of(n, key->name, note_key_id(key->name, key->public), out + at, cap - at);
+	if (!k || !tpm)
 		return k ? at + k : 0;
-	}
-	return 0;
+	at += k;
+	k = line_of(n, key->name, note_ecdsa_id(tpm), out + at, cap - at);
+	return k ? at + k : 0;
 }
 
 int witness_cosign(struct witness *w, struct store *st, const struct note *n,
-		   const struct note_key *key, const struct checkpoint *c, int64_t unix_s,
-		   struct store_witness *row)
+		   const struct note_key *key, const uint8_t *tpm, const struct checkpoint *c,
+		   int64_t unix_s, struct store_witness *row)
 {
-	size_t at = bare_note(n, key, row->note, sizeof(row->note)), k;
+	size_t at = bare_note(n, key, tpm, row->note, sizeof(row->note)), k;
 	int r;
 
 	k = at ? cosign(n->text, n->text_n, unix_s, w->name, w->cosigner, row->note + at,
@@ -236,5 +243,5 @@ int witness_cosign(struct witness *w, struct store *st, const struct note *n,
 	row->unix_s = unix_s;
 	witness_origin_hash(c->origin, row->origin_sha256);
 	r = store_witness_put(st, row);
-	return r ? r : store_ledger_add(st, row->note, at + k);
+	return r ? r : store_ledger_add(st, row->name, row->note, at + k);
 }

@@ -11,6 +11,7 @@
 #define PROBITY_COLLECTOR_WITNESS_H
 
 #include "record/checkpoint.h"
+#include "record/note_ecdsa.h"
 #include "store/store.h"
 
 #define WITNESS_VKEY_MAX 320
@@ -45,10 +46,10 @@ enum witness_verdict witness_judge(const struct store_witness *held, uint64_t ol
 				   const struct checkpoint *c, const struct tree_hash *path,
 				   size_t n);
 /* row: name, chain and edge are the caller's, the rest is set; note is then the checkpoint with the log's
- * signature by `key` and ours. Stores it, and a leaf in the collector's own log. 0, -errno. */
+ * signature by `key`, that of `tpm` (NULL: none), and ours. Stores it, and a leaf in the collector's own log. 0, -errno. */
 int witness_cosign(struct witness *w, struct store *st, const struct note *n,
-		   const struct note_key *key, const struct checkpoint *c, int64_t unix_s,
-		   struct store_witness *row);
+		   const struct note_key *key, const uint8_t *tpm, const struct checkpoint *c,
+		   int64_t unix_s, struct store_witness *row);
 /* Of an origin: what tlog-witness names a log by. */
 void witness_origin_hash(const char *origin, uint8_t ret[static 32]);
 

@@ -2,16 +2,20 @@
 /*
  * In: requests of strangers. Out: cosignatures, and the collector's own log. Invariant: a cosignature
  * leaves after the commit of the tree it is of, and judging, storing and cosigning are one transaction, so
- * no two answers can roll a log back. Limits: BODY_MAX a request, CONNECTION_S of silence; what a foreign
- * log is refused for is kept as a finding where it is evidence (fork: 422), which the store bounds.
+ * no two answers can roll a log back. Limits: BODY_MAX a request, CONNECTION_S of silence, STRANGERS_FDS
+ * connections, in which strangers can only keep each other out; what a foreign log is refused for is kept as
+ * a finding where it is evidence (fork: 422), which the store bounds.
  */
 #include "witness_http.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <event2/buffer.h>
 
@@ -21,11 +25,15 @@
 #define BODY_MAX (64 * 1024)
 #define HEADERS_MAX 8192
 #define CONNECTION_S 15
+#define KEPT_FDS (SERVER_CONNECTIONS + 128)
+#define STRANGERS_FDS 1024
+#define AGAIN_S 60 /* the same checkpoint is cosigned anew at most so often */
 
 struct witness_http {
 	struct evhttp *http;
 	struct evconnlistener *listener;
-	bool owned; /* the listener, by http */
+	bool owned, rests; /* the listener: by http; until the next tick */
+	int fd_max;
 	struct store *store;
 	struct witness *witness;
 	struct ledger *ledger;
@@ -80,6 +88,13 @@ static int keep_fork(struct witness_http *w, const struct submission *s, int64_t
 	return store_finding_add(w->store, &f);
 }
 
+/* Anybody may send a public checkpoint again and again: the same answer, and no new entry each time. */
+static bool again(const struct submission *s, const struct store_witness *row, int64_t now_ns)
+{
+	return s->c.size == row->edge.size && now_ns / 1000000000 - row->unix_s < AGAIN_S &&
+	       !strncmp(row->note, s->note.text, s->note.text_n);
+}
+
 /* In a transaction. The status; 200 with the cosignature's line in row->note. */
 static int judge(struct witness_http *w, const struct submission *s, int64_t now_ns,
 		 struct store_witness *row, uint64_t *ret_held, int *ret_error)
@@ -104,10 +119,12 @@ static int judge(struct witness_http *w, const struct submission *s, int64_t now
 	case WITNESS_FINE:
 		break;
 	}
+	if (held && again(s, row, now_ns))
+		return 200;
 	if (!held)
 		*row = (struct store_witness){0};
 	snprintf(row->name, sizeof(row->name), "%s", s->c.origin);
-	*ret_error = witness_cosign(w->witness, w->store, &s->note, s->key, &s->c,
+	*ret_error = witness_cosign(w->witness, w->store, &s->note, s->key, NULL, &s->c,
 				    now_ns / 1000000000, row);
 	return *ret_error ? 503 : 200;
 }
@@ -266,6 +283,50 @@ static void on_other(struct evhttp_request *req, void *ctx)
 		http_text(req, 404, "no such page\n");
 }
 
+/* --- strangers -------------------------------------------------------------------------------------- */
+
+/* Descriptors that strangers may take: what agents and the store need is left. */
+static int fd_max(void)
+{
+	struct rlimit l = {.rlim_cur = 1024};
+	rlim_t most;
+
+	getrlimit(RLIMIT_NOFILE, &l);
+	most = l.rlim_cur > KEPT_FDS ? l.rlim_cur - KEPT_FDS : 1;
+	return most < STRANGERS_FDS ? most : STRANGERS_FDS;
+}
+
+/* The kernel gives the lowest free descriptor, so its number tells how many are taken. */
+static bool too_many(const struct witness_http *w)
+{
+	int fd = fcntl(evconnlistener_get_fd(w->listener), F_DUPFD_CLOEXEC, 0);
+
+	if (fd >= 0)
+		close(fd);
+	return fd < 0 || fd >= w->fd_max;
+}
+
+/* libevent makes the connection itself; this only looks at how many there are. */
+static struct bufferevent *on_accept(struct event_base *base, void *ctx)
+{
+	struct witness_http *w = ctx;
+
+	if (!w->rests && too_many(w)) {
+		w->rests = true;
+		evconnlistener_disable(w->listener);
+		log_warn("many connections of strangers: further ones wait");
+	}
+	return NULL;
+}
+
+void witness_http_tick(struct witness_http *w)
+{
+	if (!w->rests || too_many(w))
+		return;
+	w->rests = false;
+	evconnlistener_enable(w->listener);
+}
+
 /* --- opening --------------------------------------------------------------------------------------- */
 
 int witness_http_open(struct event_base *base, const struct server_config *c,
@@ -290,6 +351,8 @@ int witness_http_open(struct event_base *base, const struct server_config *c,
 	evhttp_set_max_body_size(w->http, BODY_MAX);
 	evhttp_set_allowed_methods(w->http, EVHTTP_REQ_GET | EVHTTP_REQ_POST);
 	evhttp_set_timeout(w->http, CONNECTION_S);
+	w->fd_max = fd_max();
+	evhttp_set_bevcb(w->http, on_accept, w);
 	evhttp_set_cb(w->http, "/add-checkpoint", on_add, w);
 	evhttp_set_cb(w->http, "/checkpoint", on_checkpoint, w);
 	evhttp_set_gencb(w->http, on_other, w);

@@ -15,6 +15,7 @@ struct witness_http;
 int witness_http_open(struct event_base *base, const struct server_config *c,
 		      struct witness_http **ret, char *err, size_t err_len);
 void witness_http_free(struct witness_http *w);
+void witness_http_tick(struct witness_http *w); /* about once a second */
 uint16_t witness_http_port(const struct witness_http *w);
 
 #endif

@@ -151,6 +151,17 @@ static const char *const schema_steps[] = {
 
 	"ALTER TABLE finding ADD COLUMN closed_ns INTEGER;"
 	"CREATE INDEX finding_open ON finding(chain, kind) WHERE closed_ns IS NULL;",
+
+	/* The tree's right edge now and then, so that its root at any size is few leaves away. name: the
+	 * witness row an entry is of. */
+	"CREATE TABLE edge("
+	" chain BLOB NOT NULL,"
+	" size INTEGER NOT NULL,"
+	" edge BLOB NOT NULL,"
+	" PRIMARY KEY(chain, size)) STRICT, WITHOUT ROWID;"
+	"ALTER TABLE ledger ADD COLUMN name TEXT;"
+	"CREATE INDEX ledger_by_name ON ledger(name, idx) WHERE name IS NOT NULL;"
+	"CREATE INDEX chain_by_cn ON chain(cn);",
 };
 
 #endif

@@ -144,6 +144,8 @@ static const char *const sql_[STMT__MAX] = {
 			  " VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
 	[STMT_HOLE_GET] = "SELECT first_seq, last_seq, at_ns, proof, edge FROM hole"
 			  " WHERE chain = ?1 AND first_seq = ?2",
+	[STMT_HOLE_FROM] = "SELECT first_seq, last_seq, at_ns, proof, edge FROM hole"
+			   " WHERE chain = ?1 AND first_seq >= ?2 ORDER BY first_seq LIMIT 1",
 	[STMT_HOLE_BEFORE] = "SELECT first_seq, last_seq, at_ns, proof, edge FROM hole"
 			     " WHERE chain = ?1 AND last_seq < ?2 ORDER BY first_seq DESC LIMIT 1",
 	[STMT_FINDING_CLOSE] = "UPDATE finding SET closed_ns = ?3 WHERE chain = ?1 AND kind = ?2"
@@ -156,15 +158,22 @@ static const char *const sql_[STMT__MAX] = {
 			 " VALUES(?1, ?2, ?3, ?4)",
 	[STMT_KEY_BY_ID] = "SELECT epoch, seq, public_key FROM epoch_key WHERE chain = ?1"
 			   " ORDER BY epoch DESC",
-	/* The newest epoch that began below `size`, and those behind it; newest first. */
-	[STMT_KEY_AT] = "SELECT epoch, seq, public_key FROM epoch_key WHERE chain = ?1 AND epoch >="
-			" (SELECT max(epoch) FROM epoch_key WHERE chain = ?1 AND seq < ?2)"
-			" ORDER BY epoch DESC LIMIT 1 OFFSET ?3",
+	/* The newest epoch that began below `size`, and those behind it. */
+	[STMT_KEYS_FROM] =
+		"SELECT epoch, seq, public_key FROM epoch_key WHERE chain = ?1 AND epoch >="
+		" (SELECT epoch FROM epoch_key WHERE chain = ?1 AND seq < ?2"
+		" ORDER BY epoch DESC LIMIT 1) ORDER BY epoch LIMIT ?3",
+	[STMT_EDGE_ADD] = "INSERT OR IGNORE INTO edge(chain, size, edge) VALUES(?1, ?2, ?3)",
+	[STMT_EDGE_BEFORE] = "SELECT size, edge FROM edge WHERE chain = ?1 AND size <= ?2"
+			     " ORDER BY size DESC LIMIT 1",
+	[STMT_CHAINS_OF] = "SELECT count(*) FROM chain WHERE cn = ?1",
+	[STMT_LEDGER_NEWEST] = "SELECT idx, leaf, entry FROM ledger WHERE name = ?1 AND idx < ?2"
+			       " ORDER BY idx DESC LIMIT 1",
 	[STMT_WITNESS_GET] = "SELECT " SQ_WITNESS_COLUMNS " FROM witness WHERE name = ?1",
 	[STMT_WITNESS_PUT] = "INSERT OR REPLACE INTO witness(" SQ_WITNESS_COLUMNS ")"
 			     " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-	[STMT_LEDGER_ADD] = "INSERT INTO ledger(idx, leaf, entry)"
-			    " VALUES((SELECT coalesce(max(idx), -1) + 1 FROM ledger), ?1, ?2)",
+	[STMT_LEDGER_ADD] = "INSERT INTO ledger(idx, leaf, entry, name)"
+			    " VALUES((SELECT coalesce(max(idx), -1) + 1 FROM ledger), ?1, ?2, ?3)",
 	[STMT_LEDGER_COUNT] = "SELECT coalesce(max(idx), -1) + 1 FROM ledger",
 	[STMT_FINDING_ADD] = "INSERT INTO finding(at_ns, last_ns, count, severity, kind, cn, chain,"
 			     " seq, detail, evidence, signature, digest)"

@@ -158,28 +158,34 @@ static int one_hole(struct store *s, sqlite3_stmt *st, const uint8_t *chain,
 	return cb(ctx, &h);
 }
 
-int store_hole_get(struct store *s, const uint8_t chain[static 16], uint64_t first_seq,
-		   int (*cb)(void *ctx, const struct store_hole *h), void *ctx)
+static int find_hole(struct store *s, enum stmt id, const uint8_t *chain, uint64_t at,
+		     int (*cb)(void *ctx, const struct store_hole *h), void *ctx)
 {
-	_cleanup_reset_ sqlite3_stmt *st = sq_stmt(s, STMT_HOLE_GET);
+	_cleanup_reset_ sqlite3_stmt *st = sq_stmt(s, id);
 
 	if (!st)
 		return -EIO;
 	sqlite3_bind_blob(st, 1, chain, 16, SQLITE_STATIC);
-	sqlite3_bind_int64(st, 2, first_seq);
+	sqlite3_bind_int64(st, 2, at > INT64_MAX ? INT64_MAX : (int64_t)at);
 	return one_hole(s, st, chain, cb, ctx);
+}
+
+int store_hole_get(struct store *s, const uint8_t chain[static 16], uint64_t first_seq,
+		   int (*cb)(void *ctx, const struct store_hole *h), void *ctx)
+{
+	return find_hole(s, STMT_HOLE_GET, chain, first_seq, cb, ctx);
+}
+
+int store_hole_from(struct store *s, const uint8_t chain[static 16], uint64_t first_seq,
+		    int (*cb)(void *ctx, const struct store_hole *h), void *ctx)
+{
+	return find_hole(s, STMT_HOLE_FROM, chain, first_seq, cb, ctx);
 }
 
 int store_hole_before(struct store *s, const uint8_t chain[static 16], uint64_t size,
 		      int (*cb)(void *ctx, const struct store_hole *h), void *ctx)
 {
-	_cleanup_reset_ sqlite3_stmt *st = sq_stmt(s, STMT_HOLE_BEFORE);
-
-	if (!st)
-		return -EIO;
-	sqlite3_bind_blob(st, 1, chain, 16, SQLITE_STATIC);
-	sqlite3_bind_int64(st, 2, size > INT64_MAX ? INT64_MAX : (int64_t)size);
-	return one_hole(s, st, chain, cb, ctx);
+	return find_hole(s, STMT_HOLE_BEFORE, chain, size, cb, ctx);
 }
 
 int store_chains(struct store *s, int (*cb)(void *ctx, const struct store_chain *c), void *ctx)
@@ -192,6 +198,40 @@ int store_chains(struct store *s, int (*cb)(void *ctx, const struct store_chain 
 	while (!r && (r = sq_step(s, st)) > 0)
 		r = sq_read_chain(st, &c) ? cb(ctx, &c) : sq_fail(s, SQLITE_CORRUPT);
 	return r;
+}
+
+int store_chains_after(struct store *s, const uint8_t *after, unsigned max,
+		       int (*cb)(void *ctx, const struct store_chain *c), void *ctx)
+{
+	_cleanup_finalize_ sqlite3_stmt *st = NULL;
+	int r = sq_prepare(s,
+			   "SELECT " SQ_CHAIN_COLUMNS
+			   " FROM chain WHERE id > ?1 ORDER BY id LIMIT ?2",
+			   &st);
+	struct store_chain c;
+
+	if (r)
+		return r;
+	sqlite3_bind_blob(st, 1, after ?: (const uint8_t *)"", after ? 16 : 0, SQLITE_STATIC);
+	sqlite3_bind_int64(st, 2, max);
+	while (!r && (r = sq_step(s, st)) > 0)
+		r = sq_read_chain(st, &c) ? cb(ctx, &c) : sq_fail(s, SQLITE_CORRUPT);
+	return r;
+}
+
+int store_chains_of(struct store *s, const char *cn, int64_t *ret)
+{
+	_cleanup_reset_ sqlite3_stmt *st = sq_stmt(s, STMT_CHAINS_OF);
+	int r;
+
+	if (!st)
+		return -EIO;
+	sqlite3_bind_text(st, 1, cn, -1, SQLITE_STATIC);
+	r = sq_step(s, st);
+	if (r <= 0)
+		return r ? r : sq_fail(s, SQLITE_CORRUPT);
+	*ret = sqlite3_column_int64(st, 0);
+	return 0;
 }
 
 int store_records(struct store *s, const uint8_t chain[static 16], uint64_t from,

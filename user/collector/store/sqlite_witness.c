@@ -56,17 +56,21 @@ int store_key_by_id(struct store *s, const uint8_t chain[static 16], const uint8
 	return r;
 }
 
-int store_key_at(struct store *s, const uint8_t chain[static 16], uint64_t size, unsigned n,
-		 struct store_key *ret)
+int store_keys_from(struct store *s, const uint8_t chain[static 16], uint64_t size, unsigned max,
+		    int (*cb)(void *ctx, const struct store_key *k), void *ctx)
 {
-	_cleanup_reset_ sqlite3_stmt *st = sq_stmt(s, STMT_KEY_AT);
+	_cleanup_reset_ sqlite3_stmt *st = sq_stmt(s, STMT_KEYS_FROM);
+	struct store_key k;
+	int r;
 
 	if (!st)
 		return -EIO;
 	sqlite3_bind_blob(st, 1, chain, 16, SQLITE_STATIC);
 	sqlite3_bind_int64(st, 2, size);
-	sqlite3_bind_int(st, 3, n);
-	return key_row(s, st, ret);
+	sqlite3_bind_int(st, 3, max);
+	while (!(r = key_row(s, st, &k)) && !(r = cb(ctx, &k)))
+		;
+	return r == -ENOENT ? 0 : r;
 }
 
 /* --- leaves ---------------------------------------------------------------------------------------- */
@@ -120,6 +124,39 @@ static bool edge_read(const uint8_t *p, size_t n, uint64_t size, struct tree_edg
 			p += TREE_HASH_LEN;
 		}
 	return true;
+}
+
+int store_edge_add(struct store *s, const uint8_t chain[static 16], const struct tree_edge *e)
+{
+	sqlite3_stmt *st = sq_stmt(s, STMT_EDGE_ADD);
+	uint8_t edge[64 * TREE_HASH_LEN];
+	size_t n = edge_write(e, edge);
+
+	if (!st)
+		return -EIO;
+	sqlite3_bind_blob(st, 1, chain, 16, SQLITE_STATIC);
+	sqlite3_bind_int64(st, 2, e->size);
+	sqlite3_bind_blob(st, 3, edge, n, SQLITE_STATIC);
+	return sq_done(s, st);
+}
+
+int store_edge_before(struct store *s, const uint8_t chain[static 16], uint64_t size,
+		      struct tree_edge *ret)
+{
+	_cleanup_reset_ sqlite3_stmt *st = sq_stmt(s, STMT_EDGE_BEFORE);
+	int r;
+
+	if (!st)
+		return -EIO;
+	sqlite3_bind_blob(st, 1, chain, 16, SQLITE_STATIC);
+	sqlite3_bind_int64(st, 2, size);
+	r = sq_step(s, st);
+	if (r <= 0)
+		return r ? r : -ENOENT;
+	return edge_read(sqlite3_column_blob(st, 1), sqlite3_column_bytes(st, 1),
+			 sqlite3_column_int64(st, 0), ret)
+		       ? 0
+		       : sq_fail(s, SQLITE_CORRUPT);
 }
 
 static bool read_witness(sqlite3_stmt *st, struct store_witness *w)
@@ -204,7 +241,7 @@ int store_witnesses(struct store *s, int (*cb)(void *ctx, const struct store_wit
 
 /* --- the collector's own log ----------------------------------------------------------------------- */
 
-int store_ledger_add(struct store *s, const char *entry, size_t n)
+int store_ledger_add(struct store *s, const char *name, const char *entry, size_t n)
 {
 	sqlite3_stmt *st = sq_stmt(s, STMT_LEDGER_ADD);
 	struct tree_hash leaf;
@@ -214,7 +251,31 @@ int store_ledger_add(struct store *s, const char *entry, size_t n)
 	tree_leaf(entry, n, &leaf);
 	sqlite3_bind_blob(st, 1, leaf.b, sizeof(leaf), SQLITE_STATIC);
 	sqlite3_bind_blob(st, 2, entry, n, SQLITE_STATIC);
+	sqlite3_bind_text(st, 3, name, -1, SQLITE_STATIC);
 	return sq_done(s, st);
+}
+
+int store_ledger_newest(struct store *s, const char *name, uint64_t end, uint64_t *ret_index,
+			char ret_entry[static STORE_NOTE_MAX])
+{
+	_cleanup_reset_ sqlite3_stmt *st = sq_stmt(s, STMT_LEDGER_NEWEST);
+	size_t n;
+	int r;
+
+	if (!st)
+		return -EIO;
+	sqlite3_bind_text(st, 1, name, -1, SQLITE_STATIC);
+	sqlite3_bind_int64(st, 2, end);
+	r = sq_step(s, st);
+	if (r <= 0)
+		return r ? r : -ENOENT;
+	n = sqlite3_column_bytes(st, 2);
+	if (n >= STORE_NOTE_MAX)
+		return sq_fail(s, SQLITE_CORRUPT);
+	*ret_index = sqlite3_column_int64(st, 0);
+	memcpy(ret_entry, sqlite3_column_blob(st, 2), n);
+	ret_entry[n] = '\0';
+	return 0;
 }
 
 int store_ledger_count(struct store *s, uint64_t *ret)

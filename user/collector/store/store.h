@@ -165,6 +165,7 @@ int store_snapshot(struct store *s);  /* read one state until store_rollback */
 
 int store_chain_get(struct store *s, const uint8_t id[static 16], struct store_chain *ret);
 int store_chain_put(struct store *s, const struct store_chain *c);
+int store_chains_of(struct store *s, const char *cn, int64_t *ret); /* how many */
 int store_record_add(struct store *s, const struct store_record *r);
 int store_leaf_get(struct store *s, const uint8_t chain[static 16], uint64_t seq,
 		   uint8_t ret[static RECORD_HASH_LEN]);
@@ -178,6 +179,9 @@ int store_hole_add(struct store *s, const struct store_hole *h);
 /* The hole that begins at first_seq, to cb, whose answer is returned; -ENOENT. */
 int store_hole_get(struct store *s, const uint8_t chain[static 16], uint64_t first_seq,
 		   int (*cb)(void *ctx, const struct store_hole *h), void *ctx);
+/* The first that begins at first_seq or behind it. */
+int store_hole_from(struct store *s, const uint8_t chain[static 16], uint64_t first_seq,
+		    int (*cb)(void *ctx, const struct store_hole *h), void *ctx);
 /*
  * The same finding again (cn, kind, chain, seq, evidence) adds to its count. A cn has at most
  * STORE_FINDINGS_MAX findings of one kind; what comes after is counted in one last finding of
@@ -202,9 +206,13 @@ int store_key_add(struct store *s, const uint8_t chain[static 16], const struct 
 /* By the id a record names. */
 int store_key_by_id(struct store *s, const uint8_t chain[static 16], const uint8_t id[static 8],
 		    struct store_key *ret);
-/* Of the n-th newest epoch that may sign a tree of `size`: those open then or later. */
-int store_key_at(struct store *s, const uint8_t chain[static 16], uint64_t size, unsigned n,
-		 struct store_key *ret);
+/* Of the epochs that may sign a tree of `size`: the one open then and those behind it, at most `max`. */
+int store_keys_from(struct store *s, const uint8_t chain[static 16], uint64_t size, unsigned max,
+		    int (*cb)(void *ctx, const struct store_key *k), void *ctx);
+/* The tree's right edge at some sizes; the largest one kept that is not above `size`. */
+int store_edge_add(struct store *s, const uint8_t chain[static 16], const struct tree_edge *e);
+int store_edge_before(struct store *s, const uint8_t chain[static 16], uint64_t size,
+		      struct tree_edge *ret);
 /* Leaves of records first to below end, in order; where one is not held: -ENODATA. */
 int store_leaves(struct store *s, const uint8_t chain[static 16], uint64_t first, uint64_t end,
 		 int (*cb)(void *ctx, const struct tree_hash *leaf), void *ctx);
@@ -219,7 +227,11 @@ int store_witness_by_origin(struct store *s, const uint8_t sha256[static 32],
 int store_witnesses(struct store *s, int (*cb)(void *ctx, const struct store_witness *w),
 		    void *ctx);
 
-int store_ledger_add(struct store *s, const char *entry, size_t n);
+/* name: of the witness row it is of. */
+int store_ledger_add(struct store *s, const char *name, const char *entry, size_t n);
+/* The newest entry of that name below `end`, NUL-terminated. */
+int store_ledger_newest(struct store *s, const char *name, uint64_t end, uint64_t *ret_index,
+			char ret_entry[static STORE_NOTE_MAX]);
 int store_ledger_count(struct store *s, uint64_t *ret);
 /* Entries first to below end, in order. */
 int store_ledger(struct store *s, uint64_t first, uint64_t end,
@@ -228,6 +240,9 @@ int store_ledger(struct store *s, uint64_t first, uint64_t end,
 
 /* Each calls back row by row until it answers non-zero, and returns that. */
 int store_chains(struct store *s, int (*cb)(void *ctx, const struct store_chain *c), void *ctx);
+/* By id, those behind `after`; NULL: from the first. */
+int store_chains_after(struct store *s, const uint8_t *after, unsigned max,
+		       int (*cb)(void *ctx, const struct store_chain *c), void *ctx);
 int store_records(struct store *s, const uint8_t chain[static 16], uint64_t from,
 		  int (*cb)(void *ctx, const struct store_record *r), void *ctx); /* by seq */
 int store_newest(struct store *s, uint64_t limit, int (*cb)(void *ctx, const struct store_line *l),
