@@ -26,7 +26,7 @@ files() { # mode source target
 	done
 	# What the man pages name, under the names they give; for an auditor the format, and a verifier that
 	# has nothing of ours.
-	for f in README.md docs/*.md docs/*.svg docs/*.png docs/examples/*.yaml policies/reports/*.yaml \
+	for f in README.md docs/*.md docs/*.svg docs/*.png docs/examples/* policies/reports/*.yaml \
 		proto/record.proto proto/forward.proto tests/system/verify.py; do
 		echo "0644 $f $prefix/share/doc/probity/$f"
 	done

@@ -40,7 +40,7 @@ _probity() {
 		_probity_offer "$cur" "ocsf otlp cloudevents csv json bundle"
 		return
 		;;
-	--dir | --output | -o | --policy | -p | --soa | --register | --db | --sign-key | --signer | --key | -k | --mac-seed | --checkpoint | --witness | --ca | --cert | --cert-key | --signatures | --expect)
+	--dir | --output | -o | --policy | -p | --soa | --register | --db | --sign-key | --signer | --key | -k | --mac-seed | --checkpoint | --witness | --tpm-key | --ca | --cert | --cert-key | --signatures | --expect)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
 		;;
@@ -95,7 +95,7 @@ _probityd() {
 	COMPREPLY=()
 
 	case $prev in
-	--policy | --policy-key | --pseudonym-key) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+	--policy | --policy-key | --pseudonym-key | --key-encryption-key) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
 	--state-dir | --run-dir | --tls-dir | --pin-dir) mapfile -t COMPREPLY < <(compgen -d -- "$cur") ;;
 	--users) _probity_offer "$cur" "plain pseudonym" ;;
 	--mode) _probity_offer "$cur" "monitor enforce pack" ;;
