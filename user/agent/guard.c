@@ -232,6 +232,8 @@ static void mark_secrets(struct guard *g)
 			mark(g, key, GUARD_SECRET);
 	}
 	mark(g, g->cfg->pseudonym_key, GUARD_SECRET);
+	if (g->cfg->kek && strchr(g->cfg->kek, '/'))
+		mark(g, g->cfg->kek, GUARD_SECRET);
 }
 
 static int mark_files(struct guard *g)
