@@ -22,7 +22,10 @@ static void policy(struct doc *d, json_t *list, const struct tally_policy *p)
 	doc_text(d, o, "set", p->set);
 	doc_text(d, o, "version", p->version);
 	doc_text(d, o, "mode", p->mode);
-	doc_hex(d, o, "sha256", p->sha256, sizeof(p->sha256));
+	if (p->hashed)
+		doc_hex(d, o, "sha256", p->sha256, sizeof(p->sha256));
+	else
+		doc_text(d, o, "sha256", NULL);
 	doc_bool(d, o, "refused", p->refused);
 	doc_text(d, o, "reason", p->reason);
 	doc_time(d, o, "from", p->from_ns);

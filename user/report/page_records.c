@@ -176,7 +176,8 @@ static void packs(struct page *p)
 		p,
 		"<h3>Rule packs in force</h3>\n<div class=\"wide\"><table><thead><tr><th scope=\"col\">Host</th>"
 		"<th scope=\"col\">Pack</th><th scope=\"col\">Version</th><th scope=\"col\">Mode</th><th "
-		"scope=\"col\">From</th><th scope=\"col\">To</th><th scope=\"col\">SHA-256</th></tr></thead><tbody>\n");
+		"scope=\"col\">From</th><th scope=\"col\">To</th><th scope=\"col\">SHA-256</th><th "
+		"scope=\"col\">Reason on record</th></tr></thead><tbody>\n");
 	for (size_t i = 0; i < shown; i++) {
 		const json_t *k = page_at(p, "policies.%zu", i);
 		bool refused = json_is_true(json_object_get(k, "refused"));
@@ -196,8 +197,9 @@ static void packs(struct page *p)
 			page_minute(p, page_str(k, "to"));
 		else
 			page_raw(p, "<span class=\"state good\">in force</span>");
-		page_raw(p, "</td><td><code class=\"hash\">%s</code></td></tr>\n",
-			 page_str(k, "sha256"));
+		page_raw(p, "</td><td><code class=\"hash\">%s</code></td>", page_str(k, "sha256"));
+		page_cell(p, page_str(k, "reason"));
+		page_raw(p, "</tr>\n");
 	}
 	page_raw(p, "</tbody></table></div>\n");
 	page_more(p, shown, "policies");

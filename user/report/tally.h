@@ -85,6 +85,7 @@ struct tally_policy {
 	unsigned source;
 	char set[64], version[64], mode[16], reason[128];
 	uint8_t sha256[32];
+	bool hashed; /* a refused one may not have got so far */
 	bool refused;
 	uint64_t from_ns, to_ns, seq; /* to: 0 = still */
 };

@@ -162,7 +162,8 @@ static void policy(struct tally *t, struct tally_source *s, const struct sealed 
 	printable_copy(p->version, sizeof(p->version), c->policy_version);
 	printable_copy(p->mode, sizeof(p->mode), c->mode);
 	printable_copy(p->reason, sizeof(p->reason), c->reason);
-	if (c->policy_sha256.len == sizeof(p->sha256))
+	p->hashed = c->policy_sha256.len == sizeof(p->sha256);
+	if (p->hashed)
 		memcpy(p->sha256, c->policy_sha256.data, sizeof(p->sha256));
 	if (c->refused) {
 		p->to_ns = p->from_ns;
