@@ -3,13 +3,15 @@
  * Fails one file system call of the recorder after the other. A session (start, records over three short
  * epochs, checkpoints, removal of old segments, orderly end) runs in a child under ptrace; occurrence k of
  * a kind of system call is made to fail with EIO or ENOSPC, to write half, or the child is killed before
- * it. Then a clean start must succeed, the chain must verify, each record that was reported durable must
- * be there once, and nothing twice.
+ * it; or the power goes: every file loses what was not synced, an unsynced new one all of it. Then a clean
+ * start must succeed, the chain must verify, each record that was reported durable must be there once, and
+ * nothing twice. A file of the spool whose fsync failed must not be asked again.
  *
- *   crashsweep FOLDER [direct|role]   FOLDER: an empty one, best in memory
+ *   crashsweep FOLDER [direct|power|role]   FOLDER: an empty one, best in memory
  *
  * direct: epochs and spool, driven as the recorder drives them; from an empty folder and from one with a
- * torn tail. role: recorder_main itself, killed at every STEPth call. Prints what was tried, by call.
+ * torn tail. power: of these only the power cuts. role: recorder_main itself, killed at every STEPth call.
+ * Prints what was tried, by call.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -41,7 +43,8 @@
 #include "base/log.h"
 #include "record/verify.h"
 
-#define RECORDS 60
+#define RECORDS 1000
+#define ROLE_RECORDS 60
 #define STEP 5
 #define TRIES 6
 #define WHY 600
@@ -71,8 +74,9 @@ static const struct call {
 	{SYS_unlink, "unlink", false, false},
 #endif
 };
-enum fault { COUNT, EIO_, ENOSPC_, SHORT, KILL, FAULTS };
-static const char *const fault_names[] = {"", "EIO", "ENOSPC", "short write", "SIGKILL"};
+enum fault { COUNT, EIO_, ENOSPC_, SHORT, KILL, POWER, FAULTS };
+static const char *const fault_names[] = {"",	     "EIO",	 "ENOSPC", "short write",
+					  "SIGKILL", "power cut"};
 
 /* What the session has been told is durable; shared with the child. */
 static struct told {
@@ -80,6 +84,8 @@ static struct told {
 	uint64_t drop_id; /* records with an id below may be gone: the session removes them */
 	bool done;
 } * told;
+static bool power_only;
+static bool wide; /* enough records for whole tiles; signed by checkpoints, to be quick */
 static char base[256], state[300], keys[320], spool[320];
 static unsigned long tried[ARRAY_SIZE(calls)][FAULTS], hit, failures;
 
@@ -163,7 +169,10 @@ static int start(struct run *r)
 						    .agent_version = "t",
 						    .kernel = "k",
 						    .config_sha256 = ""};
-	struct spool_config c = {.dir = spool, .segment_bytes = 2500, .origin = "sweep/host"};
+	struct spool_config c = {.dir = spool,
+				 .segment_bytes = wide ? 20000 : 2500,
+				 .origin = "sweep/host",
+				 .by_checkpoint = wide};
 	const struct spool_state *s;
 	uint8_t b[NOTE_BYTES_MAX];
 	uint64_t first, last;
@@ -211,7 +220,7 @@ static int records(struct run *r, int n)
 		uint64_t id = r->next_id++;
 
 		e = spool_seal(r->s, RECORD_AI_CALL, id, &id, sizeof(id), false);
-		if (!e && i % 3 == 2)
+		if (!e && i % (wide ? 60 : 3) == 2)
 			e = commit(r);
 	}
 	return e ? e : commit(r);
@@ -259,10 +268,13 @@ static int session(bool to_its_end)
 	int e = start(&r);
 
 	if (!e)
-		spool_reserve(r.s, true);
+		spool_reserve(r.s);
 	for (int epoch = 0; epoch < 3 && !e; epoch++) {
-		e = records(&r, 7);
+		e = records(&r, wide ? 290 : 7);
 		spool_checkpoint(r.s);
+		for (int i = 0; i < 2;
+		     i++) /* and what is not synced by then stays so for a while */
+			spool_tiles_step(r.s);
 		spool_acked_write(r.s, spool_state(r.s)->durable_seq - 1);
 		if (!e && epoch == 1 && spool_oldest_end(r.s))
 			drop(&r);
@@ -286,12 +298,12 @@ static int worker[2], keeper[2];
 /* All the worker and the keeper ever say waits in the sockets already. */
 static void role_words(void)
 {
-	struct role_ack hello = {.id = RECORDS};
+	struct role_ack hello = {.id = ROLE_RECORDS};
 
 	if (role_pair(worker) || role_pair(keeper) ||
 	    role_send(worker[0], ROLE_HELLO, &hello, sizeof(hello)))
 		abort();
-	for (uint64_t id = 1; id <= RECORDS; id++) {
+	for (uint64_t id = 1; id <= ROLE_RECORDS; id++) {
 		struct role_record h = {.id = id,
 					.boot_ns = id,
 					.schema = RECORD_AI_CALL,
@@ -410,12 +422,115 @@ static const struct call *call_of(unsigned long long nr)
 	return NULL;
 }
 
+/* --- what a disk has ------------------------------------------------------------------------------ */
+
+#define FILES 4096
+static struct file { /* as it was when it was synced last */
+	ino_t ino;
+	bool dirty, failed;
+	uint8_t *p;
+	size_t n;
+} files[FILES];
+static size_t files_n;
+
+static void files_clear(void)
+{
+	while (files_n)
+		free(files[--files_n].p);
+}
+
+static struct file *file_of(ino_t ino)
+{
+	for (size_t i = 0; i < files_n; i++)
+		if (files[i].ino == ino)
+			return &files[i];
+	return NULL;
+}
+
+static void file_take(struct file *f, const char *path)
+{
+	struct stat st;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	free(f->p);
+	f->n = fd < 0 || fstat(fd, &st) ? 0 : st.st_size;
+	f->p = malloc(f->n + 1);
+	if (!f->p || pread(fd, f->p, f->n, 0) != (ssize_t)f->n)
+		abort();
+	close(fd);
+}
+
+/* A regular file the child has open; its path in path[64]. Met first, it is as it was before the child. */
+static struct file *file_at(pid_t pid, unsigned long long fd, char path[static 64])
+{
+	struct file *f;
+	struct stat st;
+
+	snprintf(path, 64, "/proc/%d/fd/%llu", (int)pid, fd);
+	if (stat(path, &st) || !S_ISREG(st.st_mode))
+		return NULL;
+	f = file_of(st.st_ino);
+	if (f)
+		return f;
+	if (files_n == FILES)
+		abort();
+	f = &files[files_n++];
+	*f = (struct file){.ino = st.st_ino};
+	file_take(f, path);
+	return f;
+}
+
+static bool is_sync(const struct call *c)
+{
+	return c->nr == SYS_fsync || c->nr == SYS_fdatasync;
+}
+
+/* Before a call that will be made. */
+static void disk_follows(pid_t pid, unsigned long long fd, const struct call *c)
+{
+	bool writes = c->nr == SYS_write || c->nr == SYS_pwrite64 || c->nr == SYS_ftruncate;
+	char path[64];
+	struct file *f = writes || is_sync(c) ? file_at(pid, fd, path) : NULL;
+
+	if (!f)
+		return;
+	f->dirty = writes;
+	if (!writes)
+		file_take(f, path);
+}
+
+static int lose_one(const char *p, const struct stat *st, int type, struct FTW *w)
+{
+	struct file *f = type == FTW_F ? file_of(st->st_ino) : NULL;
+	int fd = f && f->dirty ? open(p, O_WRONLY | O_TRUNC | O_CLOEXEC) : -1;
+
+	if (fd >= 0 && pwrite(fd, f->p, f->n, 0) != (ssize_t)f->n)
+		abort();
+	if (fd >= 0)
+		close(fd);
+	return 0;
+}
+
 struct plan {
 	const struct call *call; /* NULL: any of them */
 	unsigned k;		 /* which occurrence, from 0 */
 	enum fault fault;
 	unsigned long seen[ARRAY_SIZE(calls)], all;
+	char asked_again[400]; /* a file whose fsync failed */
 };
+
+/* A file of the spool; keys are written anew in place, all of them, and so is what erasure deletes. */
+static struct file *synced_file(pid_t pid, const regs *r, char name[static 400])
+{
+	char path[64];
+	struct file *f = file_at(pid, ARG(*(regs *)r, 0), path);
+	ssize_t n = readlink(path, name, 399);
+
+	if (n < 0)
+		return NULL;
+	name[n] = '\0';
+	return strstr(name, "/spool/") && !strstr(name, " (deleted)") ? f : NULL;
+}
 
 /* True: the child is to be let go; false: it was killed. */
 static bool strike(struct plan *p, pid_t pid, regs *r, const struct call *c)
@@ -423,9 +538,16 @@ static bool strike(struct plan *p, pid_t pid, regs *r, const struct call *c)
 	int e = p->fault == EIO_ ? EIO : ENOSPC;
 
 	hit++;
-	if (p->fault == KILL) {
+	if (p->fault == KILL || p->fault == POWER) {
 		kill(pid, SIGKILL);
 		return false;
+	}
+	if (is_sync(c)) {
+		char name[400];
+		struct file *f = synced_file(pid, r, name);
+
+		if (f)
+			f->failed = true;
 	}
 	if (p->fault == SHORT) {
 		ARG(*r, 2) = ARG(*r, 2) > 1 ? ARG(*r, 2) / 2 : ARG(*r, 2);
@@ -462,12 +584,22 @@ static int follow(pid_t pid, struct plan *p)
 		if (status >> 8 == (SIGTRAP | PTRACE_EVENT_SECCOMP << 8)) {
 			regs_get(pid, &r);
 			c = call_of(NR(r));
+			if (c && is_sync(c)) {
+				char name[400];
+				const struct file *f = synced_file(pid, &r, name);
+
+				if (f && f->failed)
+					snprintf(p->asked_again, sizeof(p->asked_again), "%s",
+						 name);
+			}
 			if (c && p->fault != COUNT && (!p->call || p->call == c) &&
 			    (p->call ? p->seen[c - calls] : p->all) == p->k &&
 			    !strike(p, pid, &r, c)) {
 				waitpid(pid, &status, 0);
 				return status;
 			}
+			if (c && p->fault == POWER)
+				disk_follows(pid, ARG(r, 0), c);
 			if (c)
 				p->seen[c - calls]++;
 			p->all++;
@@ -604,6 +736,7 @@ static const char *again(bool role, char why[static WHY])
 
 /* --- all of them ---------------------------------------------------------------------------------- */
 
+static unsigned powerless;
 static uint64_t was_dropped; /* from the folder with a torn tail */
 
 static void told_clear(void)
@@ -632,13 +765,18 @@ static void one(const char *from, struct plan *p, bool role)
 		trace_me();
 		_exit(role ? role_run() : session(true) ? 1 : 0);
 	}
+	files_clear();
 	status = follow(pid, p);
 	if (role)
 		role_acks();
+	if (p->fault == POWER)
+		nftw(state, lose_one, 16, FTW_PHYS);
 	if (p->fault == COUNT)
 		return;
-	if (WIFSIGNALED(status) && p->fault != KILL)
+	if (WIFSIGNALED(status) && p->fault < KILL)
 		snprintf(why, sizeof(why), "ended by signal %d", WTERMSIG(status));
+	else if (p->asked_again[0])
+		snprintf(why, sizeof(why), "synced again: %s", p->asked_again);
 	wrong = *why ? why : again(role, why);
 	if (!wrong)
 		return;
@@ -646,6 +784,15 @@ static void one(const char *from, struct plan *p, bool role)
 	printf("# %s of %s number %u, %s: %s\n", fault_names[p->fault],
 	       p->call ? p->call->name : "any call", p->k, from ? "torn tail" : "empty folder",
 	       wrong);
+}
+
+static void power_sweep(const char *from, unsigned long calls_n)
+{
+	for (unsigned k = 0; k < calls_n; k++, powerless++) {
+		struct plan p = {.k = k, .fault = POWER};
+
+		one(from, &p, false);
+	}
 }
 
 static void sweep(const char *from)
@@ -659,7 +806,7 @@ static void sweep(const char *from)
 		printf("# the session without a fault: %s\n", why);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(calls); i++)
-		for (int f = EIO_; f < FAULTS; f++) {
+		for (int f = EIO_; f <= KILL && !power_only; f++) {
 			if ((f == ENOSPC_ && !calls[i].space) || (f == SHORT && !calls[i].part))
 				continue;
 			for (unsigned k = 0; k < counted.seen[i]; k++) {
@@ -669,6 +816,22 @@ static void sweep(const char *from)
 				tried[i][f]++;
 			}
 		}
+	power_sweep(from, counted.all);
+}
+
+static void wide_sweep(void)
+{
+	struct plan counted = {.fault = COUNT};
+	char why[WHY] = "";
+
+	wide = true;
+	one(NULL, &counted, false);
+	if (!told->done || again(false, why)) {
+		failures++;
+		printf("# the wide session without a fault: %s\n", why);
+	}
+	power_sweep(NULL, counted.all);
+	wide = false;
 }
 
 static void role_sweep(void)
@@ -726,6 +889,7 @@ int main(int argc, char **argv)
 {
 	char with_torn[320];
 	bool role = argc > 2 && !strcmp(argv[2], "role");
+	power_only = argc > 2 && !strcmp(argv[2], "power");
 
 	if (argc < 2)
 		return 2;
@@ -744,12 +908,15 @@ int main(int argc, char **argv)
 		torn(with_torn);
 		sweep(NULL);
 		sweep(with_torn);
+		wide_sweep();
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(calls); i++)
 		if (tried[i][EIO_])
 			printf("# %-10s EIO %lu, ENOSPC %lu, short write %lu, SIGKILL %lu\n",
 			       calls[i].name, tried[i][EIO_], tried[i][ENOSPC_], tried[i][SHORT],
 			       tried[i][KILL]);
+	if (powerless)
+		printf("# power cut at each of %u calls\n", powerless);
 	printf("# struck %lu times, %lu failures\n", hit, failures);
 	clear(state);
 	clear(with_torn);

@@ -25,6 +25,7 @@ struct config {
 	uint32_t probation_s; /* how long a process has to show that it is a client of AI */
 	uint32_t hold_ms;     /* a first TLS flight waits so long for probes; 0 = never */
 	uint64_t spool_max;
+	uint32_t epoch_s;     /* 0 = the default */
 	uint32_t retain_days; /* payloads older than this are erased; 0 = kept */
 	struct private privacy; /* what records lose before they are sealed; its key is the recorder's */
 	const char *pseudonym_key; /* its file */

@@ -244,7 +244,8 @@ static bool key_known(struct forward *f, const Probity__V1__Ack *a)
 		forward_finding(f, "it cosigns and does not name its key; give --witness-vkey");
 		return false;
 	}
-	if (spool_text_write(f->c.spool, "witness", a->witness_vkey, strlen(a->witness_vkey)))
+	if (spool_text_write(f->c.spool, "witness", a->witness_vkey, strlen(a->witness_vkey),
+			     true))
 		log_warn("spool: witness: cannot be written; the key is known until the restart");
 	log_info("collector %s: cosigns as %s; trusted on first use", f->st.target, k.name);
 	f->witness = k;
@@ -278,7 +279,7 @@ static void cosigned(struct forward *f, const Probity__V1__Ack *a)
 				r == -ENOKEY ? "another key" : "wrong signature");
 		return;
 	}
-	r = spool_text_write(f->c.spool, "witnessed", a->cosigned, n);
+	r = spool_text_write(f->c.spool, "witnessed", a->cosigned, n, false);
 	if (r)
 		log_warn("spool: witnessed: %s", strerror(-r));
 	f->st.witnessed = f->cp.size;

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "agent/config.h"
+#include "agent/config_sum.h"
 #include "agent/gate_stop.h"
 #include "agent/pins.h"
 #include "agent/recorder.h"
@@ -53,6 +54,7 @@ static const char usage[] =
 	"  --redact FIELD=HOW,... leave out of records: argv, home_path, peer_address,\n"
 	"                         server_address, user_agent, http_path, groups, cgroup, each\n"
 	"                         drop, hash, mask or keep\n"
+	"  --epoch SECONDS        how long a signing key is in use, 1 to 86400 (default 900)\n"
 	"  --spool-max MIB        most disk the records may take (default 1024)\n"
 	"  --retain-days N        erase payloads that are older; hashes and proofs stay (default:\n"
 	"                         keep them)\n"
@@ -98,6 +100,7 @@ enum {
 	OPT_TPM,
 	OPT_TPM_HANDLE,
 	OPT_REDACT,
+	OPT_EPOCH,
 	OPT_SPOOL,
 	OPT_RETAIN,
 	OPT_RING,
@@ -137,6 +140,7 @@ static const struct option options[] = {
 	{"tpm", required_argument, NULL, OPT_TPM},
 	{"tpm-handle", required_argument, NULL, OPT_TPM_HANDLE},
 	{"redact", required_argument, NULL, OPT_REDACT},
+	{"epoch", required_argument, NULL, OPT_EPOCH},
 	{"spool-max", required_argument, NULL, OPT_SPOOL},
 	{"retain-days", required_argument, NULL, OPT_RETAIN},
 	{"ring", required_argument, NULL, OPT_RING},
@@ -324,6 +328,11 @@ static int set(struct config *c, struct started *st, int opt, char *arg)
 		return set_tpm_handle(c, arg);
 	case OPT_REDACT:
 		return set_redact(c, arg);
+	case OPT_EPOCH:
+		if (!number(arg, 1, 86400, &n))
+			return bad("epoch", arg, "seconds, 1 to 86400");
+		c->epoch_s = n;
+		return 0;
 	case OPT_SPOOL:
 		if (!number(arg, 1, 1ul << 30, &n))
 			return bad("spool-max", arg, "MiB, at least 1");
@@ -421,11 +430,12 @@ static char *in_dir(const char *dir, const char *name)
 static int recorder(const struct config *c, const struct started *st)
 {
 	static struct utsname u;
-	static char host[256];
+	static char host[256], sum[CONFIG_SUM_SIZE];
 	struct recorder_config r = {
 		.state_dir = c->state_dir,
 		.collector_host = c->collector_host,
 		.collector_port = c->collector_port,
+		.epoch_s = c->epoch_s,
 		.spool_max_bytes = c->spool_max,
 		.retain_days = c->retain_days,
 		.ca_file = in_dir(c->tls_dir, "ca.pem"),
@@ -441,12 +451,14 @@ static int recorder(const struct config *c, const struct started *st)
 		.host = host,
 		.agent_version = PROBITY_VERSION,
 		.kernel = u.release,
-		.config_sha256 = "",
+		.config_sha256 = sum,
 		.no_seccomp = c->no_seccomp,
 	};
 
 	if (st->nfds != 2)
 		return 2;
+	if (config_sum(c, sum))
+		return 1;
 	uname(&u);
 	gethostname(host, sizeof(host) - 1);
 	signal(SIGINT, SIG_IGN);

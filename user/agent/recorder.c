@@ -210,6 +210,8 @@ static int begin(struct recorder *r)
 	moved = recorder_clock_moved(r);
 	if (!s->boot_ns && s->last_wall_ns > wall_ns())
 		moved = (int64_t)(wall_ns() - s->last_wall_ns);
+	if (moved || !s->boot_ns)
+		recorder_ages_unsure(r);
 	open = s->epoch_first < s->next_seq;
 	e = recorder_note(r, note,
 			  note_start(r->cfg, signer_public(epochs_signer(r->epochs)), nonce,
@@ -318,7 +320,7 @@ static void each_second(struct recorder *r, uint64_t now_ms)
 		return;
 	r->status_ms = now_ms;
 	if (!r->reserve && !r->stalled)
-		r->reserve = spool_reserve(r->spool, true) == 0;
+		r->reserve = spool_reserve(r->spool) == 0;
 	if (!r->stalled && !recorder_step(r) && spool_state(r->spool)->pending)
 		recorder_commit(r);
 	if (now_ms >= r->checkpoint_ms + CHECKPOINT_MS)
@@ -337,6 +339,8 @@ static void turn(struct recorder *r)
 	recorder_retry(r, now);
 	recorder_erase_step(r, now);
 	recorder_tpm_step(r);
+	if (!more && !spool_state(r->spool)->pending && !r->stalled)
+		spool_tiles_step(r->spool);
 	if (r->sync_owed || r->ack_owed)
 		recorder_tell(r);
 	each_second(r, now);
@@ -356,8 +360,7 @@ static void run(struct recorder *r)
 			p[n++] = (struct pollfd){.fd = r->worker, .events = POLLIN};
 		if (r->tpm.t && tpm_fd(r->tpm.t) >= 0)
 			p[n++] = (struct pollfd){.fd = tpm_fd(r->tpm.t), .events = POLLIN};
-		e = forward_wait(r->forward, p, n,
-				 next_timeout(r, recorder_now_ms(), forward_ms));
+		e = forward_wait(r->forward, p, n, next_timeout(r, recorder_now_ms(), forward_ms));
 		if (e < 0 && e != -EINTR)
 			log_err("poll: %s", strerror(-e));
 		read_keeper(r);

@@ -4,8 +4,9 @@
  * the configuration allows, or because a run before did not end doing it. In: which records. Out: an ERASE
  * record, and, once it is durable, their bodies' end, one segment a turn, so that capture never waits long.
  *
- * What the collector has not confirmed is kept, unless the operator forces it; without a collector nothing
- * waits for one. One stretch at a time: a second is refused until the first is done.
+ * Ages are by the wall clock, so nothing is erased for its age within an hour after that was set, or after
+ * the first record of a boot. What the collector has not confirmed is kept, unless the operator forces it;
+ * without a collector nothing waits for one. One stretch at a time: a second is refused until the first is done.
  */
 #include "recorder_int.h"
 
@@ -20,6 +21,7 @@
 #include "spool_erase.h"
 
 #define RETAIN_MS 3600000
+#define CONFIRM_MS 5000 /* when some wait for the collector */
 #define RETRY_MS 1000
 #define DAY_NS 86400000000000ull
 
@@ -78,7 +80,13 @@ static uint64_t confirmed_end(const struct recorder *r)
 	return f->acked ? f->acked_seq + 1 : 0;
 }
 
-static void retain(struct recorder *r)
+/* A clock that was wrong for a minute must not cost all payloads. */
+void recorder_ages_unsure(struct recorder *r)
+{
+	r->retain_ms = recorder_now_ms() + RETAIN_MS;
+}
+
+static void retain(struct recorder *r, uint64_t now_ms)
 {
 	const struct spool_state *s = spool_state(r->spool);
 	struct note_erase n = {.operator= "" };
@@ -89,10 +97,17 @@ static void retain(struct recorder *r)
 	clock_gettime(CLOCK_REALTIME, &t);
 	if ((uint64_t)t.tv_sec * 1000000000ull < age)
 		return;
-	end = spool_seq_before(r->spool, t.tv_sec * 1000000000ull - age);
-	end = end < confirmed ? end : confirmed;
 	if (r->retained_to < s->first_seq)
 		r->retained_to = s->first_seq;
+	if (confirmed <= r->retained_to) {
+		r->retain_ms = now_ms + CONFIRM_MS;
+		return;
+	}
+	end = spool_seq_before(r->spool, t.tv_sec * 1000000000ull - age);
+	if (end > confirmed) {
+		end = confirmed;
+		r->retain_ms = now_ms + CONFIRM_MS;
+	}
 	if (end <= r->retained_to ||
 	    !spool_bodies(r->spool, r->retained_to, end - 1, &n.first, &n.last)) {
 		if (end > r->retained_to)
@@ -127,7 +142,7 @@ void recorder_erase_step(struct recorder *r, uint64_t now_ms)
 	if (!r->cfg->retain_days || now_ms < r->retain_ms)
 		return;
 	r->retain_ms = now_ms + RETAIN_MS;
-	retain(r);
+	retain(r, now_ms);
 	if (spool_erasing(r->spool))
 		r->retain_ms = now_ms; /* there may be more behind it */
 }

@@ -97,6 +97,7 @@ void recorder_reveal(struct recorder *r, const uint8_t *body); /* a ROLE_REVEAL,
 /* recorder_erase.c */
 int recorder_erase_begin(struct recorder *r);		      /* of what a run before did not end */
 void recorder_erase(struct recorder *r, const uint8_t *body); /* a ROLE_ERASE, checked */
+void recorder_ages_unsure(struct recorder *r);		      /* the clock was set */
 void recorder_erase_step(struct recorder *r, uint64_t now_ms);
 
 /* recorder_tpm.c */

@@ -6,7 +6,7 @@
  *
  * Full disk: segments the collector has confirmed go first; then records wait in memory (about
  * 1 MiB sealed, PENDING_MAX not sealed) and the disk is tried each second. Once records had to be
- * dropped, the reserve file is given back to make room for what says so.
+ * dropped, the reserve file becomes the next segment: it has room for what is sealed and for what says so.
  *
  * Full spool (its bound): the oldest segments go. Confirmed ones silently; others with a LOSS
  * record that is durable before they are removed. Its first_seq to last_seq is the whole hole since
@@ -72,8 +72,10 @@ int recorder_step(struct recorder *r)
 	uint64_t late;
 	int e = 0;
 
-	if (moved)
+	if (moved) {
+		recorder_ages_unsure(r);
 		e = recorder_note(r, note, note_clock_step(moved, note));
+	}
 	if (e || !spool_epoch_due(r->spool, &late))
 		return e;
 	e = recorder_end_epoch(r,
@@ -165,7 +167,7 @@ void recorder_retry(struct recorder *r, uint64_t now_ms)
 	if (!r->stalled || now_ms < r->retry_ms)
 		return;
 	if (r->lost_unsealed && r->reserve) {
-		spool_reserve(r->spool, false);
+		spool_reserve_use(r->spool);
 		r->reserve = false;
 	}
 	e = commit_or_free(r);

@@ -227,7 +227,7 @@ int recorder_open(struct recorder *r)
 	if (!e && c->collector_host[0])
 		e = tls_client(r, err, sizeof(err));
 	if (!e) {
-		r->reserve = spool_reserve(r->spool, true) == 0;
+		r->reserve = spool_reserve(r->spool) == 0;
 		if (!r->reserve)
 			log_warn("spool %s/spool: no space for the reserve of %d KiB", c->state_dir,
 				 SPOOL_RESERVE / 1024);

@@ -92,9 +92,10 @@ void recorder_status(struct recorder *r)
 		"records", (json_int_t)r->records, "duplicates", (json_int_t)r->duplicates,
 		"refused", (json_int_t)r->refused, "stalled", r->stalled, "waiting",
 		(json_int_t)(r->queue.count + r->held.count), "spool", spool_json(r, s), "forward",
-		forward_json(r, s), "epoch", epoch_json(r, s), "keys", recorder_keys_json(r), "lost", "spool_full",
-		(json_int_t)r->lost_spool, "memory_full", (json_int_t)r->lost_memory, "sync",
-		"groups", (json_int_t)s->groups, "failures", (json_int_t)s->failures);
+		forward_json(r, s), "epoch", epoch_json(r, s), "keys", recorder_keys_json(r),
+		"lost", "spool_full", (json_int_t)r->lost_spool, "memory_full",
+		(json_int_t)r->lost_memory, "sync", "groups", (json_int_t)s->groups, "failures",
+		(json_int_t)s->failures);
 	text = j ? json_dumps(j, JSON_COMPACT) : NULL;
 	if (text)
 		role_send(r->keeper, ROLE_STATUS, text, strlen(text));

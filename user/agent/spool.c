@@ -279,7 +279,11 @@ static int segment_begin(struct spool *s)
 	int r;
 
 	segment_name(s->buf_first, name);
-	s->fd = openat(s->dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	s->reserved = s->reserve_next &&
+		      renameat2(s->dir, "reserve", s->dir, name, RENAME_NOREPLACE) == 0;
+	s->reserve_next = false;
+	s->fd = openat(s->dir, name, O_WRONLY | O_CLOEXEC | (s->reserved ? 0 : O_CREAT | O_EXCL),
+		       0600);
 	if (s->fd < 0)
 		return -errno;
 	r = fsync(s->dir) < 0 ? -errno : spool_segment_add(s, s->buf_first, s->buf_first, 0);
@@ -290,7 +294,16 @@ static int segment_begin(struct spool *s)
 	return r;
 }
 
-/* The file whose fsync failed keeps what was synced before; the rest is in buf. */
+void spool_segment_end(struct spool *s)
+{
+	if (s->reserved && ftruncate(s->fd, s->segs[s->segs_n - 1].bytes) < 0)
+		log_warn("spool %s: reserved space is not given back: %s", s->path,
+			 strerror(errno));
+	close(TAKE_FD(s->fd));
+	s->reserved = false;
+}
+
+/* The file whose fsync failed, or that has no room, keeps what was synced before; the rest is in buf. */
 static void segment_abandon(struct spool *s)
 {
 	struct segment *g = &s->segs[s->segs_n - 1];
@@ -305,7 +318,15 @@ static void segment_abandon(struct spool *s)
 			s->path, name, g->bytes, strerror(errno));
 	}
 	close(TAKE_FD(s->fd));
+	s->reserved = false;
 	s->buf_written = 0;
+}
+
+void spool_reserve_use(struct spool *s)
+{
+	if (s->fd >= 0)
+		segment_abandon(s);
+	s->reserve_next = true;
 }
 
 static int write_out(struct spool *s)
@@ -356,7 +377,8 @@ int spool_head_write(struct spool *s)
 		return 0;
 	if (s->head >= 0)
 		close(TAKE_FD(s->head));
-	fd = openat(s->dir, "head.tmp", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	unlinkat(s->dir, "head.tmp", 0); /* one whose fsync failed is not asked again */
+	fd = openat(s->dir, "head.tmp", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0 || pwrite(fd, b, sizeof(b), 0) != sizeof(b) || fsync(fd) < 0 ||
 	    renameat(s->dir, "head.tmp", s->dir, "head") < 0 || fsync(s->dir) < 0)
 		return errno ? -errno : -EIO;
@@ -368,10 +390,7 @@ static void committed(struct spool *s)
 {
 	struct segment *g = &s->segs[s->segs_n - 1];
 
-	int r = spool_leaves_durable(s);
-
-	if (r)
-		log_warn("spool %s: tiles: %s", s->path, strerror(-r));
+	spool_leaves_durable(s);
 	if (s->handover)
 		spool_epoch_durable(s);
 	g->bytes += s->buf_len;
@@ -383,7 +402,7 @@ static void committed(struct spool *s)
 	s->st.pending = s->st.pending_bytes = s->buf_len = s->buf_written = 0;
 	s->st.groups++;
 	if (g->bytes >= s->segment_bytes)
-		close(TAKE_FD(s->fd));
+		spool_segment_end(s);
 }
 
 int spool_commit(struct spool *s)
@@ -432,7 +451,7 @@ int spool_drop(struct spool *s, uint64_t seq)
 	if (!r)
 		r = spool_seals_sync(s);
 	if (!r)
-		r = spool_tiles_sync(s);
+		r = spool_tiles_keep(s, s->segs[n].first);
 	if (r)
 		return r;
 	s->st.first_seq = s->segs[n].first;

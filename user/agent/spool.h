@@ -15,8 +15,9 @@
 #define SPOOL_SALT_LEN 19 /* bytes before each payload: tag, length, 16 random ones */
 #define SPOOL_PAYLOAD_MAX (RECORD_PAYLOAD_MAX - SPOOL_SALT_LEN)
 #define SPOOL_EPOCH_NS 900000000000ull
-#define SPOOL_BUFFER (1u << 20)	   /* sealed, not yet durable */
-#define SPOOL_RESERVE (256 * 1024) /* file space kept for LOSS records on a full disk */
+#define SPOOL_BUFFER (1u << 20) /* sealed, not yet durable */
+/* File space kept for a full disk: for all that is sealed and the LOSS record behind it. */
+#define SPOOL_RESERVE (SPOOL_BUFFER + 256 * 1024)
 
 struct spool;
 struct epochs;
@@ -25,12 +26,12 @@ struct spool_io { /* so that tests can fail them; NULL members are the system's 
 	int (*fdatasync)(int fd);
 };
 struct spool_config {
-	const char *dir;	/* made when absent */
-	uint32_t segment_bytes; /* a segment is ended when it is this long */
-	struct epochs *epochs;	/* stays the caller's; must outlive the spool */
-	const char *origin;	/* of checkpoints: "<org>/<host>"; the chain is added */
+	const char *dir;	   /* made when absent */
+	uint32_t segment_bytes;	   /* a segment is ended when it is this long */
+	struct epochs *epochs;	   /* stays the caller's; must outlive the spool */
+	const char *origin;	   /* of checkpoints: "<org>/<host>"; the chain is added */
 	const uint8_t *tpm_public; /* of the TPM's key that SEALs name; NULL: none. The caller's */
-	uint64_t epoch_ns;	/* 0: SPOOL_EPOCH_NS */
+	uint64_t epoch_ns;	   /* 0: SPOOL_EPOCH_NS */
 	bool by_checkpoint; /* records have no signature of their own: MAC, SEAL and checkpoint */
 	const struct spool_io *io;
 };
@@ -88,13 +89,15 @@ int spool_seal(struct spool *s, uint32_t schema, uint64_t id, const void *payloa
 bool spool_epoch_due(const struct spool *s, uint64_t *ret_late_ns);
 /* SEAL, and the next epoch. Durable with the next commit, until which no other epoch can end: -EBUSY. */
 int spool_end_epoch(struct spool *s, const char *reason, bool late);
-/* Tiles and a signed checkpoint of all that is durable. 0 or -errno. */
+/* Tiles and a signed checkpoint of all that is durable; neither is waited for. 0 or -errno. */
 int spool_checkpoint(struct spool *s);
 /* The same in two steps, so that another may add a line. *ret_n 0: none is due; *ret_text: length of what is
  * signed. Put writes it. */
 int spool_checkpoint_make(struct spool *s, char *note, size_t cap, size_t *ret_n, size_t *ret_text,
 			  uint64_t *ret_size);
 int spool_checkpoint_put(struct spool *s, const char *note, size_t n, uint64_t size);
+/* Makes one tile durable, if there is any that is not: to be called when nothing else is to be done. */
+bool spool_tiles_step(struct spool *s);
 /* Everything sealed becomes durable, then head. 0, or -errno and nothing is lost: the records
  * stay in memory for the next try, which goes on behind what was written, or, after a failed
  * fsync, with a new segment. */
@@ -103,8 +106,10 @@ int spool_commit(struct spool *s);
 int spool_drop(struct spool *s, uint64_t seq);
 /* The sequence number below which spool_drop frees at least one segment; 0 = only one is left. */
 uint64_t spool_oldest_end(const struct spool *s);
-/* Makes, or gives back, file space for LOSS records. 0 or -errno. */
-int spool_reserve(struct spool *s, bool keep);
+/* Sets file space aside for LOSS records. 0 or -errno. */
+int spool_reserve(struct spool *s);
+/* What is sealed goes into that space with the next commit. */
+void spool_reserve_use(struct spool *s);
 
 /*
  * Whole frames of durable records from `seq` on, of one segment, as many as fit and at most

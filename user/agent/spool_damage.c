@@ -42,7 +42,7 @@ struct spool_repair *recovery_note(struct recovery *v, const char *file, uint64_
 int recovery_set_aside(struct recovery *v, const char *why)
 {
 	static const char *const beside[] = {"head",	"seals",  "checkpoint", "witnessed",
-					     "erasing", "leaves", "tile"};
+					     "erasing", "leaves", "tiled",	"tile"};
 	struct spool *s = v->s;
 	char dir[64], file[SEGMENT_NAME_LEN + 1];
 	_cleanup_close_ int to = -1;
@@ -139,7 +139,8 @@ static int copy_beginning(struct recovery *v, int from, const char *file, uint64
 	_cleanup_close_ int to = -1;
 	uint8_t b[65536];
 
-	to = openat(v->s->dir, "salvage.tmp", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	unlinkat(v->s->dir, "salvage.tmp", 0);
+	to = openat(v->s->dir, "salvage.tmp", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (to < 0)
 		return -errno;
 	for (uint64_t at = 0; at < n;) {

@@ -87,12 +87,14 @@ static int tail_add(struct spool *s, const void *p, size_t n)
 static int seals_rewrite(struct spool *s)
 {
 	_cleanup_close_ int old = openat(s->dir, "seals", O_RDONLY | O_CLOEXEC);
-	_cleanup_close_ int fd =
-		openat(s->dir, "seals.tmp", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	_cleanup_free_ uint8_t *b = malloc(FRAME_MAX);
+	_cleanup_close_ int fd = -1;
 	uint64_t at = 0;
-	int r = !b ? -ENOMEM : fd < 0 ? -errno : 0;
+	int r;
 
+	unlinkat(s->dir, "seals.tmp", 0); /* one whose fsync failed is not asked again */
+	fd = openat(s->dir, "seals.tmp", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	r = !b ? -ENOMEM : fd < 0 ? -errno : 0;
 	while (!r && at < s->seals_bytes) {
 		uint64_t left = s->seals_bytes - at;
 		ssize_t got = pread(old, b, left < FRAME_MAX ? left : FRAME_MAX, at);
@@ -331,11 +333,11 @@ int spool_checkpoint_make(struct spool *s, char *note, size_t cap, size_t *ret_n
 	if (!s->origin[0] || !c.size || c.size == s->st.checkpoint)
 		return 0;
 	/* Until its SEAL is durable nobody knows the key that would sign. */
-	if (tiles_edge(s->tiles)->size != c.size || s->handover)
+	if (s->handover)
 		return -EAGAIN;
 	r = spool_seals_sync(s);
 	if (!r)
-		r = spool_tiles_sync(s);
+		r = spool_tiles_write(s);
 	if (r)
 		return r;
 	tree_root(tiles_edge(s->tiles), &c.root);
@@ -352,7 +354,7 @@ int spool_checkpoint_make(struct spool *s, char *note, size_t cap, size_t *ret_n
 
 int spool_checkpoint_put(struct spool *s, const char *note, size_t n, uint64_t size)
 {
-	int r = fs_write_atomic_at(s->dir, "checkpoint", note, n, 0600);
+	int r = spool_replace(s, "checkpoint", note, n);
 
 	if (!r)
 		s->st.checkpoint = size;

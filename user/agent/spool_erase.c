@@ -198,7 +198,7 @@ int spool_erase_step(struct spool *s)
 		if ((size_t)i + 1 == s->segs_n && s->fd >= 0) {
 			if (s->buf_written)
 				return -EAGAIN;
-			close(TAKE_FD(s->fd));
+			spool_segment_end(s);
 		}
 		r = erase_in(s, g, s->erase.first, s->erase.last, &s->st.erased);
 		if (r && r != -EBADMSG)

@@ -36,8 +36,11 @@ struct spool {
 	char origin[ORIGIN_MAX];
 	uint64_t epoch_ns;
 	bool by_checkpoint;
-	struct tree_edge tree;	  /* of all that is sealed */
-	struct tiles *tiles;	  /* of what is durable, a part of it on disk */
+	struct tree_edge tree; /* of all that is sealed */
+	struct tiles *tiles;   /* of what is durable, a part of it on disk */
+	bool tiles_bad;	       /* they could not be written, or lack some */
+	uint64_t tiled,
+		tiled_said;	  /* leaves in durable tiles, as the file says: durable, written */
 	struct tree_hash *leaves; /* of what is sealed and not durable */
 	size_t leaves_n, leaves_cap;
 	bool handover;		 /* a SEAL waits to be durable */
@@ -58,10 +61,11 @@ struct spool {
 	struct segment *segs; /* ascending; the last one is being written when fd >= 0 */
 	size_t segs_n, segs_cap;
 	int fd;
-	uint64_t buf_first; /* sequence number of the first record in buf */
-	size_t buf_len;	    /* bytes sealed and not durable */
-	size_t buf_written; /* of these, bytes given to the file */
-	uint8_t *buf;	    /* SPOOL_BUFFER + URGENT_ROOM + FRAME_MAX */
+	bool reserve_next, reserved; /* the next file is `reserve`; the open one was */
+	uint64_t buf_first;	     /* sequence number of the first record in buf */
+	size_t buf_len;		     /* bytes sealed and not durable */
+	size_t buf_written;	     /* of these, bytes given to the file */
+	uint8_t *buf;		     /* SPOOL_BUFFER + URGENT_ROOM + FRAME_MAX */
 
 	struct { /* spool_erase.c */
 		bool on, unsure;
@@ -74,6 +78,7 @@ struct spool {
 };
 
 int spool_recover(struct spool *s, char *err, size_t err_len);
+void spool_segment_end(struct spool *s); /* of the one being written */
 int spool_segment_add(struct spool *s, uint64_t first, uint64_t next, uint64_t bytes);
 /* Writes head for durable_seq - 1; replaces the file when it cannot be written in place. */
 int spool_head_write(struct spool *s);
@@ -84,12 +89,21 @@ int spool_seals_sync(struct spool *s); /* `seals` has all of them */
 int spool_key_at(const struct spool *s, uint64_t seq, uint8_t ret[static RECORD_PUBKEY_LEN],
 		 uint32_t *ret_epoch);
 void spool_epoch_durable(struct spool *s); /* a commit has made a SEAL durable */
-/* spool_tree.c: -ENODATA: leaves of records before `next` are nowhere any more. */
-int spool_tree_load(struct spool *s, uint64_t next);
-int spool_leaves_durable(struct spool *s);
+/* spool_tree.c. Tiles and tree of all records before `next`, of which `last` is the leaf of the last one. 0;
+ * -ENODATA: some leaves are nowhere any more. */
+int spool_tree_load(struct spool *s, uint64_t next, const uint8_t *last, struct tree_edge *ret);
+void spool_leaves_durable(struct spool *s);
+int spool_tiles_write(struct spool *s);		       /* all of them; not synced */
+int spool_tiles_keep(struct spool *s, uint64_t below); /* the leaves before `below`, for good */
 /* spool_erase.c: an erasure that the run before did not end. */
 void spool_erase_resume(struct spool *s);
-int spool_tiles_sync(struct spool *s);
+/* spool_side.c */
+int spool_tiled_read(struct spool *s, uint64_t *ret);
+int spool_tiled_write(struct spool *s, uint64_t n, bool durable);
+/* A whole file in the place of another, not synced: after a power cut it may be empty. */
+int spool_replace(struct spool *s, const char *name, const char *text, size_t n);
+/* ... and is removed then. */
+void spool_replaced_check(struct spool *s);
 /* What a LOSS record of cause spool_full declares; false for any other record. */
 bool spool_loss_of(const struct record *r, uint64_t *ret_first, uint64_t *ret_last,
 		   uint64_t *ret_count);

@@ -18,7 +18,7 @@
 
 int spool_tree_open(struct spool *s, struct tile_reader **ret)
 {
-	int r = spool_tiles_sync(s);
+	int r = spool_tiles_write(s);
 
 	return r ? r : tile_reader_open(s->dir, tiles_edge(s->tiles)->size, ret);
 }
@@ -77,7 +77,8 @@ int spool_text_read(struct spool *s, const char *name, char **ret, size_t *ret_n
 	return fd < 0 ? -errno : fs_read_fd(fd, NOTE_MAX, ret, ret_n);
 }
 
-int spool_text_write(struct spool *s, const char *name, const char *text, size_t n)
+int spool_text_write(struct spool *s, const char *name, const char *text, size_t n, bool durable)
 {
-	return fs_write_atomic_at(s->dir, name, text, n, 0600);
+	return durable ? fs_write_atomic_at(s->dir, name, text, n, 0600)
+		       : spool_replace(s, name, text, n);
 }

@@ -16,6 +16,6 @@ int spool_seals_read(struct spool *s, uint64_t from, uint64_t below, size_t max,
 /* Small texts beside the segments: "checkpoint" (the spool's own), "witnessed" (the newest one the
  * collector has cosigned), "witness" (the vkey of who did). Read: caller frees; -ENOENT. */
 int spool_text_read(struct spool *s, const char *name, char **ret, size_t *ret_n);
-int spool_text_write(struct spool *s, const char *name, const char *text, size_t n);
+int spool_text_write(struct spool *s, const char *name, const char *text, size_t n, bool durable);
 
 #endif

@@ -365,8 +365,10 @@ static int recover(struct recovery *v)
 	bool foreign = false;
 	struct record rec;
 	uint64_t bytes = 0;
-	int r = spool_seals_load(s);
+	int r;
 
+	spool_replaced_check(s);
+	r = spool_seals_load(s);
 	if (!r)
 		r = segment_list(s->dir, &v->names, &v->n, NULL);
 	if (!r)
@@ -388,17 +390,16 @@ static int recover(struct recovery *v)
 	if (!r)
 		r = index_make(v, bytes);
 	if (!r)
-		r = spool_tree_load(s, s->st.next_seq);
+		r = spool_tree_load(s, s->st.next_seq, s->prev, &s->tree);
 	if (r == -ENOKEY || r == -ENODATA) {
 		const char *why =
 			r == -ENOKEY ? "its key is not here" : "its tree cannot be made again";
 
-		tiles_free(TAKE_PTR(s->tiles));
 		r = recovery_set_aside(v, why);
 		if (!r)
 			r = chain_begin(s);
 		if (!r)
-			r = spool_tree_load(s, 0);
+			r = spool_tree_load(s, 0, s->prev, &s->tree);
 	}
 	if (r)
 		return r;

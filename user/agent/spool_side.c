@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The files beside the segments: reserve (space for LOSS records on a full disk), acked (the
- * collector's last word) and whose the files are. All of them may vanish or lie without harm to
- * the chain: acked decides only whether the spool's bound takes a segment with or without a LOSS
- * record, and the collector's own answer corrects it.
+ * collector's last word), tiled (how many leaves are in durable tiles), checkpoints, and whose the files
+ * are. All of them may vanish or lie without harm to the chain: acked decides only whether the spool's
+ * bound takes a segment with or without a LOSS record, and the collector's own answer corrects it.
+ *
+ * Checkpoints are made again each few seconds, so nothing waits until they are on disk.
  */
 #include "spool_int.h"
 
@@ -17,65 +19,132 @@
 
 #include "base/cleanup.h"
 #include "base/fs.h"
+#include "base/log.h"
 
 DEFINE_CLEANUP(DIR, closedir)
 
-int spool_reserve(struct spool *s, bool keep)
+int spool_reserve(struct spool *s)
 {
-	_cleanup_close_ int fd = -1;
+	_cleanup_close_ int fd =
+		openat(s->dir, "reserve", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	int r;
 
-	if (!keep)
-		return unlinkat(s->dir, "reserve", 0) < 0 && errno != ENOENT ? -errno : 0;
-	fd = openat(s->dir, "reserve", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;
-	r = posix_fallocate(fd, 0, SPOOL_RESERVE);
+	r = fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, SPOOL_RESERVE) < 0 ? errno : 0;
+	if (r == EOPNOTSUPP)
+		r = posix_fallocate(fd, 0, SPOOL_RESERVE);
 	if (r)
 		unlinkat(s->dir, "reserve", 0);
 	return -r;
 }
 
-static int chain_hex(const struct spool *s, char ret[static 33])
+/* "<chain> <number>", of fixed length. */
+#define HINT_LEN 54
+static void hint_text(const struct spool *s, uint64_t n, char ret[static HINT_LEN + 1])
 {
 	for (int i = 0; i < 16; i++)
 		snprintf(ret + 2 * i, 3, "%02x", s->st.chain[i]);
+	snprintf(ret + 32, HINT_LEN + 1 - 32, " %020" PRIu64 "\n", n);
+}
+
+/* -ENOENT: none of this chain. */
+static int hint_read(struct spool *s, const char *name, uint64_t *ret)
+{
+	_cleanup_close_ int fd = openat(s->dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	char text[HINT_LEN + 1] = "", want[HINT_LEN + 1];
+	uint64_t n;
+
+	if (fd < 0)
+		return -errno;
+	if (pread(fd, text, HINT_LEN, 0) != HINT_LEN || sscanf(text + 32, "%" SCNu64, &n) != 1)
+		return -ENOENT;
+	hint_text(s, n, want);
+	if (strcmp(text, want))
+		return -ENOENT;
+	*ret = n;
 	return 0;
 }
 
 int spool_acked_read(struct spool *s, uint64_t *ret_seq)
 {
-	_cleanup_close_ int fd = openat(s->dir, "acked", O_RDONLY | O_CLOEXEC);
-	_cleanup_free_ char *text = NULL;
-	char chain[33], want[33];
 	uint64_t seq;
-	int r;
+	int r = hint_read(s, "acked", &seq);
 
-	if (fd < 0)
-		return -errno;
-	r = fs_read_fd(fd, 256, &text, NULL);
-	if (r)
-		return r;
-	chain_hex(s, want);
-	if (sscanf(text, "%32s %" SCNu64, chain, &seq) != 2 || strcmp(chain, want) ||
-	    seq >= s->st.durable_seq)
-		return -ENOENT;
-	*ret_seq = seq;
-	return 0;
+	if (!r && seq >= s->st.durable_seq)
+		r = -ENOENT;
+	if (!r)
+		*ret_seq = seq;
+	return r;
 }
 
 int spool_acked_write(struct spool *s, uint64_t seq)
 {
-	_cleanup_close_ int fd = -1;
-	char chain[33], text[80];
-	int n;
+	char text[HINT_LEN + 1];
 
-	chain_hex(s, chain);
-	n = snprintf(text, sizeof(text), "%s %" PRIu64 "\n", chain, seq);
-	fd = openat(s->dir, "acked.tmp", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	if (fd < 0 || write(fd, text, n) != n || renameat(s->dir, "acked.tmp", s->dir, "acked") < 0)
-		return errno ? -errno : -EIO;
+	hint_text(s, seq, text);
+	return spool_replace(s, "acked", text, HINT_LEN);
+}
+
+int spool_tiled_read(struct spool *s, uint64_t *ret)
+{
+	return hint_read(s, "tiled", ret);
+}
+
+/* In place: on a full disk, too. What cannot be synced is not asked again. */
+int spool_tiled_write(struct spool *s, uint64_t n, bool durable)
+{
+	_cleanup_close_ int fd =
+		openat(s->dir, "tiled", O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	char text[HINT_LEN + 1];
+	int r = fd < 0 ? -errno : 0;
+
+	hint_text(s, n, text);
+	if (!r && pwrite(fd, text, HINT_LEN, 0) != HINT_LEN)
+		r = errno ? -errno : -EIO;
+	if (!r && durable && (fdatasync(fd) < 0 || fsync(s->dir) < 0))
+		r = -errno;
+	if (r) {
+		unlinkat(s->dir, "tiled", 0);
+		return r;
+	}
+	s->tiled_said = n;
+	s->tiled = durable ? n : s->tiled;
 	return 0;
+}
+
+int spool_replace(struct spool *s, const char *name, const char *text, size_t n)
+{
+	_cleanup_close_ int fd = -1;
+	char temp[64];
+	int r;
+
+	snprintf(temp, sizeof(temp), "%s.tmp", name);
+	fd = openat(s->dir, temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	r = fd < 0 ? -errno : fs_write_all(fd, text, n);
+	if (!r && renameat(s->dir, temp, s->dir, name) < 0)
+		r = -errno;
+	return r;
+}
+
+void spool_replaced_check(struct spool *s)
+{
+	static const char *const names[] = {"checkpoint", "witnessed"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		_cleanup_close_ int fd =
+			openat(s->dir, names[i], O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+		_cleanup_free_ char *text = NULL;
+		size_t n, at = 0;
+
+		if (fd < 0 || fs_read_fd(fd, NOTE_MAX, &text, &n))
+			continue;
+		while (at < n && !text[at])
+			at++;
+		if (at == n && !unlinkat(s->dir, names[i], 0))
+			log_warn("spool %s: %s: empty, as a power cut leaves it; removed", s->path,
+				 names[i]);
+	}
 }
 
 /* fd is taken over. At most DEPTH_MAX folders below each other: tiles have seven. */

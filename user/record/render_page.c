@@ -102,6 +102,8 @@ static void control_line(FILE *f, const Probity__V1__Control *c)
 	} else if (c->kind == PROBITY__V1__CONTROL__KIND__START) {
 		page_word(f, " on ", c->host);
 		page_word(f, ", agent ", c->agent_version);
+		if (strspn(c->config_sha256, "0123456789abcdef") == 64)
+			fprintf(f, ", config %.12s", c->config_sha256);
 	} else if (c->kind == PROBITY__V1__CONTROL__KIND__REPAIR) {
 		page_word(f, " ", c->file);
 		fprintf(f, " offset %" PRIu64 " bytes %" PRIu64, c->offset, c->bytes);

@@ -121,9 +121,9 @@ int tile_load(int dir_fd, unsigned level, uint64_t index, unsigned width,
 	for (int i = 0; i < LOAD_TRIES && r == -ENOENT; i++) {
 		unsigned wider;
 
-		r = file_load(dir_fd, level, index, TILE_WIDTH, out);
+		r = file_load(dir_fd, level, index, width, out);
 		if (r == -ENOENT && width < TILE_WIDTH)
-			r = file_load(dir_fd, level, index, width, out);
+			r = file_load(dir_fd, level, index, TILE_WIDTH, out);
 		if (r != -ENOENT || width == TILE_WIDTH)
 			return r;
 		wider = tile_partial(dir_fd, level, index);
@@ -131,6 +131,15 @@ int tile_load(int dir_fd, unsigned level, uint64_t index, unsigned width,
 			r = file_load(dir_fd, level, index, wider, out);
 	}
 	return r;
+}
+
+size_t tile_leaves(int dir_fd, uint64_t index, struct tree_hash out[static TILE_WIDTH])
+{
+	unsigned width = tile_partial(dir_fd, 0, index);
+
+	if (!file_load(dir_fd, 0, index, TILE_WIDTH, out))
+		return TILE_WIDTH;
+	return width && !file_load(dir_fd, 0, index, width, out) ? width : 0;
 }
 
 void tile_root(const struct tree_hash *h, size_t n, struct tree_hash *ret)

@@ -24,12 +24,21 @@ struct tiles;
 /* The tree as far as the directory's tiles hold it, at most `size` leaves; 0 leaves in an empty one. */
 int tiles_open(int dir_fd, uint64_t size, struct tiles **ret, char *err, size_t err_len);
 void tiles_free(struct tiles *t);
-/* In memory, until synced. -ENOMEM: more than TILES_PENDING leaves wait; sync first. */
+/* In memory, until written. -ENOMEM: more than TILES_PENDING leaves wait; write first. */
 #define TILES_PENDING 65536
 int tiles_add(struct tiles *t, const struct tree_hash *leaf);
 const struct tree_edge *tiles_edge(const struct tiles *t);
 /* All that was added is durable, with the partial tiles of this size; older partial tiles go. */
 int tiles_sync(struct tiles *t);
+/* The same without waiting for the disk: a power cut may leave anything of what is written so. */
+int tiles_write(struct tiles *t);
+/* Makes one full tile durable that was only written. 1; 0: there is none; -errno. */
+int tiles_step(struct tiles *t);
+/* So many leaves, from the first on, a power cut cannot take: open with this size after one. */
+uint64_t tiles_durable(const struct tiles *t);
+
+/* The leaves of tile `index` of level 0, from the widest file of it: how many. */
+size_t tile_leaves(int dir_fd, uint64_t index, struct tree_hash out[static TILE_WIDTH]);
 
 /* --- reading ------------------------------------------------------------------------------------- */
 

@@ -7,8 +7,8 @@
 
 /* Width of the widest partial tile; 0: there is none. */
 unsigned tile_partial(int dir, unsigned level, uint64_t index);
-/* A tile of at least `width` hashes: the full one, that partial one, or a wider one, which begins with the
- * same hashes. 0, -ENOENT, -EBADMSG, -errno. */
+/* A tile of at least `width` hashes: that one, the full one, or a wider one, which begins with the same
+ * hashes. 0, -ENOENT, -EBADMSG, -errno. */
 int tile_load(int dir_fd, unsigned level, uint64_t index, unsigned width,
 	      struct tree_hash out[static TILE_WIDTH]);
 /* The root of 2^k hashes. */

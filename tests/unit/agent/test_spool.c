@@ -292,7 +292,7 @@ static void lost_side_files(void **state)
 	chainlet_open(&c, 700, NULL);
 	chainlet_start(&c);
 	fill(1, 5);
-	assert_int_equal(spool_reserve(c.s, true), 0);
+	assert_int_equal(spool_reserve(c.s), 0);
 	assert_int_equal(spool_acked_write(c.s, 3), 0);
 	chainlet_close(&c);
 	for (size_t i = 0; i < ARRAY_SIZE(gone); i++)
@@ -431,14 +431,47 @@ static void a_full_disk_loses_nothing_sealed(void **state)
 	assert_verifies(8);
 }
 
-static void reserve_takes_and_gives_space(void **state)
+/* The space is not given back for others to take: the file itself becomes the next segment. */
+static void reserve_becomes_a_segment(void **state)
 {
-	chainlet_open(&c, 1 << 20, NULL);
-	assert_int_equal(spool_reserve(c.s, true), 0);
-	assert_int_equal(size_of("reserve"), SPOOL_RESERVE);
-	assert_int_equal(spool_reserve(c.s, false), 0);
+	struct chainlet_file seg[4];
+	char p[256];
+	struct stat st, is;
+	size_t n;
+
+	chainlet_open(&c, 1 << 20, &bad_io);
+	chainlet_start(&c);
+	fill(1, 2);
+	snprintf(p, sizeof(p), "%s/reserve", c.spool);
+	assert_int_equal(spool_reserve(c.s), 0);
+	assert_int_equal(stat(p, &st), 0);
+	assert_true(st.st_blocks * 512 >= SPOOL_RESERVE);
+	assert_int_equal(spool_seal(c.s, 1, 10, "0123456789", 10, false), 0);
+	short_writes = 1;
+	fail_writes = 1;
+	assert_int_equal(spool_commit(c.s), -ENOSPC);
+	spool_reserve_use(c.s);
+	assert_int_equal(spool_commit(c.s), 0);
 	assert_int_equal(size_of("reserve"), 0);
-	assert_int_equal(spool_reserve(c.s, false), 0);
+	n = chainlet_segments(&c, seg, 4);
+	assert_int_equal(n, 2);
+	assert_int_equal(stat(seg[1].path, &is), 0);
+	assert_int_equal(is.st_ino, st.st_ino);
+	assert_int_equal(is.st_size, seg[1].n);
+	assert_true(is.st_blocks * 512 >= SPOOL_RESERVE);
+	fill(11, 3);
+	assert_verifies(7);
+	/* Without one it is a file like any other, and what is left of the space goes with the end. */
+	spool_reserve_use(c.s);
+	fill(20, 2);
+	assert_int_equal(spool_reserve(c.s), 0);
+	chainlet_close(&c);
+	chainlet_open(&c, 1 << 20, NULL);
+	assert_int_equal(spool_state(c.s)->repairs_count, 0);
+	chainlet_close(&c);
+	assert_verifies(9);
+	for (size_t i = 0; i < n; i++)
+		free(seg[i].p);
 }
 
 /* What a failed fsync leaves when the cut back did not become durable either. */
@@ -806,8 +839,8 @@ static void gone_or_garbage(const char *name, int how)
 /* Segments alone rebuild all state: each file beside them missing, damaged, and all at once. */
 static void segments_alone_are_enough(void **state)
 {
-	static const char *const files[] = {"head",  "seals",	   "leaves", "tile",
-					    "acked", "checkpoint", "reserve"};
+	static const char *const files[] = {"head",  "seals",	   "leaves",  "tile",
+					    "acked", "checkpoint", "reserve", "tiled"};
 	uint64_t next, epoch;
 
 	for (size_t i = 0; i <= ARRAY_SIZE(files); i++)
@@ -826,7 +859,7 @@ static void segments_alone_are_enough(void **state)
 			}
 			fill(100, 2);
 			assert_int_equal(spool_acked_write(c.s, 3), 0);
-			assert_int_equal(spool_reserve(c.s, true), 0);
+			assert_int_equal(spool_reserve(c.s), 0);
 			next = spool_state(c.s)->next_seq;
 			epoch = spool_state(c.s)->epoch;
 			memcpy(chain, spool_state(c.s)->chain, 16);
@@ -849,6 +882,76 @@ static void segments_alone_are_enough(void **state)
 			chainlet_close(&c);
 			assert_verifies(next + 2);
 		}
+}
+
+static void open_quick(void)
+{
+	struct spool_config cfg = {.dir = c.spool,
+				   .segment_bytes = 4 << 20,
+				   .epochs = c.epochs,
+				   .origin = "test/host",
+				   .by_checkpoint = true};
+	char err[512] = "";
+
+	if (spool_open(&cfg, &c.s, err, sizeof(err)))
+		fail_msg("%s", err);
+	c.signer = epochs_signer(c.epochs);
+}
+
+static void fill_quick(uint64_t n)
+{
+	for (uint64_t i = 0; i < n; i++) {
+		int e = spool_seal(c.s, 1, spool_state(c.s)->last_id + 1, "x", 1, false);
+
+		if (e == -ENOBUFS) {
+			assert_int_equal(spool_commit(c.s), 0);
+			i--;
+		}
+	}
+	assert_int_equal(spool_commit(c.s), 0);
+}
+
+/* Tiles cannot be written, for as many records as may wait for them and more: records go on, no checkpoint
+ * is signed, segments stay; and when there is room again all is made good, while it runs or by a start. */
+static void tiles_that_cannot_be_written(void **state)
+{
+	char p[256], cmd[300];
+
+	snprintf(p, sizeof(p), "%s/tile", c.spool);
+	snprintf(cmd, sizeof(cmd), "rm -rf '%s'", p);
+	for (int restart = 0; restart < 2; restart++) {
+		clear_spool();
+		keys_again();
+		open_quick();
+		assert_int_equal(fs_write_atomic(p, "in the way", 10, 0600), 0);
+		chainlet_start(&c);
+		fill_quick(300);
+		assert_int_equal(spool_checkpoint(c.s), -ENOTDIR);
+		fill_quick(70000);
+		assert_true(spool_checkpoint(c.s) < 0);
+		assert_true(spool_drop(c.s, spool_oldest_end(c.s)) < 0);
+		assert_int_equal(spool_state(c.s)->first_seq, 0);
+		if (restart) {
+			chainlet_close(&c);
+			keys_again();
+			open_quick(); /* it is set aside: no chain is given up for that */
+			assert_int_equal(spool_state(c.s)->next_seq, 70301);
+		} else {
+			assert_int_equal(system(cmd), 0);
+		}
+		fill_quick(10);
+		assert_int_equal(spool_checkpoint(c.s), 0);
+		fill_quick(300);
+		assert_int_equal(spool_checkpoint(c.s), 0);
+		assert_int_equal(spool_drop(c.s, spool_oldest_end(c.s)), 0);
+		assert_true(spool_state(c.s)->first_seq > 0);
+		assert_int_equal(spool_end_epoch(c.s, "t", false), 0);
+		assert_int_equal(spool_commit(c.s), 0);
+		assert_int_equal(spool_checkpoint(c.s), 0);
+		chainlet_close(&c);
+		assert_true(verify().ok);
+		assert_true(verify().pruned);
+	}
 }
 
 /* Damage at a place of the chain that ends an epoch, or lies in the one that is open: the chain goes on in a
@@ -1003,7 +1106,7 @@ int main(void)
 		TEST(all_segments_gone),
 		TEST(a_failed_fsync_moves_to_a_new_file),
 		TEST(a_full_disk_loses_nothing_sealed),
-		TEST(reserve_takes_and_gives_space),
+		TEST(reserve_becomes_a_segment),
 		TEST(records_written_twice_are_cut),
 		TEST(dropping_is_told_by_the_head),
 		TEST(reads_back_what_is_durable),
@@ -1016,6 +1119,7 @@ int main(void)
 		TEST(an_erasure_cut_off_is_ended_by_the_next_start),
 		TEST(records_are_found_by_their_time),
 		TEST(segments_alone_are_enough),
+		TEST(tiles_that_cannot_be_written),
 		TEST(damage_ends_its_epoch),
 		TEST(killed_at_any_moment),
 	};

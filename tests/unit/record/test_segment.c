@@ -238,6 +238,95 @@ static void each_rule(void **state)
 	}
 }
 
+/* A SEAL directly behind a SEAL, made here with a key of ours that the one before is said to have named. */
+static int idle_seal(struct chain_state *s, struct signer *mine, const struct record *last,
+		     uint64_t first, uint32_t epoch, uint64_t size, const char **why)
+{
+	struct note_seal n = {.epoch = epoch, .first_seq = first, .tree_size = size, .reason = ""};
+	uint8_t payload[NOTE_BYTES_MAX], b[RECORD_HEADER_LEN + NOTE_BYTES_MAX], sig[RECORD_SIG_LEN];
+	struct record r = *last, got;
+	size_t len;
+
+	tree_root(&s->tree, &n.root);
+	r.epoch = last->epoch + 1;
+	r.seq = last->seq + 1;
+	r.payload_len = note_seal(&n, payload);
+	r.payload = payload;
+	memcpy(r.prev, s->prev, sizeof(r.prev));
+	key_id(signer_public(mine), r.key_id);
+	len = record_encode(&r, b, sizeof(b));
+	assert_true(len > 0);
+	assert_int_equal(signer_sign(mine, b, RECORD_HEADER_LEN, sig), 0);
+	*why = NULL;
+	return chain_append(s, b, len, &(struct chain_sealed){.sig = sig}, &got, why);
+}
+
+/* Nothing happened in an epoch: its SEAL is all there is of it. Behind any SEAL, also a late one, and any
+ * number of them; and it may only speak of itself. */
+static void idle_epochs(void **state)
+{
+	static const struct {
+		int64_t first, epoch, size; /* beside what is right */
+		const char *why;
+	} rows[] = {
+		{-1, 0, 0, "seal"}, {1, 0, 0, "seal"}, {0, 1, 0, "seal"}, {0, -1, 0, "seal"},
+		{0, 0, -1, "tree"}, {0, 0, 1, "tree"}, {0, 0, 0, NULL},
+	};
+	uint8_t seed[32] = {9};
+	struct signer *mine;
+
+	assert_int_equal(signer_of(seed, &mine), 0);
+	for (int late = 0; late < 2; late++)
+		for (uint64_t idle = 0; idle <= 5; idle++) {
+			struct chain_state s = {0};
+			struct chainlet d;
+			struct chainlet_file f;
+			struct record last = {0};
+			const char *why = "";
+
+			chainlet_new(&d);
+			chainlet_open(&d, 1 << 20, NULL);
+			chainlet_start(&d);
+			chainlet_add(&d, 1, 10);
+			for (uint64_t k = 0; k <= idle; k++) {
+				assert_int_equal(spool_end_epoch(d.s, "t", late && !k), 0);
+				assert_int_equal(spool_commit(d.s), 0);
+			}
+			chainlet_load(&d, 0, NULL, &f);
+			assert_int_equal(f.frames, 2 + 1 + idle);
+			for (size_t k = 0; k < f.frames; k++) {
+				struct frame fr;
+
+				assert_true(frame_parse(f.p + f.at[k], f.n - f.at[k], &fr, &why) >
+					    0);
+				if (chain_append(&s, fr.record, fr.record_len,
+						 &(struct chain_sealed){fr.sig, fr.mac}, &last,
+						 &why))
+					fail_msg("%d late, %d idle, record %zu: %s", late,
+						 (int)idle, k, why);
+			}
+			assert_int_equal(s.seals, 1 + idle);
+			assert_int_equal(s.late_seals, late);
+			assert_int_equal(s.epoch, idle);
+			assert_true(s.sealed);
+			memcpy(s.next_public, signer_public(mine), RECORD_PUBKEY_LEN);
+			for (size_t k = 0; k < ARRAY_SIZE(rows); k++) {
+				int r = idle_seal(&s, mine, &last, last.seq + 1 + rows[k].first,
+						  last.epoch + 1 + rows[k].epoch,
+						  last.seq + 1 + rows[k].size, &why);
+
+				assert_int_equal(r, rows[k].why ? -EBADMSG : 0);
+				if (rows[k].why)
+					assert_string_equal(why, rows[k].why);
+			}
+			assert_int_equal(s.seals, 2 + idle);
+			chain_state_done(&s);
+			free(f.p);
+			chainlet_done(&d);
+		}
+	signer_free(mine);
+}
+
 static void names(void **state)
 {
 	static const struct {
@@ -524,6 +613,7 @@ int main(void)
 		cmocka_unit_test(nothing_changes_on_failure),
 		cmocka_unit_test(a_first_record_must_bring_a_key),
 		cmocka_unit_test(each_rule),
+		cmocka_unit_test(idle_epochs),
 		cmocka_unit_test(saved_at_each_record),
 		cmocka_unit_test(a_damaged_state_is_none),
 		cmocka_unit_test(checked_elsewhere),

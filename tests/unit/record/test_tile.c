@@ -414,6 +414,97 @@ static void test_cut(void **state)
 	}
 }
 
+/* --- without waiting for the disk -------------------------------------------------------------------- */
+
+static const char *ruin_how; /* "gone", "empty", "zeros" */
+static struct rig *ruin_rig;
+static uint64_t ruin_kept; /* leaves */
+
+/* What a power cut may do to every tile that is not among the durable ones. Their partial ones above level 0
+ * can be made again, and so may be hit as well. */
+static int ruin_one(const char *p, const struct stat *st, int type, struct FTW *w)
+{
+	unsigned level, width;
+	uint64_t index;
+
+	if (type != FTW_F ||
+	    !tile_path_parse(p + strlen(ruin_rig->dir) + 1, &level, &index, &width))
+		return 0;
+	if (((index * TILE_WIDTH + width) << 8 * level) <= ruin_kept &&
+	    (!level || width == TILE_WIDTH))
+		return 0;
+	if (!strcmp(ruin_how, "gone"))
+		return unlink(p);
+	if (truncate(p, 0))
+		return -1;
+	return !strcmp(ruin_how, "zeros") ? truncate(p, st->st_size) : 0;
+}
+
+static void write_to(struct rig *r, uint64_t size, uint64_t from_1)
+{
+	for (uint64_t i = tiles_edge(r->t)->size; i < size; i++) {
+		const struct tree_hash l = leaf(i, i >= from_1);
+
+		if (tiles_add(r->t, &l)) {
+			assert_int_equal(tiles_write(r->t), 0);
+			assert_int_equal(tiles_add(r->t, &l), 0);
+		}
+	}
+	assert_int_equal(tiles_write(r->t), 0);
+}
+
+/* Written, and made durable a step at a time or at once; cut off; what counts as durable is whole. */
+static void test_what_is_durable(void **state)
+{
+	static const char *const how[] = {"gone", "empty", "zeros"};
+	struct rig *r = *state;
+	uint64_t turn = 0;
+
+	reopen(r, 0, 0);
+	for (uint64_t n = 1; n < 4200; n += n * 7 % 389 + 1, turn++) {
+		uint64_t kept;
+		int steps = turn % 5, e = 1;
+
+		write_to(r, n, UINT64_MAX);
+		assert_holds(r, UINT64_MAX, n); /* it can be read at once */
+		if (turn % 7 == 3)
+			assert_int_equal(tiles_sync(r->t), 0);
+		while (steps-- && e)
+			e = tiles_step(r->t);
+		kept = tiles_durable(r->t);
+		assert_true(kept <= n && (turn % 7 != 3 || kept == n));
+		ruin_how = how[turn % 3];
+		ruin_rig = r;
+		ruin_kept = kept;
+		assert_int_equal(nftw(r->dir, ruin_one, 8, FTW_PHYS), 0);
+		reopen(r, kept, kept);
+		assert_int_equal(tiles_durable(r->t), kept);
+		write_to(r, n, UINT64_MAX);
+		assert_holds(r, UINT64_MAX, n);
+	}
+	while (tiles_step(r->t))
+		;
+	assert_true(tiles_durable(r->t) >= tiles_edge(r->t)->size / TILE_WIDTH * TILE_WIDTH);
+	assert_int_equal(tiles_sync(r->t), 0);
+	assert_int_equal(tiles_durable(r->t), tiles_edge(r->t)->size);
+	assert_only(r, tiles_edge(r->t)->size);
+	assert_true(turn > 20);
+}
+
+/* A crash between a level and the one above it: made again from below, also where the level is whole. */
+static void test_upper_level_missing(void **state)
+{
+	struct rig *r = *state;
+
+	reopen(r, 0, 0);
+	grow(r, 65536, 0);
+	drop(r, "tile/1/000");
+	reopen(r, UINT64_MAX, 65536);
+	grow(r, 65537, 0);
+	assert_holds(r, UINT64_MAX, 65537);
+	assert_only(r, 65537);
+}
+
 /* --- reading --------------------------------------------------------------------------------------- */
 
 static void test_older_checkpoint(void **state)
@@ -502,6 +593,8 @@ int main(void)
 		WITH_RIG(test_three_levels),
 		WITH_RIG(test_crashes),
 		WITH_RIG(test_cut),
+		WITH_RIG(test_what_is_durable),
+		WITH_RIG(test_upper_level_missing),
 		WITH_RIG(test_older_checkpoint),
 		WITH_RIG(test_every_byte),
 	};
