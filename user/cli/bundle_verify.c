@@ -37,7 +37,8 @@ struct check {
 	struct checkpoint at; /* proof/checkpoint, signed by the key of epoch at_epoch */
 	uint32_t at_epoch;
 	bool have_at;
-	uint64_t seen; /* records given by verify_dir */
+	uint64_t witnessed; /* bit i: the caller's witness i cosigned one */
+	uint64_t seen;	    /* records given by verify_dir */
 };
 
 static void found(struct check *c, const char *file, const char *kind, const char *fmt, ...)
@@ -214,6 +215,8 @@ static void witnesses(struct check *c, const char *name, const struct note *n, u
 		if (r == -EBADMSG)
 			found(c, name, "cosignature", "that of %s is wrong",
 			      c->v->witnesses[i].name);
+		if (!r && size && i < VERIFY_WITNESSES_MAX)
+			c->witnessed |= 1ull << i;
 		if (!r && size >= c->r->witness_size) {
 			c->r->witness_size = size;
 			c->r->witness_s = t;
@@ -304,9 +307,10 @@ static void checkpoints(struct check *c)
 	}
 	if (one && two)
 		consistent(c, BUNDLE_WITNESSED, &c->at, &w);
-	if (c->v && c->v->witnesses_n && !c->r->witness_size)
-		found(c, BUNDLE_WITNESSED, "cosignature",
-		      "no witness given has cosigned a checkpoint here");
+	for (size_t i = 0; c->v && i < c->v->witnesses_n; i++)
+		if (i >= VERIFY_WITNESSES_MAX || !(c->witnessed >> i & 1))
+			found(c, BUNDLE_WITNESSED, "cosignature",
+			      "no checkpoint here is cosigned by %s", c->v->witnesses[i].name);
 }
 
 /* --- records --------------------------------------------------------------------------------------- */

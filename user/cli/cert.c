@@ -343,16 +343,15 @@ static bool cosignature(struct check *c)
 	for (size_t i = 0; i < c->t->witnesses_n; i++) {
 		int r = cosignature_verify(&c->note, &c->t->witnesses[i], &t);
 
-		if (r && r != -ENOKEY)
-			return FAILS("cosignature", "that of %s does not hold",
-				     c->t->witnesses[i].name);
-		if (r || t <= unix_s)
+		if (r)
+			return FAILS("cosignature", "%s of %s %s", r == -ENOKEY ? "one" : "that",
+				     c->t->witnesses[i].name,
+				     r == -ENOKEY ? "is missing" : "does not hold");
+		if (i && t >= unix_s)
 			continue;
-		unix_s = t;
+		unix_s = t; /* the record was there at the earliest of them */
 		name = c->t->witnesses[i].name;
 	}
-	if (!unix_s)
-		return FAILS("cosignature", "none is by a witness whose key was given");
 	c->r->witness_s = unix_s;
 	render_time(unix_s * 1000000000ull, when);
 	return HOLDS("cosignature", "%s saw that tree at %.19sZ%s", name, when,

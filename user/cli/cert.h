@@ -14,7 +14,7 @@
 struct cert_trust {
 	const uint8_t
 		*chain_public; /* of the chain's first epoch; NULL: the certificate's own word */
-	const struct note_key *witnesses; /* of NOTE_COSIGNATURE; one of them must have cosigned */
+	const struct note_key *witnesses; /* of NOTE_COSIGNATURE; each must have cosigned */
 	size_t witnesses_n;		  /* 0: cosignatures are not looked at */
 };
 

@@ -51,6 +51,7 @@ static void counts_json(json_t *o, const struct verify_result *v)
 	put(o, "macs", v->macs);
 	put(o, "tiles", v->tiles);
 	put(o, "erased", v->erased);
+	put(o, "erased_silent", v->erased_silent);
 	put(o, "unsigned_tail", v->unsigned_tail);
 	put(o, "checkpoint_size", v->checkpoint_size);
 	put(o, "tpm_size", v->tpm_size);

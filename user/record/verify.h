@@ -49,6 +49,7 @@ struct verify_known {
 	const char *note;
 	size_t n;
 };
+#define VERIFY_WITNESSES_MAX 64
 struct verify_options {
 	const uint8_t *
 		expect_public; /* of the first epoch; NULL: DIR/../keys/chain.pub is not looked for,
@@ -56,8 +57,8 @@ struct verify_options {
 	const uint8_t *mac_seed; /* K_0; NULL: MACs are not checked */
 	const struct verify_known *known;
 	size_t known_n;
-	const struct note_key *witnesses; /* whose cosignatures count */
-	size_t witnesses_n;
+	const struct note_key *witnesses; /* each must have cosigned a checkpoint here */
+	size_t witnesses_n;		  /* at most VERIFY_WITNESSES_MAX */
 	/* Of TPMs, whose line the newest checkpoint must have; none: the one the chain names, if it does */
 	const uint8_t (*tpm_keys)[ECDSA_PUBLIC_LEN];
 	size_t tpm_keys_n;

@@ -57,6 +57,7 @@ struct known_notes {
 	struct known_note *note;
 	size_t n;
 	uint64_t next; /* the smallest size still to come; UINT64_MAX: none */
+	uint64_t seen; /* bit i: witness i cosigned one of them */
 };
 
 /* Records without payload that no ERASE record has spoken of yet. */
@@ -101,6 +102,9 @@ struct walk {
 __attribute__((format(printf, 6, 7))) void verify_found(struct walk *w, const char *file,
 							uint64_t offset, uint64_t seq,
 							const char *kind, const char *fmt, ...);
+
+/* verify_base.c: the state from which a segment is read when nothing before it is proven. */
+void verify_base(struct walk *w, uint64_t name, const struct frame *f);
 
 /* verify_head.c */
 bool verify_live(const struct walk *w); /* a recorder holds the directory's lock now */

@@ -153,10 +153,8 @@ static int by_chain(const struct walk *w, const struct known_note *k, uint32_t *
 	return r;
 }
 
-static bool cosigned(struct walk *w, const struct known_note *k)
+static void cosigned(struct walk *w, const struct known_note *k)
 {
-	bool any = false;
-
 	for (size_t i = 0; i < w->o->witnesses_n; i++) {
 		uint64_t t;
 		int r = cosignature_verify(&k->note, &w->o->witnesses[i], &t);
@@ -166,7 +164,7 @@ static bool cosigned(struct walk *w, const struct known_note *k)
 				     "that of the witness %.80s is wrong", w->o->witnesses[i].name);
 		if (r)
 			continue;
-		any = true;
+		w->notes.seen |= i < VERIFY_WITNESSES_MAX ? 1ull << i : 0;
 		w->r->signatures++;
 		if (k->c.size > w->r->witness_size ||
 		    (k->c.size == w->r->witness_size && t > w->r->witness_s)) {
@@ -174,7 +172,6 @@ static bool cosigned(struct walk *w, const struct known_note *k)
 			w->r->witness_s = t;
 		}
 	}
-	return any;
 }
 
 /* One that was not passed: too long, or of a size at which the tree is not known. */
@@ -191,17 +188,17 @@ static void not_covered(struct walk *w, const struct known_note *k)
 			     k->c.size);
 }
 
-static bool check(struct walk *w, struct known_note *k)
+static void check(struct walk *w, struct known_note *k)
 {
 	uint32_t epoch;
 	int r;
 
 	if (!k->parsed)
-		return false;
+		return;
 	if (!checkpoint_is_of(&k->c, w->c.chain)) {
 		verify_found(w, k->where, 0, 0, "checkpoint", "of another chain: %.100s",
 			     k->c.origin);
-		return false;
+		return;
 	}
 	if (!k->same && !k->differs)
 		not_covered(w, k);
@@ -211,15 +208,15 @@ static bool check(struct walk *w, struct known_note *k)
 			     r == -ENOKEY ? "not signed by the chain's key of its time"
 					  : "the chain's signature is wrong");
 	if (r)
-		return false;
+		return;
 	w->r->signatures++;
 	if (k->same && k->c.size > w->r->checkpoint_size)
 		w->r->checkpoint_size = k->c.size;
 	/* A later key, which may be stolen, speaks for no unsigned record of an epoch that ended. */
 	if (k->same && k->c.size > w->covered && epoch == w->c.epoch)
 		w->covered = k->c.size;
-	/* Of no records it says nothing. */
-	return k->c.size && cosigned(w, k);
+	if (k->c.size) /* of no records it says nothing */
+		cosigned(w, k);
 }
 
 uint64_t verify_notes_largest(const struct walk *w)
@@ -234,12 +231,11 @@ uint64_t verify_notes_largest(const struct walk *w)
 
 void verify_notes_check(struct walk *w)
 {
-	bool any = false;
-
 	for (size_t i = 0; i < w->notes.n; i++)
-		any |= check(w, &w->notes.note[i]);
-	if (w->o->witnesses_n && !any)
-		verify_found(w, "witnessed", 0, 0, "cosignature",
-			     "no checkpoint here is cosigned by %.80s%s", w->o->witnesses[0].name,
-			     w->o->witnesses_n > 1 ? " or another witness given" : "");
+		check(w, &w->notes.note[i]);
+	for (size_t i = 0; i < w->o->witnesses_n; i++)
+		if (i >= VERIFY_WITNESSES_MAX || !(w->notes.seen >> i & 1))
+			verify_found(w, "witnessed", 0, 0, "cosignature",
+				     "no checkpoint here is cosigned by %.80s",
+				     w->o->witnesses[i].name);
 }

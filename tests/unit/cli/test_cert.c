@@ -281,6 +281,13 @@ static void test_witness(void **state)
 	other.public[5] ^= 1;
 	assert_string_equal(verdict(cert, &wrong, &res), "cosignature");
 
+	{ /* each that is given must have */
+		const struct note_key keys[2] = {r->witness_key, other};
+		const struct cert_trust two = {r->anchor, keys, 2};
+
+		assert_string_equal(verdict(cert, &two, &res), "cosignature");
+	}
+
 	/* One byte of the witness's line: "collector.example/w <base 64>" */
 	snprintf(text, sizeof(text), "%s", json_string_value(json_object_get(cert, "proof")));
 	at = strstr(text, "collector.example/w ") + 60;

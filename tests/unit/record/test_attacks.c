@@ -486,12 +486,12 @@ static void erased_and_declared(void **state)
 	teardown(NULL);
 }
 
-static struct verify_result verify_part(bool witness, const struct note_key *key)
+static struct verify_result verify_part(size_t witnesses, const struct note_key *key)
 {
 	const struct verify_options o = {.expect_public = first_public,
 					 .part = true,
 					 .witnesses = key,
-					 .witnesses_n = witness};
+					 .witnesses_n = witnesses};
 	struct verify_result r;
 
 	assert_int_equal(verify_dir(c.spool, &o, &r), 0);
@@ -513,7 +513,7 @@ static void later_key_covers_nothing_older(void **state)
 	g.f[g.n - 1].keep = false;
 	forge_write(&g, &c, false, false, FORGE_CHECKPOINT);
 	forge_clear(&c, "head");
-	r = verify_part(false, NULL);
+	r = verify_part(0, NULL);
 	expect("unsigned record of an old epoch", "under a stolen later key", &r, "uncovered");
 	teardown(NULL);
 }
@@ -531,13 +531,13 @@ static void nothing_left(void **state)
 		unlink(f[i].path);
 		free(f[i].p);
 	}
-	r = verify_part(false, NULL);
+	r = verify_part(0, NULL);
 	expect("nothing", "of a part", &r, "uncovered,empty");
 	forge_clear(&c, "checkpoint");
-	r = verify_part(false, NULL);
+	r = verify_part(0, NULL);
 	expect("nothing", "of a part, no checkpoint", &r, "empty");
 	forge_put(&c, "00000000000000000000.seg", "", 0);
-	r = verify_part(false, NULL);
+	r = verify_part(0, NULL);
 	expect("an empty segment", "of a part", &r, "empty");
 	r = verify(true, false, false);
 	expect("an empty segment", "of all", &r, "tail cut");
@@ -562,7 +562,7 @@ static void witness_of_nothing(void **state)
 {
 	struct checkpoint none = {0};
 	struct verify_result r;
-	struct note_key key = {"witness.example", {0}};
+	struct note_key key = {"witness.example", {0}}, two[2];
 	char text[512], note[2048], err[256];
 	struct signer *w;
 	size_t n, k;
@@ -577,10 +577,20 @@ static void witness_of_nothing(void **state)
 	n = note_sign(text, k, none.origin, g.key, note, sizeof(note));
 	n += cosign(text, k, 1795300000, key.name, w, note + n, sizeof(note) - n);
 	forge_put(&c, "witnessed", note, n);
-	r = verify_part(false, &key);
+	r = verify_part(0, &key);
 	expect("a witness of nothing", "not asked for", &r, NULL);
-	r = verify_part(true, &key);
+	r = verify_part(1, &key);
 	expect("a witness of nothing", "asked for", &r, "cosignature");
+	memcpy(note, known, known_n); /* of these records, and of another witness none */
+	n = (char *)memmem(known, known_n, "\n\n", 2) + 1 - known;
+	k = cosign(known, n, 1795300000, key.name, w, note + known_n, sizeof(note) - known_n);
+	forge_put(&c, "witnessed", note, known_n + k);
+	r = verify_part(1, &key);
+	expect("a witness", "asked for", &r, NULL);
+	two[0] = two[1] = key;
+	two[1].public[3] ^= 1;
+	r = verify_part(2, two);
+	expect("a witness", "and another", &r, "cosignature");
 	signer_free(w);
 	teardown(NULL);
 }
@@ -616,6 +626,33 @@ static void live_excuses(void **state)
 	}
 }
 
+/* A part that begins in the open epoch, whose tree no SEAL speaks of yet: chain and tiles must agree. */
+static void chain_and_tiles_disagree(void **state)
+{
+	struct verify_result r;
+	char command[200];
+	size_t first;
+
+	setup(NULL);
+	first = seal[2] + 2;
+	memmove(&g.f[0], &g.f[first], (g.n - first) * sizeof(g.f[0]));
+	g.n -= first;
+	forge_write(&g, &c, false, false, 0);
+	forge_clear(&c, "checkpoint");
+	r = verify_part(0, NULL);
+	expect("a part", "whole", &r, NULL);
+	assert_true(r.tree_known);
+	assert_int_equal(r.first_seq, first);
+	snprintf(
+		command, sizeof(command),
+		"printf X | dd of=$(ls spool/tile/0/000.p/*) bs=1 seek=%zu conv=notrunc status=none",
+		(first - 1) * TREE_HASH_LEN + 5);
+	shell(command);
+	r = verify_part(0, NULL);
+	expect("a part", "another leaf before it", &r, "previous hash");
+	teardown(NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -627,6 +664,7 @@ int main(void)
 		cmocka_unit_test(no_plain_file),
 		cmocka_unit_test(witness_of_nothing),
 		cmocka_unit_test(live_excuses),
+		cmocka_unit_test(chain_and_tiles_disagree),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
