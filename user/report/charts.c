@@ -15,9 +15,9 @@ static void open_chart(struct page *p, const char *title, const char *note, cons
 {
 	page_raw(
 		p,
-		"<figure><figcaption>%s<small>%s</small></figcaption>"
+		"<figure%s><figcaption>%s<small>%s</small></figcaption>"
 		"<svg viewBox=\"0 0 %.0f %.0f\" role=\"%s\" aria-label=\"%s: %s\"><title>%s</title>\n",
-		title, note, w, h, role, title, note, title);
+		w > 600 ? " class=\"broad\"" : "", title, note, w, h, role, title, note, title);
 }
 
 static void close_chart(struct page *p)
