@@ -18,9 +18,12 @@ import struct
 import sys
 
 from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-START, LOSS, REPAIR, SEAL, CLOCK_STEP, ERASE = 1, 4, 5, 8, 9, 10
+START, LOSS, REPAIR, SEAL, CLOCK_STEP, ERASE, TPM = 1, 4, 5, 8, 9, 10, 13
 SECOND = 10**9
 
 
@@ -108,7 +111,7 @@ class Record:
         self.kind = self.control.get(1, 0)
 
     def of(self, number):
-        return self.control.get(number, b'' if number in (10, 63, 64) else 0)
+        return self.control.get(number, b'' if number in (10, 63, 64, 68) else 0)
 
     def step(self):
         return self.kind == CLOCK_STEP or self.kind == START and self.of(67)
@@ -189,6 +192,7 @@ class Chain:
     def __init__(self, folder, anchor, seed, witnesses=(), known=()):
         self.folder, self.anchor, self.seed = folder, anchor, seed
         self.witnesses, self.known, self.erasures = witnesses, known, 0
+        self.tpm, self.tpm_at, self.walls = None, 0, []
         self.keys = {0: anchor} if anchor else {}   # of epochs
         self.last, self.last_id, self.tree = None, 0, Tree()
         self.covered, self.erased, self.roots, self.seal_at = 0, set(), {}, {}
@@ -231,6 +235,7 @@ class Chain:
             if epoch in self.keys:
                 self.key(s)
             self.keys[epoch + 1] = s.of(64)
+            self.names_tpm(s)
             self.in_file[s.seq] = s
 
     def notes(self):
@@ -280,6 +285,30 @@ class Chain:
         need(r.seq not in self.in_file or self.in_file[r.seq].leaf == r.leaf, 'fork', r.seq)
         self.keys[r.epoch + 1] = r.of(64)
 
+    def names_tpm(self, r):
+        if r.kind in (TPM, SEAL) and r.of(68):
+            self.tpm_at = min(r.seq, self.tpm_at if self.tpm else r.seq)
+            self.tpm = self.tpm or r.of(68)
+            need(r.of(68) == self.tpm, 'tpm', f'{r.seq} names another key')
+
+    def by_tpm(self, seq):
+        """The newest checkpoint has the TPM's line, each such line holds, and not much came after."""
+        if self.tpm is None:
+            return
+        newest, good = 0, 0
+        for _, text, key_name, _, size, _, lines in self.checkpoints:
+            newest = max(newest, size)
+            for by, blob in lines:
+                if by == key_name and blob[:4] == sha(self.tpm)[:4]:
+                    try:
+                        load_der_public_key(self.tpm).verify(blob[4:], text, ec.ECDSA(SHA256()))
+                    except InvalidSignature:
+                        raise Finding(f'tpm: the line under {size} does not hold') from None
+                    good = max(good, size)
+        need(newest <= self.tpm_at or good == newest, 'tpm', f'no line under {newest}')
+        behind = self.walls[max(good, self.tpm_at) - seq:] if max(good, self.tpm_at) < seq else []
+        need(not behind or behind[-1] - behind[0] <= 60 * SECOND, 'tpm', 'too much behind the newest line')
+
     def record(self, r, seq):
         p = self.last
         need(r.seq == seq, 'sequence', seq)
@@ -302,6 +331,8 @@ class Chain:
         need(seq != self.head_seq or r.leaf == self.head_leaf, 'head', seq)
         self.epoch_ns = r.of(66) or self.epoch_ns
         self.last_id = r.id or self.last_id
+        self.names_tpm(r)
+        self.walls.append(r.wall)
         self.tree.add(r.leaf)
         self.roots[seq + 1] = self.tree.root()
         self.seal_at[seq] = r.epoch
@@ -376,6 +407,7 @@ class Chain:
             self.by_chain(name, key_name, text, size, lines)
             self.covered = max(self.covered, size)
         cosigned = list(self.by_witnesses())
+        self.by_tpm(seq)
         self.tiles(max([c[4] for c in self.checkpoints] + [int(names[0][:20])]))
         need(self.covered >= seq, 'uncovered', self.covered)
         need(not self.erased, 'erased', self.erased)
