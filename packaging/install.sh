@@ -15,6 +15,8 @@ files() { # mode source target
 	0755 $build/probity $prefix/bin/probity
 	0644 packaging/systemd/probityd.service $prefix/lib/systemd/system/probityd.service
 	0644 packaging/systemd/probity-collector.service $prefix/lib/systemd/system/probity-collector.service
+	0644 packaging/systemd/probity-collector-stamp.service $prefix/lib/systemd/system/probity-collector-stamp.service
+	0644 packaging/systemd/probity-collector-stamp.timer $prefix/lib/systemd/system/probity-collector-stamp.timer
 	0644 packaging/systemd/probity.sysusers $prefix/lib/sysusers.d/probity.conf
 	END
 	for f in probity probityd probity-collector; do # loaded by the program's name

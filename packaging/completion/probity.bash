@@ -40,7 +40,7 @@ _probity() {
 		_probity_offer "$cur" "ocsf otlp cloudevents csv json bundle"
 		return
 		;;
-	--dir | --output | -o | --policy | -p | --soa | --register | --db | --sign-key | --signer | --key | -k | --mac-seed | --checkpoint | --witness | --tpm-key | --ca | --cert | --cert-key | --signatures | --expect)
+	--dir | --output | -o | --policy | -p | --soa | --register | --db | --sign-key | --signer | --key | -k | --mac-seed | --checkpoint | --witness | --tpm-key | --ca | --cert | --cert-key | --tsa-ca | --signatures | --expect)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
 		;;
