@@ -38,6 +38,7 @@ static struct bench {
 	int worker[2], keeper[2]; /* ours, the recorder's */
 	pid_t pid;
 	uint64_t spool_max;
+	uint32_t sync_records; /* 0: the default */
 	/* the worker: ids from first_unacked to below next_id are kept and can be sent again */
 	uint64_t acked, next_id, resend_from;
 	bool hello_seen, sync_answered;
@@ -85,6 +86,7 @@ static void start(void)
 		.key_file = "",
 		.spool_max_bytes = b.spool_max,
 		.segment_bytes = 256 * 1024,
+		.sync_records = b.sync_records,
 		.user = "",
 		.host = "host-1",
 		.agent_version = "test",
@@ -509,6 +511,75 @@ static void groups_have_their_bound(void **state)
 	assert_int_equal(tally(&r).ids, b.next_id - 1);
 }
 
+/* What the recorder has not read yet; the recorder is dead, and the socket is ours at both ends. */
+static uint64_t unread(void)
+{
+	static uint64_t buf[ROLE_BODY_MAX / 8];
+	struct role_msg m;
+	uint64_t n = 0;
+
+	while (role_recv(b.worker[1], &m, buf, sizeof(buf)) >= 0)
+		n += m.kind == ROLE_RECORD;
+	return n;
+}
+
+/* Kills a recorder under a load that never ends, again and again. What it had read and not made durable is
+ * all that a power cut could have cost: no more records than the bound says, where the bound is by number;
+ * none that had been sent longer ago than it says, where it is by time. What was acked is there. */
+static void what_a_kill_costs(void **state)
+{
+	static double sent_at[1 << 18];
+	double least = 1e9;
+
+	for (int run = 0; run < 6; run++) {
+		bool by_time = run >= 3;
+		struct verify_result r;
+		uint64_t durable, left;
+		double killed, until;
+		struct tally t;
+
+		setup(state);
+		b.payload = 20;
+		b.sync_records = by_time ? 1u << 20 : 0;
+		start();
+		wait_hello();
+		resend();
+		for (until = now_s() + 0.6 + run * 0.07; now_s() < until;) {
+			uint64_t from = b.next_id;
+
+			send_some(200);
+			assert_true(b.next_id < ARRAY_SIZE(sent_at));
+			for (uint64_t id = from; id < b.next_id; id++)
+				sent_at[id] = now_s();
+			hear(0, 0);
+		}
+		kill(b.pid, SIGKILL);
+		ended();
+		killed = now_s();
+		hear(0, 0);
+		left = unread();
+		t = tally(&r);
+		durable = t.last_id;
+		assert_int_equal(t.ids, durable);
+		assert_true(durable >= b.acked && durable > 0);
+		assert_true(durable + left < b.next_id);
+		if (!by_time && b.next_id - 1 - left - durable > RECORDER_SYNC_RECORDS)
+			fail_msg("%llu records were read and not durable",
+				 (unsigned long long)(b.next_id - 1 - left - durable));
+		/* The oldest that was read and is gone was read when one more had room behind it. */
+		if (by_time && durable + 1 + left < b.next_id) {
+			double age = killed - sent_at[durable + 1 + left];
+
+			least = age < least ? age : least;
+		}
+		teardown(state);
+	}
+	setup(state);
+	/* The bound, and what sync, sealing and a busy machine take. */
+	if (least < 1e9 && least > 0.3)
+		fail_msg("the oldest of the lost was %.0f ms old", 1e3 * least);
+}
+
 static void ask_to_erase(uint64_t first, uint64_t last, struct role_erased *ret)
 {
 	static uint64_t buf[ROLE_BODY_MAX / 8];
@@ -660,6 +731,42 @@ static void a_full_disk_loses_only_what_it_declares(void **state)
 	assert_int_equal(umount2(b.dir, MNT_DETACH), 0);
 }
 
+/* Records are lost, nothing gets free: that it happened is on disk all the same, in the space kept for it. */
+static void a_full_disk_takes_what_says_so(void **state)
+{
+	struct verify_result r = {0};
+	struct tally t = {0};
+	const struct verify_options o = {.record = count_one, .ctx = &t};
+
+	if (mount("tmpfs", b.dir, "tmpfs", 0, "size=4m,mode=0700")) {
+		print_message("no right to mount a small file system here\n");
+		skip();
+	}
+	b.payload = 40000;
+	start();
+	wait_hello();
+	resend();
+	while (b.next_id < 700) { /* 28 MB: more than disk and memory together */
+		send_some(10);
+		hear(2, 0);
+	}
+	for (int i = 0; i < LONG_TURNS && !t.losses; i++) {
+		hear(10, 0);
+		if (i % 20 == 0)
+			t = tally(&r);
+	}
+	assert_true(t.losses > 0);
+	assert_string_equal(t.cause, "memory_full");
+	assert_true(t.lost > 0);
+	kill(b.pid, SIGKILL); /* and it stays there */
+	ended();
+	memset(&t, 0, sizeof(t));
+	assert_int_equal(verify_dir(b.spool, &o, &r), 0);
+	assert_true(r.ok || !strcmp(r.first.kind, "torn tail")); /* for which there was no room */
+	assert_true(t.losses > 0);
+	assert_int_equal(umount2(b.dir, MNT_DETACH), 0);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 int main(void)
 {
@@ -673,10 +780,12 @@ int main(void)
 		TEST(what_a_dead_worker_left_behind_a_gap_is_not_sealed),
 		TEST(nonsense_is_refused_and_counted),
 		TEST(groups_have_their_bound),
+		TEST(what_a_kill_costs),
 		TEST(payloads_are_erased_on_request),
 		TEST(a_full_spool_declares_what_goes),
 		TEST(no_false_alarm_while_it_writes_and_removes),
 		TEST(a_full_disk_loses_only_what_it_declares),
+		TEST(a_full_disk_takes_what_says_so),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
