@@ -31,6 +31,8 @@ struct host {
 	uint8_t alg;
 	int64_t wall_off_ns, boot_off_ns;
 	struct mac_key mac;
+	const uint8_t *tpm; /* public key that SEALs name; NULL: none */
+	size_t tpm_len;
 	struct tree_hash leaf[HOST_RECORDS];
 };
 struct host_record {
@@ -163,6 +165,7 @@ static inline struct host_record host_end_epoch(struct host *h)
 	c.next_public_key = (ProtobufCBinaryData){RECORD_PUBKEY_LEN,
 						  (uint8_t *)signer_public(h->keys[h->epoch + 1])};
 	c.epoch_ns = HOST_EPOCH_NS;
+	c.tpm_public_key = (ProtobufCBinaryData){h->tpm_len, (uint8_t *)h->tpm};
 	h->alg = RECORD_ED25519;
 	out = host_control(h, &c);
 	h->alg = alg;
