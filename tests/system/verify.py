@@ -319,6 +319,8 @@ class Chain:
             need(not r.id or r.id > self.last_id, 'id order', seq)
         elif not seq:
             need(r.epoch == 0 and r.prev == bytes(32), 'previous hash', seq)
+        else:
+            need(r.prev == self.tree.leaves[-1], 'previous hash', seq)
         if not p or p.kind == SEAL:
             self.epoch_first = seq if p else self.epoch_first
         if not p or p.kind == SEAL or p.boot_id != r.boot_id:
