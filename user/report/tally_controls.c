@@ -4,9 +4,9 @@
  * exceptional among them, and a sample. The sample is of those with the smallest
  * SHA-256(control id ‖ 0x00 ‖ leaf): nobody chooses it, and anybody who has the records can find it again.
  */
-#include <openssl/sha.h>
 #include <string.h>
 
+#include "base/sha256.h"
 #include "record/printable.h"
 #include "tally.h"
 
@@ -19,7 +19,7 @@ static void score(const char *id, const uint8_t leaf[static RECORD_HASH_LEN],
 	memcpy(in, id, n);
 	in[n++] = 0;
 	memcpy(in + n, leaf, RECORD_HASH_LEN);
-	SHA256(in, n + RECORD_HASH_LEN, ret);
+	sha256(in, n + RECORD_HASH_LEN, ret);
 }
 
 static void sample(struct tally *t, size_t i, const struct item *it)

@@ -485,6 +485,22 @@ static void a_chain_twice_is_told(void **state)
 	assert_int_equal(other, 0);
 }
 
+/* A fleet; one chain more than can be named is refused, not left out. */
+static void many_chains(void **state)
+{
+	struct fix *f = *state;
+	char host[16];
+
+	for (int i = 1; i < TALLY_SOURCES_MAX; i++) {
+		snprintf(host, sizeof(host), "h%d", i);
+		assert_int_equal(tally_begin(f->t, host, "d"), 0);
+	}
+	assert_string_equal(f->t->source[0].host, "h1"); /* as the fixture has it */
+	assert_string_equal(f->t->source[TALLY_SOURCES_MAX - 1].host, host);
+	assert_int_equal(tally_begin(f->t, "one more", "d"), -E2BIG);
+	assert_int_equal(f->t->sources, TALLY_SOURCES_MAX);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -501,6 +517,7 @@ int main(void)
 		T(events),
 		T(pairs),
 		T(a_chain_twice_is_told),
+		T(many_chains),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
