@@ -133,41 +133,16 @@ static __always_inline struct conn *half(struct conn_key *k, struct record *r, _
 	return conn;
 }
 
-/* Its socket lives, and no other half of that direction speaks over it. */
-static __always_inline bool is_free(const struct named *n, const struct conn_key *k)
-{
-	return n->cookie && bpf_map_lookup_elem(&socks, &n->sk) && !taken((struct sock *)n->sk, k);
-}
-
-/*
- * A key has no socket before its first record was sent. Most likely it is the one this thread sent to
- * last, which ended the handshake; a program whose tasks change threads has sent to it from another.
- * The socket's cookie, or 0: none that a rule has a name for.
- */
-static __noinline __u64 likely_socket(const struct conn_key *k)
-{
-	struct conn_key of_proc = {};
-	struct call *c = call_of(false);
-	struct named *n;
-
-	if (!k)
-		return 0;
-	if (c && is_free(&c->named, k))
-		return c->named.cookie;
-	of_proc.tgid = k->tgid;
-	of_proc.start = k->start;
-	n = bpf_map_lookup_elem(&proc_named, &of_proc);
-	return n && is_free(n, k) ? n->cookie : 0;
-}
-
 /* The half of a key that has not ended. One that wrote, of which no send was seen (it was refused), and
- * whose thread has another socket by now, is of a key that was freed. */
-static __always_inline struct conn *half_known(const struct conn_key *k, __u64 *ret_likely)
+ * that has another socket by now, is of a key that was freed. */
+static __always_inline struct conn *half_known(const struct conn_key *k, struct named *likely)
 {
 	struct conn *conn = bpf_map_lookup_elem(&conns, k);
 
-	*ret_likely = conn && conn->flags & CONN_BOUND ? 0 : likely_socket(k);
-	if (!conn || !*ret_likely || *ret_likely == conn->cookie || !conn->offset[EVENT_WRITE])
+	if (conn && conn->flags & CONN_BOUND)
+		return conn;
+	if (!likely_socket(k, likely) || !conn || likely->cookie == conn->cookie ||
+	    !conn->offset[EVENT_WRITE])
 		return conn;
 	conn_end(conn, k);
 	return NULL;
@@ -194,8 +169,9 @@ static __always_inline int sealed(struct pt_regs *ctx, __u64 cookie, __u64 len)
 
 static __always_inline int seal(struct pt_regs *ctx, __u64 cookie)
 {
-	__u64 buf, len = VALUE(LEN, LOC_STACK + 2), start_ns, likely;
+	__u64 buf, len = VALUE(LEN, LOC_STACK + 2), start_ns;
 	struct conn_key k = {};
+	struct named likely = {};
 	struct conn *conn;
 	struct record r;
 	struct call *c;
@@ -223,10 +199,7 @@ static __always_inline int seal(struct pt_regs *ctx, __u64 cookie)
 	c = call_of(true);
 	if (!conn || conn->ignored || !c || !len)
 		return 0;
-	if (conn->flags & CONN_BOUND)
-		name_now(conn);
-	else
-		name_by(conn, likely);
+	name_by(conn, &likely);
 	if (is_gated(conn))
 		way = gate_write(ctx, cookie, conn, c, k.ssl, buf, len);
 	if (way >= GATE_STOP)
@@ -293,7 +266,7 @@ static __always_inline int open_done(struct call *c, const struct frame *f, __u6
 		return 0;
 	key_of(&k, f->key.ssl, &start_ns);
 	conn = half(&k, &r, start_ns);
-	if (conn && c->received && (c->fresh || !conn->sk))
+	if (conn && c->received && (c->fresh || !(conn->flags & CONN_BOUND)))
 		conn = rebind((struct sock *)c->received, conn, &k, 0);
 	c->fresh = 0;
 	if (!conn || conn->ignored || !r.len)

@@ -64,7 +64,7 @@ static __always_inline int sent(struct call *c, struct sock *sk, __u64 sp)
 	if (!conn)
 		return 0;
 	/* It has ended, and so has what speaks over it: nothing would tell that any more. */
-	if (conn->flags & EVENT_F_HALF && BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_CLOSE)
+	if (BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_CLOSE)
 		conn_end(conn, &k);
 	else if (conn->flags & EVENT_F_HALF)
 		rebind(sk, conn, &k, flags);

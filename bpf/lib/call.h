@@ -13,8 +13,8 @@
 
 #include "fd.h"
 #include "gate.h"
+#include "named.h"
 #include "rules.h"
-#include "sock.h"
 
 static __always_inline void counted_entry(__u64 cookie)
 {
@@ -111,7 +111,7 @@ static __always_inline struct conn *conn_of(struct conn_key *k, const struct arg
 		return NULL;
 	if (!conn && a->how & TLS_L_NSS)
 		return NULL; /* a file, or a plain socket */
-	if (conn && conn->flags & CONN_SHUT && a->dir == EVENT_WRITE) {
+	if (conn && a->dir == EVENT_WRITE && (conn->flags & CONN_SHUT || is_anothers(conn))) {
 		conn_end(conn, k);
 		conn = NULL;
 	}
@@ -184,7 +184,7 @@ static __always_inline int enter(struct pt_regs *ctx, __u64 cookie, struct args 
 	again(conn, a);
 	c = call_of(true);
 	if (a->dir == EVENT_WRITE && way == GATE_GO) {
-		name_now(conn);
+		name_now(conn, &k);
 		if (is_gated(conn) && a->len && !is_inner(c, a))
 			way = gate_write(ctx, cookie, conn, c, a->handle, a->buf, a->len);
 		if (way >= GATE_STOP)
@@ -279,22 +279,24 @@ static __always_inline struct call *go_call(struct pt_regs *ctx, bool stack_conv
 	return c;
 }
 
-/* The cookie of an internet socket; 0: it is something else. */
-static __noinline __u64 socket_of(__u64 fd)
+/* An internet socket; cookie 0: it is something else. */
+static __noinline int socket_of(__u64 fd, struct named *ret)
 {
 	struct file *file = file_of((void *)bpf_get_current_task(), fd);
 	struct socket *s;
 	struct sock *sk;
 	__u16 family;
 
-	if (!file || (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK)
+	if (!ret || !file || (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK)
 		return 0;
 	s = BPF_CORE_READ(file, private_data);
 	sk = BPF_CORE_READ(s, sk);
 	family = BPF_CORE_READ(sk, __sk_common.skc_family);
 	if (family != AF_INET && family != AF_INET6)
 		return 0;
-	return BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
+	ret->sk = (__u64)sk;
+	ret->cookie = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
+	return 1;
 }
 
 /*
@@ -302,7 +304,7 @@ static __noinline __u64 socket_of(__u64 fd)
  * its *netFD is, and in that the descriptor follows the lock. The goroutine that shook hands, and its
  * thread, are seldom those that write. Something else that is a net.Conn has no socket there.
  */
-static __noinline __u64 go_socket(__u64 handle)
+static __noinline int go_socket(__u64 handle, struct named *ret)
 {
 	__u64 at = 0, fd_of = 0;
 	int fd = -1;
@@ -311,21 +313,20 @@ static __noinline __u64 go_socket(__u64 handle)
 	    bpf_probe_read_user(&fd_of, sizeof(fd_of), (void *)at) ||
 	    bpf_probe_read_user(&fd, sizeof(fd), (void *)(fd_of + GO_SYSFD)) || fd < 0)
 		return 0;
-	return socket_of(fd);
+	return socket_of(fd, ret);
 }
 
-static __always_inline void go_name(struct conn *conn, __u64 handle)
+static __always_inline void go_name(struct conn *conn, const struct conn_key *k)
 {
 	struct shared *sh = shared_of();
-	__u64 cookie;
+	struct named n = {};
 
 	if (!sh || !sh->krule.all)
 		return;
-	cookie = conn->flags & CONN_BOUND ? 0 : go_socket(handle);
-	if (cookie)
-		name_by(conn, cookie);
+	if (!conn->cookie && go_socket(k->ssl, &n))
+		name_by(conn, &n);
 	else
-		name_now(conn);
+		name_now(conn, k);
 }
 
 static __always_inline int go_enter(struct pt_regs *ctx, __u64 cookie, struct args *a)
@@ -346,7 +347,7 @@ static __always_inline int go_enter(struct pt_regs *ctx, __u64 cookie, struct ar
 	if (a->dir == EVENT_WRITE) {
 		int way = GATE_GO;
 
-		go_name(conn, a->handle);
+		go_name(conn, &k);
 		/* Not made again: the goroutine may go on in another thread. */
 		if (is_gated(conn) && !is_inner(c, a))
 			way = gate_write(ctx, cookie, conn, t, a->handle, a->buf, a->len);

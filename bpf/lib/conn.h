@@ -129,11 +129,8 @@ static __noinline int name_by_sock(struct conn *conn, __u64 cookie)
 	return 1;
 }
 
-/*
- * A handle that was in its handshake when its probes came has no socket before its first write. That
- * of the thread's last send, the end of the handshake, is taken for it, if a rule has its name; the
- * worker is told, because a refused write shows no other. (Go: of its descriptor, see call.h.)
- */
+/* A socket that is taken for a handle's before a send has shown it (named.h): the worker is told, because
+ * a refused write shows no other. */
 static __noinline void tell_named(struct conn *conn, __u64 cookie)
 {
 	struct event_conn *e = conn ? reserve(sizeof(*e)) : NULL;
@@ -149,11 +146,22 @@ static __noinline void tell_named(struct conn *conn, __u64 cookie)
 	commit(e);
 }
 
-static __always_inline void name_by(struct conn *conn, __u64 cookie)
+/* Whether the name in the socket's hello has the rules that the handle's own word has. */
+static __noinline int has_its_rules(const struct conn *conn, __u64 cookie)
 {
-	if (cookie && name_by_sock(conn, cookie)) {
-		conn->cookie = cookie;
-		tell_named(conn, cookie);
+	struct sock_rules *r = bpf_map_lookup_elem(&sock_rules, &cookie);
+
+	return conn && r && r->generation == conn->host_generation && r->rules == conn->host_rules;
+}
+
+static __always_inline void name_by(struct conn *conn, const struct named *n)
+{
+	if (conn->cookie) {
+		name_by_sock(conn, conn->cookie); /* rules may have changed */
+	} else if (n->cookie && (name_by_sock(conn, n->cookie) || has_its_rules(conn, n->cookie))) {
+		conn->cookie = n->cookie;
+		conn->sk = n->sk;
+		tell_named(conn, n->cookie);
 	}
 }
 

@@ -27,17 +27,6 @@ __u32 hold_seen __weak;
 
 /* --- names and rules ----------------------------------------------------------------------------- */
 
-/* The name may have come after the socket was bound, or under other rules. */
-static __always_inline void name_now(struct conn *conn)
-{
-	struct call *c = conn->flags & CONN_BOUND ? NULL : call_of(false);
-
-	if (conn->flags & CONN_BOUND)
-		name_by_sock(conn, conn->cookie);
-	else if (c)
-		name_by(conn, c->named.cookie);
-}
-
 static __noinline __u64 gate_rules(struct conn *conn)
 {
 	struct krule_who who = {.start_ns = conn->start_ns,

@@ -98,7 +98,7 @@ static __always_inline void bind_conn(struct sock *sk, struct conn *conn, const 
 	tell(sk, EVENT_CONN, conn->id, conn->start_ns, (conn->flags & 0xffff) | flags);
 }
 
-/* Whether another live half of that direction speaks over the socket. */
+/* Whether another live handle speaks over the socket; of halves, one of that direction. */
 static __always_inline bool taken(struct sock *sk, const struct conn_key *k)
 {
 	__u64 key = (__u64)sk;
@@ -111,7 +111,7 @@ static __always_inline bool taken(struct sock *sk, const struct conn_key *k)
 		if (!other.ssl || other.ssl == k->ssl || (other.ssl ^ k->ssl) & 1)
 			continue;
 		conn = bpf_map_lookup_elem(&conns, &other);
-		if (conn && conn->sk == key && conn->flags & EVENT_F_HALF)
+		if (conn && conn->sk == key && conn->flags & CONN_BOUND)
 			return true;
 	}
 	return false;
@@ -124,9 +124,9 @@ static __always_inline struct conn *rebind(struct sock *sk, struct conn *conn, s
 	__u64 start_ns = conn->start_ns;
 	__u32 keep = conn->flags & (EVENT_F_HALF | EVENT_F_TLS12 | EVENT_F_TLS13);
 
-	if (conn->sk == (__u64)sk)
+	if (conn->sk == (__u64)sk && conn->flags & CONN_BOUND)
 		return conn;
-	if (conn->sk) {
+	if (conn->flags & CONN_BOUND) {
 		if (taken(sk, k))
 			return conn;
 		conn_end(conn, k);
