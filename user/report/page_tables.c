@@ -61,6 +61,12 @@ static size_t rows_of(const struct page *p, const char *path)
 	return n > PAGE_ROWS ? PAGE_ROWS : n;
 }
 
+/* What is not there is said, so that nobody looks for it. */
+static void none(struct page *p, const char *title)
+{
+	page_raw(p, "<h3>%s</h3>\n<p>None on record in this period.</p>\n", title);
+}
+
 /* --- inventory ----------------------------------------------------------------------------------- */
 
 static void inventory(struct page *p, const char *table, const char *title)
@@ -70,8 +76,10 @@ static void inventory(struct page *p, const char *table, const char *title)
 
 	snprintf(path, sizeof(path), "inventory.%s", table);
 	n = rows_of(p, path);
-	if (!n)
+	if (!n) {
+		none(p, title);
 		return;
+	}
 	open_table(
 		p, title,
 		"Name|#AI calls|#Tool requests|#Denials|#Violations|#Tokens in|#Tokens out|#List price|First "
@@ -101,8 +109,10 @@ static void classes(struct page *p)
 {
 	size_t n = rows_of(p, "inventory.data_classes");
 
-	if (!n)
+	if (!n) {
+		none(p, "Classes of data in AI calls");
 		return;
+	}
 	open_table(p, "Classes of data in AI calls",
 		   "Class|#AI calls|#Values found|#Violations|First seen|Last seen");
 	for (size_t i = 0; i < n; i++) {
@@ -131,8 +141,10 @@ static void together(struct page *p, const char *table, const char *title, const
 
 	snprintf(path, sizeof(path), "together.%s", table);
 	n = rows_of(p, path);
-	if (!n)
+	if (!n) {
+		none(p, title);
 		return;
+	}
 	open_table(p, title, heads);
 	for (size_t i = 0; i < n; i++) {
 		const json_t *r = page_at(p, "%s.%zu", path, i);
@@ -207,8 +219,10 @@ static void rate(struct page *p, const char *table, const char *title)
 
 	snprintf(path, sizeof(path), "rates.%s", table);
 	n = rows_of(p, path);
-	if (!n)
+	if (!n) {
+		none(p, title);
 		return;
+	}
 	open_table(p, title, "Name|#Judged|#Violations|#Refused|#Rate|Of judged");
 	for (size_t i = 0; i < n; i++) {
 		const json_t *r = page_at(p, "%s.%zu", path, i);
