@@ -213,7 +213,7 @@ static void less(struct forward *f, const char *cause, const char *what, uint64_
 
 void forward_said(struct forward *f, const Probity__V1__Ack *a)
 {
-	uint64_t end = a->empty ? 0 : a->last_seq + 1;
+	uint64_t end = a->empty ? 0 : a->last_seq + (a->last_seq < UINT64_MAX);
 
 	if (end < f->said_end)
 		less(f, "holds_less", "holds", f->said_end, end);
@@ -244,8 +244,7 @@ static bool key_known(struct forward *f, const Probity__V1__Ack *a)
 		forward_finding(f, "it cosigns and does not name its key; give --witness-vkey");
 		return false;
 	}
-	if (spool_text_write(f->c.spool, "witness", a->witness_vkey, strlen(a->witness_vkey),
-			     true))
+	if (spool_text_write(f->c.spool, "witness", a->witness_vkey, strlen(a->witness_vkey), true))
 		log_warn("spool: witness: cannot be written; the key is known until the restart");
 	log_info("collector %s: cosigns as %s; trusted on first use", f->st.target, k.name);
 	f->witness = k;

@@ -35,6 +35,7 @@ struct audit {
 	const struct note_key *key;
 	int64_t now_ns;
 	struct erasures erasures;
+	struct tree_edge edge; /* the next one kept; size 0: none */
 };
 
 static void found(struct audit *a, uint64_t seq, const char *kind, const char *fmt, ...)
@@ -251,6 +252,31 @@ static void check_cosigned(struct audit *a)
 		      "the tree cosigned last is not that of the records");
 }
 
+static int next_edge(struct audit *a, uint64_t from)
+{
+	int r = store_edge_from(a->s, a->chain->id, from, &a->edge);
+
+	if (r == -ENOENT)
+		a->edge.size = 0;
+	return r == -ENOENT ? 0 : r;
+}
+
+/* An edge that was kept is that of the records' tree. */
+static int check_edge(struct audit *a)
+{
+	struct tree_hash root, kept;
+	uint64_t size = a->edge.size;
+
+	if (!size || a->state.next_seq < size)
+		return 0;
+	tree_root(&a->state.tree, &root);
+	tree_root(&a->edge, &kept);
+	if (a->state.next_seq > size || (a->state.tree_known && memcmp(&root, &kept, sizeof(root))))
+		found(a, size, "tree", "the edge kept of the first %llu records is not theirs",
+		      (unsigned long long)size);
+	return next_edge(a, a->state.next_seq + 1);
+}
+
 static int one_record(void *ctx, const struct store_record *r)
 {
 	struct audit *a = ctx;
@@ -281,6 +307,8 @@ static int one_record(void *ctx, const struct store_record *r)
 	e = record_erased(r->bytes, r->len) ? erasures_erased(&a->erasures, r->seq)
 					    : erasures_record(&a->erasures, r->seq, head.schema,
 							      head.payload, head.payload_len);
+	if (!e)
+		e = check_edge(a);
 	if (!e)
 		e = check_key(a, r->seq);
 	return e ? e : check_rows(a, r);
@@ -389,6 +417,8 @@ static int one_chain(void *ctx, const struct store_chain *c)
 	memcpy(a->mac.k, c->mac_seed, MAC_LEN);
 	a->state.mac = c->seeded ? &a->mac : NULL;
 	r = load_witness(a);
+	if (r >= 0)
+		r = next_edge(a, 0);
 	if (r >= 0)
 		r = store_records(a->s, c->id, 0, one_record, a);
 	a->result.macs += a->state.macs;

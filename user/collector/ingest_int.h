@@ -68,7 +68,8 @@ int ingest_checkpoint(struct ingest *in);
 int ingest_edge(struct ingest *in);
 /* The TPM's line; held: what was cosigned before, or NULL. ret: its key, where *ret_is. */
 int ingest_tpm(struct ingest *in, const struct note *n, const struct checkpoint *c,
-	       const struct store_witness *held, uint8_t ret[static ECDSA_PUBLIC_LEN], bool *ret_is);
+	       const struct store_witness *held, uint8_t ret[static ECDSA_PUBLIC_LEN],
+	       bool *ret_is);
 /* What was cosigned of this chain before. */
 int ingest_witnessed(struct ingest *in);
 void ingest_chain_hex(const uint8_t *chain, char out[static 33]);

@@ -112,7 +112,8 @@ static int judge(struct witness_http *w, const struct submission *s, int64_t now
 	case WITNESS_CONFLICT:
 		return 409;
 	case WITNESS_FORK:
-		*ret_error = keep_fork(w, s, now_ns);
+		if (held && row->edge.size == s->c.size) /* not: of no records, and another root */
+			*ret_error = keep_fork(w, s, now_ns);
 		return 422;
 	case WITNESS_BAD_PROOF:
 		return 422;

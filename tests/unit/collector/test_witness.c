@@ -370,6 +370,7 @@ static void test_edges(void **state)
 	struct host_more more = {.seed = seed};
 	struct tree_edge e = {0}, kept;
 	struct tree_hash root, want;
+	struct audit_finding first;
 	const uint64_t size = SEAL(1);
 	char note[1024];
 
@@ -391,6 +392,17 @@ static void test_edges(void **state)
 	assert_int_equal(ack->fault, A(NONE));
 	assert_int_equal(ack->witnessed_size, size + 2);
 	verified(s);
+	/* One that is not of these records is found. */
+	e.peak[0].b[0] ^= 1;
+	for (int i = 1; i < 64; i++)
+		e.peak[i].b[0] ^= 1;
+	e.size = size + 1;
+	assert_int_equal(store_begin(s), 0);
+	assert_int_equal(store_edge_add(s, start.chain, &e), 0);
+	assert_int_equal(store_commit(s), 0);
+	assert_int_equal(audit(s, 0, &first).findings, 1);
+	assert_string_equal(first.kind, "tree");
+	assert_int_equal(first.seq, size + 1);
 	store_free(s);
 }
 

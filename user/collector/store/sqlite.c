@@ -166,6 +166,8 @@ static const char *const sql_[STMT__MAX] = {
 	[STMT_EDGE_ADD] = "INSERT OR IGNORE INTO edge(chain, size, edge) VALUES(?1, ?2, ?3)",
 	[STMT_EDGE_BEFORE] = "SELECT size, edge FROM edge WHERE chain = ?1 AND size <= ?2"
 			     " ORDER BY size DESC LIMIT 1",
+	[STMT_EDGE_FROM] = "SELECT size, edge FROM edge WHERE chain = ?1 AND size >= ?2"
+			   " ORDER BY size LIMIT 1",
 	[STMT_CHAINS_OF] = "SELECT count(*) FROM chain WHERE cn = ?1",
 	[STMT_LEDGER_NEWEST] = "SELECT idx, leaf, entry FROM ledger WHERE name = ?1 AND idx < ?2"
 			       " ORDER BY idx DESC LIMIT 1",

@@ -140,10 +140,10 @@ int store_edge_add(struct store *s, const uint8_t chain[static 16], const struct
 	return sq_done(s, st);
 }
 
-int store_edge_before(struct store *s, const uint8_t chain[static 16], uint64_t size,
-		      struct tree_edge *ret)
+static int find_edge(struct store *s, enum stmt id, const uint8_t *chain, uint64_t size,
+		     struct tree_edge *ret)
 {
-	_cleanup_reset_ sqlite3_stmt *st = sq_stmt(s, STMT_EDGE_BEFORE);
+	_cleanup_reset_ sqlite3_stmt *st = sq_stmt(s, id);
 	int r;
 
 	if (!st)
@@ -157,6 +157,18 @@ int store_edge_before(struct store *s, const uint8_t chain[static 16], uint64_t 
 			 sqlite3_column_int64(st, 0), ret)
 		       ? 0
 		       : sq_fail(s, SQLITE_CORRUPT);
+}
+
+int store_edge_before(struct store *s, const uint8_t chain[static 16], uint64_t size,
+		      struct tree_edge *ret)
+{
+	return find_edge(s, STMT_EDGE_BEFORE, chain, size, ret);
+}
+
+int store_edge_from(struct store *s, const uint8_t chain[static 16], uint64_t size,
+		    struct tree_edge *ret)
+{
+	return find_edge(s, STMT_EDGE_FROM, chain, size, ret);
 }
 
 static bool read_witness(sqlite3_stmt *st, struct store_witness *w)

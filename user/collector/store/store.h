@@ -209,10 +209,12 @@ int store_key_by_id(struct store *s, const uint8_t chain[static 16], const uint8
 /* Of the epochs that may sign a tree of `size`: the one open then and those behind it, at most `max`. */
 int store_keys_from(struct store *s, const uint8_t chain[static 16], uint64_t size, unsigned max,
 		    int (*cb)(void *ctx, const struct store_key *k), void *ctx);
-/* The tree's right edge at some sizes; the largest one kept that is not above `size`. */
+/* The tree's right edge at some sizes; the largest one kept that is not above `size`, the smallest not below. */
 int store_edge_add(struct store *s, const uint8_t chain[static 16], const struct tree_edge *e);
 int store_edge_before(struct store *s, const uint8_t chain[static 16], uint64_t size,
 		      struct tree_edge *ret);
+int store_edge_from(struct store *s, const uint8_t chain[static 16], uint64_t size,
+		    struct tree_edge *ret);
 /* Leaves of records first to below end, in order; where one is not held: -ENODATA. */
 int store_leaves(struct store *s, const uint8_t chain[static 16], uint64_t first, uint64_t end,
 		 int (*cb)(void *ctx, const struct tree_hash *leaf), void *ctx);
