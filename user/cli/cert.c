@@ -241,11 +241,11 @@ static bool signature(struct check *c)
 				  : HOLDS("signature", "none of its own: what covers it is below");
 	if (c->sealed.head.alg != RECORD_ED25519 || !c->has_sig)
 		return FAILS("signature", "there is none");
-	if (verifier_new(c->key, &v)) {
+	if (verifier_new(c->key, &v) == -ENOMEM) {
 		c->error = -ENOMEM;
 		return FAILS("signature", "out of memory");
 	}
-	if (!verifier_ok(v, c->record, RECORD_HEADER_LEN, c->sig))
+	if (!v || !verifier_ok(v, c->record, RECORD_HEADER_LEN, c->sig))
 		return FAILS("signature", "it is not the key's of its epoch over this record");
 	return HOLDS("signature", "Ed25519 with the key of its epoch");
 }
@@ -305,6 +305,7 @@ static bool checkpoint(struct check *c)
 		return FAILS("checkpoint",
 			     "it is not signed with the last key that the SEALs name");
 	case -EBADMSG:
+	case -EINVAL: /* no key at all */
 		return FAILS("checkpoint", "its signature does not hold");
 	default:
 		c->error = -ENOMEM;

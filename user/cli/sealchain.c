@@ -57,6 +57,7 @@ int seal_chain_next(struct seal_chain *c, const uint8_t *record, size_t n, const
 	_cleanup_(verifier_freep) struct verifier *v = NULL;
 	struct seal s = {0};
 	struct record r;
+	int e;
 
 	if (record_decode(record, n, &r, ret_why))
 		return -EBADMSG;
@@ -65,9 +66,10 @@ int seal_chain_next(struct seal_chain *c, const uint8_t *record, size_t n, const
 		*ret_why = fields(&r, &s);
 	if (*ret_why)
 		return -EBADMSG;
-	if (verifier_new(c->public, &v))
-		return -ENOMEM;
-	if (!sig || !verifier_ok(v, record, RECORD_HEADER_LEN, sig)) {
+	e = verifier_new(c->public, &v);
+	if (e == -ENOMEM)
+		return e;
+	if (e || !sig || !verifier_ok(v, record, RECORD_HEADER_LEN, sig)) {
 		*ret_why = "its signature does not hold";
 		return -EBADMSG;
 	}

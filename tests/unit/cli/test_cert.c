@@ -773,6 +773,21 @@ static void test_stolen_key(void **state)
 	close(dir);
 }
 
+/* A key under which anybody can sign is none, and that is no trouble of ours. */
+static void test_weak_key(void **state)
+{
+	struct rig *r = *state;
+	json_auto_t *cert = certificate_of(r, 2);
+	uint8_t one[RECORD_PUBKEY_LEN] = {1};
+	const struct cert_trust t = {.chain_public = one};
+	struct cert_result res;
+
+	json_object_set_new(cert, "chain_public_key", render_hex(one, sizeof(one)));
+	assert_string_equal(verdict(cert, &t, &res), "seals");
+	json_array_clear(json_object_get(cert, "seals"));
+	assert_string_equal(verdict(cert, &t, &res), "signature");
+}
+
 #define WITH(f, s) cmocka_unit_test_setup_teardown(f, s, teardown)
 
 int main(void)
@@ -781,6 +796,7 @@ int main(void)
 		WITH(test_holds, setup),
 		WITH(test_proof, setup),
 		WITH(test_witness, setup),
+		WITH(test_weak_key, setup),
 		WITH(test_every_kind, setup),
 		WITH(test_every_kind, setup_by_checkpoint),
 		WITH(test_erased_and_holes, setup),
