@@ -40,6 +40,13 @@ void page_minute(struct page *p, const char *time);
 void page_second(struct page *p, const char *time);
 void page_cell(struct page *p, const char *text); /* <td> */
 void page_more(struct page *p, size_t shown, const char *path);
+/* Tables. heads: "Name|#Number|…". path: of the rows in the document; a name and its "new" are a row's first
+ * cell. */
+void page_table(struct page *p, const char *title, const char *heads);
+void page_table_end(struct page *p, size_t shown, const char *path);
+void page_table_name(struct page *p, const json_t *row);
+void page_table_num(struct page *p, enum page_unit u, const char *path, size_t i, const char *key);
+size_t page_rows(const struct page *p, const char *path); /* how many are shown */
 #define PAGE_ROWS 25 /* of a table; the rest is in report.json */
 
 void page_summary(struct page *p);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Inventory, rates of violation, and what was declared beside what was observed. */
+/* What the rows of a table are made of; inventory and rates of violation. */
 #include <string.h>
 
 #include "page.h"
 
-static void open_table(struct page *p, const char *title, const char *heads)
+void page_table(struct page *p, const char *title, const char *heads)
 {
 	page_raw(p, "<h3>%s</h3>\n<div class=\"wide\"><table><thead><tr>", title);
 	for (const char *h = heads; *h;) {
@@ -18,13 +18,13 @@ static void open_table(struct page *p, const char *title, const char *heads)
 	page_raw(p, "</tr></thead><tbody>\n");
 }
 
-static void close_table(struct page *p, size_t shown, const char *path)
+void page_table_end(struct page *p, size_t shown, const char *path)
 {
 	page_raw(p, "</tbody></table></div>\n");
 	page_more(p, shown, path);
 }
 
-static void num(struct page *p, enum page_unit u, const char *path, size_t i, const char *key)
+void page_table_num(struct page *p, enum page_unit u, const char *path, size_t i, const char *key)
 {
 	page_raw(p, "<td class=\"n\">");
 	page_num(p, u, "%s.%zu.%s", path, i, key);
@@ -37,10 +37,10 @@ static void price(struct page *p, const char *path, size_t i, const json_t *r)
 	if (page_int(r, "cost_unknown_calls") == page_int(r, "calls"))
 		page_raw(p, "<td class=\"n\">–</td>");
 	else
-		num(p, UNIT_USD, path, i, "cost_nano_usd");
+		page_table_num(p, UNIT_USD, path, i, "cost_nano_usd");
 }
 
-static void name(struct page *p, const json_t *r)
+void page_table_name(struct page *p, const json_t *r)
 {
 	page_raw(p, "<th scope=\"row\">");
 	page_put(p, page_str(r, "key"));
@@ -54,7 +54,7 @@ static void name(struct page *p, const json_t *r)
 	page_raw(p, "</th>");
 }
 
-static size_t rows_of(const struct page *p, const char *path)
+size_t page_rows(const struct page *p, const char *path)
 {
 	size_t n = json_array_size(page_at(p, "%s", path));
 
@@ -75,12 +75,12 @@ static void inventory(struct page *p, const char *table, const char *title)
 	size_t n;
 
 	snprintf(path, sizeof(path), "inventory.%s", table);
-	n = rows_of(p, path);
+	n = page_rows(p, path);
 	if (!n) {
 		none(p, title);
 		return;
 	}
-	open_table(
+	page_table(
 		p, title,
 		"Name|#AI calls|#Tool requests|#Denials|#Violations|#Tokens in|#Tokens out|#List price|First "
 		"seen|Last seen");
@@ -88,13 +88,13 @@ static void inventory(struct page *p, const char *table, const char *title)
 		const json_t *r = page_at(p, "%s.%zu", path, i);
 
 		page_raw(p, "<tr>");
-		name(p, r);
-		num(p, UNIT_COUNT, path, i, "calls");
-		num(p, UNIT_COUNT, path, i, "requests");
-		num(p, UNIT_COUNT, path, i, "denials");
-		num(p, UNIT_COUNT, path, i, "violations");
-		num(p, UNIT_COUNT, path, i, "input_tokens");
-		num(p, UNIT_COUNT, path, i, "output_tokens");
+		page_table_name(p, r);
+		page_table_num(p, UNIT_COUNT, path, i, "calls");
+		page_table_num(p, UNIT_COUNT, path, i, "requests");
+		page_table_num(p, UNIT_COUNT, path, i, "denials");
+		page_table_num(p, UNIT_COUNT, path, i, "violations");
+		page_table_num(p, UNIT_COUNT, path, i, "input_tokens");
+		page_table_num(p, UNIT_COUNT, path, i, "output_tokens");
 		price(p, path, i, r);
 		page_raw(p, "<td>");
 		page_day(p, page_str(r, "first"));
@@ -102,34 +102,34 @@ static void inventory(struct page *p, const char *table, const char *title)
 		page_day(p, page_str(r, "last"));
 		page_raw(p, "</td></tr>\n");
 	}
-	close_table(p, n, path);
+	page_table_end(p, n, path);
 }
 
 static void classes(struct page *p)
 {
-	size_t n = rows_of(p, "inventory.data_classes");
+	size_t n = page_rows(p, "inventory.data_classes");
 
 	if (!n) {
 		none(p, "Classes of data in AI calls");
 		return;
 	}
-	open_table(p, "Classes of data in AI calls",
+	page_table(p, "Classes of data in AI calls",
 		   "Class|#AI calls|#Values found|#Violations|First seen|Last seen");
 	for (size_t i = 0; i < n; i++) {
 		const json_t *r = page_at(p, "inventory.data_classes.%zu", i);
 
 		page_raw(p, "<tr>");
-		name(p, r);
-		num(p, UNIT_COUNT, "inventory.data_classes", i, "calls");
-		num(p, UNIT_COUNT, "inventory.data_classes", i, "values");
-		num(p, UNIT_COUNT, "inventory.data_classes", i, "violations");
+		page_table_name(p, r);
+		page_table_num(p, UNIT_COUNT, "inventory.data_classes", i, "calls");
+		page_table_num(p, UNIT_COUNT, "inventory.data_classes", i, "values");
+		page_table_num(p, UNIT_COUNT, "inventory.data_classes", i, "violations");
 		page_raw(p, "<td>");
 		page_day(p, page_str(r, "first"));
 		page_raw(p, "</td><td>");
 		page_day(p, page_str(r, "last"));
 		page_raw(p, "</td></tr>\n");
 	}
-	close_table(p, n, "inventory.data_classes");
+	page_table_end(p, n, "inventory.data_classes");
 }
 
 /* What went with what. */
@@ -140,26 +140,26 @@ static void together(struct page *p, const char *table, const char *title, const
 	size_t n;
 
 	snprintf(path, sizeof(path), "together.%s", table);
-	n = rows_of(p, path);
+	n = page_rows(p, path);
 	if (!n) {
 		none(p, title);
 		return;
 	}
-	open_table(p, title, heads);
+	page_table(p, title, heads);
 	for (size_t i = 0; i < n; i++) {
 		const json_t *r = page_at(p, "%s.%zu", path, i);
 
 		page_raw(p, "<tr>");
-		name(p, r);
+		page_table_name(p, r);
 		for (const char *const *k = keys; *k; k++)
-			num(p, UNIT_COUNT, path, i, *k);
+			page_table_num(p, UNIT_COUNT, path, i, *k);
 		page_raw(p, "<td>");
 		page_day(p, page_str(r, "first"));
 		page_raw(p, "</td><td>");
 		page_day(p, page_str(r, "last"));
 		page_raw(p, "</td></tr>\n");
 	}
-	close_table(p, n, path);
+	page_table_end(p, n, path);
 }
 
 static void pairs(struct page *p)
@@ -218,22 +218,22 @@ static void rate(struct page *p, const char *table, const char *title)
 	size_t n;
 
 	snprintf(path, sizeof(path), "rates.%s", table);
-	n = rows_of(p, path);
+	n = page_rows(p, path);
 	if (!n) {
 		none(p, title);
 		return;
 	}
-	open_table(p, title, "Name|#Judged|#Violations|#Refused|#Rate|Of judged");
+	page_table(p, title, "Name|#Judged|#Violations|#Refused|#Rate|Of judged");
 	for (size_t i = 0; i < n; i++) {
 		const json_t *r = page_at(p, "%s.%zu", path, i);
 		double share = page_int(r, "violation_ppm") / 10000.0;
 
 		page_raw(p, "<tr>");
-		name(p, r);
-		num(p, UNIT_COUNT, path, i, "judged");
-		num(p, UNIT_COUNT, path, i, "violations");
-		num(p, UNIT_COUNT, path, i, "refused");
-		num(p, UNIT_SHARE, path, i, "violation_ppm");
+		page_table_name(p, r);
+		page_table_num(p, UNIT_COUNT, path, i, "judged");
+		page_table_num(p, UNIT_COUNT, path, i, "violations");
+		page_table_num(p, UNIT_COUNT, path, i, "refused");
+		page_table_num(p, UNIT_SHARE, path, i, "violation_ppm");
 		page_raw(
 			p,
 			"<td class=\"bar\"><svg viewBox=\"0 0 100 8\" preserveAspectRatio=\"none\" "
@@ -242,7 +242,7 @@ static void rate(struct page *p, const char *table, const char *title)
 			"data-b=\"%s.%zu.violation_ppm\"/></svg></td></tr>\n",
 			share, path, i);
 	}
-	close_table(p, n, path);
+	page_table_end(p, n, path);
 }
 
 void page_rates(struct page *p)
@@ -264,148 +264,4 @@ void page_rates(struct page *p)
 	rate(p, "models", "By model");
 	rate(p, "users", "By account");
 	page_raw(p, "</div></div></section>\n");
-}
-
-/* --- declared ------------------------------------------------------------------------------------ */
-
-static void suppliers(struct page *p)
-{
-	const json_t *unused = page_at(p, "suppliers.unused");
-	size_t n = rows_of(p, "suppliers.used");
-
-	if (!n)
-		return;
-	open_table(p, "Suppliers used against suppliers approved",
-		   "Supplier|Approved|#AI calls|#Denials|First seen");
-	for (size_t i = 0; i < n; i++) {
-		const json_t *r = page_at(p, "suppliers.used.%zu", i);
-		const char *a = page_str(r, "approved");
-
-		page_raw(p, "<tr>");
-		name(p, r);
-		page_raw(p, "<td><span class=\"state %s\">%s</span></td>",
-			 !strcmp(a, "yes")  ? "good"
-			 : !strcmp(a, "no") ? "bad"
-					    : "",
-			 a);
-		num(p, UNIT_COUNT, "suppliers.used", i, "calls");
-		num(p, UNIT_COUNT, "suppliers.used", i, "denials");
-		page_raw(p, "<td>");
-		page_day(p, page_str(r, "first"));
-		page_raw(p, "</td></tr>\n");
-	}
-	close_table(p, n, "suppliers.used");
-	if (!json_array_size(unused))
-		return;
-	page_raw(p, "<p>Approved, and not used in this period: ");
-	for (size_t i = 0; i < json_array_size(unused); i++) {
-		page_raw(p, "%s", i ? ", " : "");
-		page_put(p, json_string_value(json_array_get(unused, i)));
-	}
-	page_raw(p, ".</p>\n");
-}
-
-static void systems(struct page *p)
-{
-	size_t n = json_array_size(page_at(p, "register.systems"));
-
-	open_table(
-		p, "Systems of the register",
-		"System|Owner|Risk class|#AI calls|#Tool requests|#Violations|Impact assessment|Newest part");
-	for (size_t i = 0; i < n; i++) {
-		const json_t *s = page_at(p, "register.systems.%zu", i);
-		const char *state = page_str(s, "assessment_state");
-
-		page_raw(p, "<tr><th scope=\"row\">");
-		page_put(p, page_str(s, "name"));
-		page_raw(p, " <small>");
-		page_put(p, page_str(s, "purpose"));
-		page_raw(p, "</small></th>");
-		page_cell(p, page_str(s, "owner"));
-		page_cell(p, page_str(s, "risk"));
-		num(p, UNIT_COUNT, "register.systems", i, "calls");
-		num(p, UNIT_COUNT, "register.systems", i, "requests");
-		num(p, UNIT_COUNT, "register.systems", i, "violations");
-		page_raw(p, "<td>");
-		page_put(p, page_str(s, "assessment_date"));
-		page_raw(p, " <span class=\"state %s\">%s</span></td><td>",
-			 !strcmp(state, "current")    ? "good"
-			 : !strcmp(state, "outdated") ? "bad"
-						      : "warn",
-			 state);
-		page_put(p, page_str(s, "newest_part"));
-		page_raw(p, " ");
-		page_day(p, page_str(s, "newest_part_first"));
-		page_raw(p, "</td></tr>\n");
-	}
-	close_table(p, n, "register.systems");
-}
-
-static void unused(struct page *p)
-{
-	bool any = false;
-
-	for (size_t i = 0; i < json_array_size(page_at(p, "register.systems")); i++) {
-		const json_t *s = page_at(p, "register.systems.%zu", i),
-			     *u = json_object_get(s, "unused");
-
-		for (size_t k = 0; k < json_array_size(u); k++) {
-			const json_t *x = json_array_get(u, k);
-
-			page_raw(p, "%s",
-				 any ? "; " : "<p>Declared, and not seen in this period: ");
-			any = true;
-			page_put(p, page_str(s, "name"));
-			page_raw(p, ": ");
-			page_put(p, page_str(x, "list"));
-			page_raw(p, " <code>");
-			page_put(p, page_str(x, "pattern"));
-			page_raw(p, "</code>");
-		}
-	}
-	if (any)
-		page_raw(p, ".</p>\n");
-}
-
-static void undeclared(struct page *p)
-{
-	size_t n = rows_of(p, "register.undeclared");
-
-	page_raw(p, "<p>Uses that no system declares: ");
-	page_num(p, UNIT_COUNT, "register.undeclared_events");
-	page_raw(p, ".</p>\n");
-	if (!n)
-		return;
-	open_table(p, "Undeclared use",
-		   "Tool, service, model, host, tool server|#Uses|Nearest declaration|First seen");
-	for (size_t i = 0; i < n; i++) {
-		const json_t *r = page_at(p, "register.undeclared.%zu", i);
-
-		page_raw(p, "<tr><th scope=\"row\">");
-		page_put(p, page_str(r, "key"));
-		page_raw(p, "</th>");
-		num(p, UNIT_COUNT, "register.undeclared", i, "events");
-		page_cell(p, page_str(r, "nearest"));
-		page_raw(p, "<td>");
-		page_day(p, page_str(r, "first"));
-		page_raw(p, "</td></tr>\n");
-	}
-	close_table(p, n, "register.undeclared");
-}
-
-void page_declared(struct page *p)
-{
-	page_raw(p, "<section id=\"declared\"><h2>Declared and observed</h2>\n");
-	suppliers(p);
-	if (json_is_object(page_at(p, "register"))) {
-		systems(p);
-		unused(p);
-		undeclared(p);
-	} else {
-		page_raw(
-			p,
-			"<p>No register of AI systems was given, so what was observed could not be compared "
-			"with what is declared.</p>\n");
-	}
-	page_raw(p, "</section>\n");
 }
