@@ -135,11 +135,12 @@ static uint64_t said(const struct doc *d, const char *severity, const char *area
 static void verdict(struct doc *d)
 {
 	json_t *o = doc_put(d, d->root, "verdict", json_object());
-	bool broken = said(d, "high", "records"), gaps = said(d, "medium", "records") ||
-							 said(d, "medium", "operation") ||
-							 said(d, "medium", "completeness");
+	static const char *const areas[] = {"records", "operation", "completeness"};
+	bool broken = said(d, "high", "records"), gaps = false;
 	uint64_t with = 0, claimed = 0, bad = 0;
 
+	for (size_t i = 0; i < ARRAY_SIZE(areas); i++)
+		gaps |= said(d, "medium", areas[i]) || said(d, "low", areas[i]);
 	for (size_t i = 0; i < d->t->fw->n; i++) {
 		bool claims = d->t->fw->controls[i].evidence != EVIDENCE_NONE;
 
