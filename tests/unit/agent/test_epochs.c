@@ -166,7 +166,7 @@ static void wrong_kek(void **state)
 static void taken_over(void **state)
 {
 	uint8_t public[RECORD_PUBKEY_LEN], seed[MAC_LEN], again[MAC_LEN];
-	char err[256] = "";
+	char err[256] = "", path[128];
 	struct dir d;
 
 	dir_new(&d);
@@ -176,7 +176,15 @@ static void taken_over(void **state)
 	memcpy(public, signer_public(epochs_signer(d.e)), sizeof(public));
 	assert_true(starts(&d, 0, "PBRKEY1"));
 	assert_true(starts(&d, 2, "PBRMAC1"));
+	/* What a start left that was killed while it made the seed anew. */
+	snprintf(path, sizeof(path), "%s/mac.seed.tmp", d.path);
+	assert_int_equal(
+		fs_write_atomic(path,
+				"PBRM and more than a seed is long ...........................", 60,
+				0600),
+		0);
 	assert_int_equal(reopen(&d, &kek, err), 0);
+	assert_int_equal(access(path, F_OK), -1);
 	assert_memory_equal(signer_public(epochs_signer(d.e)), public, sizeof(public));
 	assert_false(epochs_sealed(d.e));
 	assert_true(starts(&d, 2, "PBRMAK1"));
