@@ -120,7 +120,7 @@ static void test_verbs(void **state)
 		{cmd_cert, "cert 4 --json --state-dir S --key S/keys/chain.pub", CLI_OK, "pcert-",
 		 ""},
 		{cmd_cert, "cert 5 --state-dir S", CLI_NEGATIVE, "", "does not hold"},
-		{cmd_cert, "cert 0 --state-dir S", CLI_NEGATIVE, "", "is not an AI call"},
+		{cmd_cert, "cert 0 --state-dir S", CLI_OK, "\"kind\": \"control\"", ""},
 		{cmd_cert, "cert 4 --state-dir S --key S/none", CLI_UNREACHABLE, "", "none"},
 		{cmd_cert, "cert 4 --state-dir /nonexistent", CLI_UNREACHABLE, "", "cannot read"},
 		{cmd_cert, "cert 6 --state-dir S", CLI_NEGATIVE, "", "not covered by a checkpoint"},
