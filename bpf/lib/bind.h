@@ -63,8 +63,8 @@ static __always_inline int sent(struct call *c, struct sock *sk, __u64 sp)
 	conn = bpf_map_lookup_elem(&conns, &k);
 	if (!conn)
 		return 0;
-	/* It has ended, and so has what speaks over it: nothing would tell that any more. */
-	if (BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_CLOSE)
+	/* It has ended, and so has what speaks over it, where nothing else would tell that. */
+	if (!(conn->flags & CONN_SHAKEN) && BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_CLOSE)
 		conn_end(conn, &k);
 	else if (conn->flags & EVENT_F_HALF)
 		rebind(sk, conn, &k, flags);

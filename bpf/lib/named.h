@@ -61,10 +61,11 @@ static __noinline int likely_socket(const struct conn_key *k, struct named *ret)
 	return at.cookie != 0;
 }
 
-/* Of a handle that rules have: its socket has ended, so it has as well. */
+/* Of a handle that rules have and whose own end no probe shows: its socket has ended, so it has as well. */
 static __always_inline bool is_anothers(const struct conn *conn)
 {
-	return conn->host_rules && conn->sk && !is_open(conn->cookie, conn->sk);
+	return conn->host_rules && !(conn->flags & CONN_SHAKEN) && conn->sk &&
+	       !is_open(conn->cookie, conn->sk);
 }
 
 /* The name may have come after the socket was bound, or under other rules. */
