@@ -23,7 +23,7 @@ struct bundle_result {
 	bool newer; /* of a format we do not know: what is known of it was checked, ok is false */
 	unsigned version;
 	char tool[64], created[40];
-	char host[256]; /* "<org>/<host>" of the signed checkpoint; "" without one */
+	char host[256];		      /* "<org>/<host>" of the signed checkpoint; "" without one */
 	uint64_t first_seq, last_seq; /* as the manifest says */
 	uint64_t files, bytes;	      /* named in the manifest and checked */
 	bool is_signed;		      /* and the signature holds under `signer` */
