@@ -143,7 +143,10 @@ size_t message_body(struct flow *f, enum flow_dir dir, const uint8_t *p, size_t 
 		exchange_data(s->x, dir, data, data_n, ns);
 		pair_dropped(f, s->x);
 	}
-	if (a == HTTP1_OK)
+	if (a == HTTP1_OK) {
+		if (dir == FLOW_RESPONSE && s->framing.guessed)
+			recover_answer(f, false);
 		pair_message_over(f, dir, false, ns);
+	}
 	return used;
 }

@@ -18,7 +18,22 @@
 #define START_LINE_MAX 8192
 #define SEARCH_MAX (16u << 20) /* bytes of requests before the first one of a late flow */
 
+/* Whole answers may be missing, so that later ones would go to the wrong requests. With one request
+ * open there is only one that what follows can belong to. */
+static void mark_all(struct flow *f)
+{
+	f->shifted |= f->count > 1;
+	for (unsigned i = 0; i < f->count; i++)
+		exchange_incomplete(f->q[i], GAP, "bytes of the answer are missing");
+}
+
 /* --- search --------------------------------------------------------------------------------- */
+
+void recover_answer(struct flow *f, bool behind)
+{
+	if (f->unpaired || f->count > 1u + behind)
+		mark_all(f);
+}
 
 static void found_start(struct flow *f, enum flow_dir dir, uint64_t ns)
 {
@@ -27,6 +42,8 @@ static void found_start(struct flow *f, enum flow_dir dir, uint64_t ns)
 
 	s->phase = START;
 	s->head_seen = 0;
+	if (dir == FLOW_RESPONSE && x)
+		recover_answer(f, x->answer_begun);
 	/* If the answer to x had begun this is the next one's. */
 	if (dir == FLOW_RESPONSE && x && x->answer_begun) {
 		s->x = x;
@@ -105,6 +122,8 @@ void recover_chunk(struct flow *f, enum flow_dir dir, const uint8_t *p, size_t n
 	if (s->phase != BODY || !http1_body_lost(&s->framing) ||
 	    http1_find_start(dir == FLOW_REQUEST, p, n, &at) != HTTP1_OK || at)
 		return;
+	if (dir == FLOW_RESPONSE)
+		recover_answer(f, true);
 	pair_message_over(f, dir, true, ns);
 	s->phase = START;
 }
@@ -118,15 +137,6 @@ bool recover_is_foreign(struct flow *f, size_t n)
 }
 
 /* --- gaps ----------------------------------------------------------------------------------- */
-
-/* Whole answers may be missing, so that later ones would go to the wrong requests. With one request
- * open there is only one that what follows can belong to. */
-static void mark_all(struct flow *f)
-{
-	f->shifted |= f->count > 1;
-	for (unsigned i = 0; i < f->count; i++)
-		exchange_incomplete(f->q[i], GAP, "bytes of the answer are missing");
-}
 
 static void gap_between(struct flow *f, enum flow_dir dir, uint64_t ns)
 {
@@ -161,8 +171,11 @@ static void gap_in_body(struct flow *f, enum flow_dir dir, uint64_t n, uint64_t 
 
 	if (s->x)
 		exchange_gap(s->x, dir, a == HTTP1_OK ? n : 0);
-	/* Its end may be among them, and a whole answer: that of a request with another behind it. */
-	if (a == HTTP1_MORE && dir == FLOW_RESPONSE && f->count > 2)
+	/* Its end may be among them, and a whole request; or a whole answer: that of a request with
+	 * another behind it. */
+	if (a == HTTP1_MORE && dir == FLOW_REQUEST)
+		f->unpaired = true;
+	else if (a == HTTP1_MORE && f->count > 2)
 		mark_all(f);
 	if (a == HTTP1_OK && http1_body_over(&s->framing)) {
 		pair_message_over(f, dir, false, ns);

@@ -65,22 +65,12 @@ static bool is_chain_kind(const char *why)
 	return false;
 }
 
-/* ERASE records speak of records before them. */
 static int erasures(struct walk *w, const struct record *r, const struct frame *f)
 {
-	Probity__V1__Control *c;
-	int e = 0;
-
-	if (record_erased(f->record, f->record_len))
-		return verify_erased_add(w, r->seq);
-	if (!w->erased.n || r->schema != RECORD_CONTROL)
-		return 0;
-	c = probity__v1__control__unpack(NULL, r->payload_len, r->payload);
-	if (c && c->kind == PROBITY__V1__CONTROL__KIND__ERASE)
-		e = verify_erased_declared(w, c->first_seq, c->last_seq);
-	if (c)
-		probity__v1__control__free_unpacked(c, NULL);
-	return e;
+	if (!record_erased(f->record, f->record_len))
+		return erasures_record(&w->erasures, r->seq, r->schema, r->payload, r->payload_len);
+	w->r->erased++;
+	return erasures_erased(&w->erasures, r->seq);
 }
 
 /* What follows from a good record for what lies beside the segments. */
@@ -402,7 +392,7 @@ int verify_dir(const char *dir, const struct verify_options *o, struct verify_re
 	chain_state_done(&w->c);
 	verify_ends_done(w);
 	verify_notes_done(w);
-	verify_erased_done(w);
+	erasures_done(&w->erasures);
 	free(w->names);
 	return e;
 }

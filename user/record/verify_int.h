@@ -4,6 +4,7 @@
 #define PROBITY_RECORD_VERIFY_INT_H
 
 #include "checkpoint.h"
+#include "erasures.h"
 #include "segment_io.h"
 #include "tile.h"
 #include "verify.h"
@@ -60,15 +61,6 @@ struct known_notes {
 	uint64_t seen; /* bit i: witness i cosigned one of them */
 };
 
-/* Records without payload that no ERASE record has spoken of yet. */
-struct erased {
-	struct erased_range {
-		uint64_t first, last;
-	} * range;
-	size_t n, cap;
-	bool overflow;
-};
-
 struct walk {
 	const struct verify_options *o;
 	struct verify_result *r;
@@ -95,7 +87,7 @@ struct walk {
 		uint64_t seq, wall_ns; /* of the first record that names it */
 		uint8_t public[ECDSA_PUBLIC_LEN];
 	} tpm;
-	struct erased erased;
+	struct erasures erasures;
 };
 
 /* verify.c */
@@ -146,9 +138,6 @@ void verify_tpm_record(struct walk *w, const char *file, const struct record *r)
 void verify_tpm_check(struct walk *w);
 
 /* verify_erased.c */
-int verify_erased_add(struct walk *w, uint64_t seq);
-int verify_erased_declared(struct walk *w, uint64_t first, uint64_t last);
 void verify_erased_check(struct walk *w);
-void verify_erased_done(struct walk *w);
 
 #endif

@@ -127,7 +127,8 @@ static bool is_new(const struct tally *t, enum dim d, const char *key)
 	if (!key || !key[0])
 		return false;
 	printable_copy(k, sizeof(k), key);
-	return !roll_find(t->dim[d], k);
+	/* Of a full table nobody knows what it has not; `capped` says that it is. */
+	return !roll_find(t->dim[d], k) && roll_count(t->dim[d]) < roll_room(t->dim[d]);
 }
 
 static void rows(struct tally *t, struct item *it, bool within)
