@@ -96,9 +96,8 @@ size_t recover_step(struct flow *f, enum flow_dir dir, const uint8_t *p, size_t 
 void recover_gap(struct flow *f, enum flow_dir dir, uint64_t n, uint64_t ns);
 /* A chunk begins here, perhaps with a message. */
 void recover_chunk(struct flow *f, enum flow_dir dir, const uint8_t *p, size_t n, uint64_t ns);
-/* The place among the answers was found by searching: others may have gone by unseen. behind: the answer in
- * progress, else it is that. */
-void recover_answer(struct flow *f, bool behind);
+/* An answer whose place was found by searching ends: others may have gone by unseen. */
+void recover_answer_over(struct flow *f);
 /* Whether a late flow, after this chunk of requests, must be taken for something else. */
 bool recover_is_foreign(struct flow *f, size_t n);
 

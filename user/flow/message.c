@@ -145,7 +145,7 @@ size_t message_body(struct flow *f, enum flow_dir dir, const uint8_t *p, size_t 
 	}
 	if (a == HTTP1_OK) {
 		if (dir == FLOW_RESPONSE && s->framing.guessed)
-			recover_answer(f, false);
+			recover_answer_over(f);
 		pair_message_over(f, dir, false, ns);
 	}
 	return used;

@@ -27,11 +27,19 @@ static void mark_all(struct flow *f)
 		exchange_incomplete(f->q[i], GAP, "bytes of the answer are missing");
 }
 
+void recover_answer_over(struct flow *f)
+{
+	if (f->unpaired || f->count > 1)
+		mark_all(f);
+}
+
 /* --- search --------------------------------------------------------------------------------- */
 
-void recover_answer(struct flow *f, bool behind)
+/* An answer begins where one was being searched for: others may have gone by unseen. begun: that of the
+ * first request had. */
+static void found_answer(struct flow *f, bool begun)
 {
-	if (f->unpaired || f->count > 1u + behind)
+	if (f->count > 1u + begun)
 		mark_all(f);
 }
 
@@ -43,7 +51,7 @@ static void found_start(struct flow *f, enum flow_dir dir, uint64_t ns)
 	s->phase = START;
 	s->head_seen = 0;
 	if (dir == FLOW_RESPONSE && x)
-		recover_answer(f, x->answer_begun);
+		found_answer(f, x->answer_begun);
 	/* If the answer to x had begun this is the next one's. */
 	if (dir == FLOW_RESPONSE && x && x->answer_begun) {
 		s->x = x;
@@ -123,7 +131,7 @@ void recover_chunk(struct flow *f, enum flow_dir dir, const uint8_t *p, size_t n
 	    http1_find_start(dir == FLOW_REQUEST, p, n, &at) != HTTP1_OK || at)
 		return;
 	if (dir == FLOW_RESPONSE)
-		recover_answer(f, true);
+		found_answer(f, true);
 	pair_message_over(f, dir, true, ns);
 	s->phase = START;
 }
