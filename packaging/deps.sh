@@ -14,7 +14,7 @@ packages="
  libseccomp-dev libcap-ng-dev libnghttp2-dev libtss2-dev swtpm swtpm-tools tpm2-tools
  libcmocka-dev clang-format curl python3 python3-cryptography python3-httpx ca-certificates procps util-linux strace
  qemu-system-x86 cpio busybox-static xz-utils zstd brotli
- golang-go golang-golang-x-mod-dev zsh wget iproute2 python3-yaml chromium
+ golang-go golang-golang-x-mod-dev zsh wget iproute2 python3-yaml chromium fonts-dejavu-core
  qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross
 "
 [ "${1:-}" = clients ] && packages="$packages chromium firefox-esr libnss3-tools"
