@@ -9,8 +9,6 @@
  *
  * One long file, because all cases share one load, one attachment and one reader: loading anew for
  * each hook family would triple the time and say nothing more.
- *
- * Long because it is mostly rows: cases that share one rig stay in one file.
  */
 #include <openssl/ssl.h>
 #include <pthread.h>

@@ -12,6 +12,8 @@
  * direct: epochs and spool, driven as the recorder drives them; from an empty folder and from one with a
  * torn tail. power: of these only the power cuts. role: recorder_main itself, killed at every STEPth call.
  * Prints what was tried, by call.
+ *
+ * Long because the tracer, the sessions it strikes and what must hold afterwards know one another's steps.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -2,6 +2,8 @@
 /*
  * probityd: the host agent. This file reads the command line and becomes one of four roles: the
  * keeper (as started), or, started again by the keeper, the worker, the recorder or the resolver.
+ *
+ * Long because usage, options and what each sets stand together; half of it is their text.
  */
 #include <errno.h>
 #include <getopt.h>

@@ -6,6 +6,7 @@
 /*
  * Certificates of a real spool over three epochs, checked with the first public key: they hold; no byte of
  * them can be changed; and what the thief of the newest key can make is not taken.
+ * Long because all cases share the three epochs and their thief.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -3,6 +3,7 @@
 /*
  * Bundles of a real spool: whole, a part, cosigned; then everything an intermediary could do to one: each file
  * changed, cut, taken out, added, swapped, the manifest made again by somebody else.
+ * Long because each is a case of its own over the same few bundles.
  */
 #include <errno.h>
 #include <setjmp.h>

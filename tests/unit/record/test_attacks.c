@@ -5,6 +5,7 @@
  * auditor who has the key of the chain's first epoch and nothing else; by one who also has a checkpoint from
  * before, as the witness keeps it; by one who has the seed of the MACs. Where only somebody who remembers can
  * tell, the first reading is expected to verify: that is what the claims say, no more.
+ * Long because each row of the table needs an attacker of its own.
  */
 #include <errno.h>
 #include <setjmp.h>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Names, numbers, homes and the fields that can be redacted, in every kind of record. */
+/* Names, numbers, homes and the fields that can be redacted, in every kind of record.
+ * Long because it is one row or more for each kind. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>

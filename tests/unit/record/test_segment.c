@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Frames, the head, the rules of a chain one by one, and the reader over files of any shape. */
+/* Frames, the head, the rules of a chain one by one, and the reader over files of any shape.
+ * Long because each rule is broken by itself, on one rig. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>

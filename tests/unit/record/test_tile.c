@@ -4,6 +4,7 @@
 /*
  * Tiles in a real folder: the paths of C2SP tlog-tiles, what stands in the files at every size and over
  * restarts, what a crash may leave, and that a byte that changed is found.
+ * Long because each crash is a story of its own.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Records made here, counted there: periods, folded denials, violations, refusals, runs, packs, samples,
- * and what does not fit. */
+ * and what does not fit. Long because it is mostly records and what they add up to. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
