@@ -46,7 +46,7 @@ static const char step1[] =
 static const char step2[] =
 	"## 2. Who packed it\n\n"
 	"```sh\n"
-	"field() { sed -n \"s/.*\\\"$1\\\": *\\\"\\([^\\\"]*\\)\\\".*/\\1/p\" manifest.dsse.json | head -n 1; }\n"
+	"field() { sed -n \"/\\\"$1\\\"/{s/.*\\\"$1\\\": *\\\"\\([^\\\"]*\\)\\\".*/\\1/p;q;}\" manifest.dsse.json; }\n"
 	"field payload | base64 -d | cmp - manifest.json\n"
 	"{ printf 'DSSEv1 %zu " DSSE_BUNDLE_TYPE
 	" %%s ' \"$(wc -c <manifest.json)\"; cat manifest.json; } >pae\n"
@@ -68,8 +68,9 @@ static const char step3[] =
 	"176 bytes and its payload (protobuf). The header holds the SHA-256 of the payload (at 144) and the leaf\n"
 	"hash of the record before (at 112), and is what is signed. For the first record of a file:\n\n"
 	"```sh\n"
-	"seg=$(ls records/*.seg | head -n 1)\n"
-	"cut_() { tail -c +$(($2 + 1)) \"$1\" | head -c \"$3\"; }\n"
+	"set -- records/*.seg\n"
+	"seg=$1\n"
+	"cut_() { head -c $(($2 + $3)) \"$1\" | tail -c \"$3\"; }\n"
 	"number() { cut_ \"$1\" \"$2\" 4 | od -An -tu1 | awk '{print (($1*256+$2)*256+$3)*256+$4}'; }\n"
 	"len=$(number \"$seg\" 4)\n"
 	"cut_ \"$seg\" 12 176 >header\n"
