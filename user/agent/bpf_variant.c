@@ -148,19 +148,31 @@ static int copy_with(struct bpf_program *prog, uint64_t cookie)
 	return r < 0 ? -errno : r;
 }
 
+static uint64_t copied(uint64_t cookie) /* without the image's index */
+{
+	return cookie & 0xffffffffffffull;
+}
+
+static int find_copy(uint64_t cookie)
+{
+	for (unsigned i = 0; i < copies_n; i++)
+		if (copies[i].cookie == copied(cookie))
+			return copies[i].fd;
+	return -ENOENT;
+}
+
 static int copy_of(struct bpf_program *prog, uint64_t cookie)
 {
-	int fd;
+	int fd = find_copy(cookie);
 
-	for (unsigned i = 0; i < copies_n; i++)
-		if (copies[i].cookie == cookie)
-			return copies[i].fd;
+	if (fd >= 0)
+		return fd;
 	if (copies_n == COPIES_MAX)
 		return -ENOSPC;
-	fd = copy_with(prog, cookie);
+	fd = copy_with(prog, copied(cookie));
 	if (fd < 0)
 		return fd;
-	copies[copies_n].cookie = cookie;
+	copies[copies_n].cookie = copied(cookie);
 	copies[copies_n++].fd = fd;
 	return fd;
 }
@@ -197,17 +209,35 @@ static int open_event(const char *path, uint64_t offset, pid_t pid)
 	return fd < 0 ? -errno : fd;
 }
 
+static bool is_old(const struct bpf_program *prog)
+{
+	return !strcmp(bpf_program__name(prog), bpf_variant_program(BPF_VARIANT_OLD));
+}
+
+int bpf_uprobe_prepare(struct bpf_program *prog, const uint64_t *cookie, size_t n)
+{
+	int r;
+
+	for (size_t i = 0; i < n && is_old(prog); i++) {
+		if (find_copy(cookie[i]) >= 0)
+			continue;
+		r = copy_of(prog, cookie[i]);
+		return r < 0 ? r : -EAGAIN;
+	}
+	return 0;
+}
+
 int bpf_uprobe(struct bpf_program *prog, const char *path, uint64_t offset, uint64_t cookie,
 	       pid_t pid)
 {
-	bool old = !strcmp(bpf_program__name(prog), bpf_variant_program(BPF_VARIANT_OLD));
+	bool old = is_old(prog);
 	LIBBPF_OPTS(bpf_link_create_opts, o, .perf_event.bpf_cookie = cookie);
 	_cleanup_close_ int event = open_event(path, offset, pid);
 	int fd;
 
 	if (event < 0)
 		return event;
-	fd = old ? copy_of(prog, cookie & 0xffffffffffffull)
+	fd = old ? copy_of(prog, cookie)
 		 : bpf_link_create(bpf_program__fd(prog), event, BPF_PERF_EVENT, &o);
 	if (fd < 0)
 		return old ? fd : -errno;

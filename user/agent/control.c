@@ -13,7 +13,7 @@
 #include <errno.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
-#include <event2/listener.h>
+#include <event2/event.h>
 #include <grp.h>
 #include <pwd.h>
 #include <stdarg.h>
@@ -32,9 +32,11 @@
 #define LINE_MAX_BYTES 4096
 #define OPERATORS "probity-operators"
 #define CLIENTS_MAX 32
+#define BACKLOG 16
+#define CONTROL_PRIORITY 0 /* before all work that can wait: an answer comes after one turn of it */
 
 struct control {
-	struct evconnlistener *listener;
+	struct event *listener;
 	const struct control_verb *verbs;
 	void *ctx;
 	unsigned clients;
@@ -208,17 +210,20 @@ static void on_event(struct bufferevent *b, short what, void *p)
 	hang_up(p);
 }
 
-static void on_client(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *sa, int len,
-		      void *p)
+static void on_client(evutil_socket_t listener, short what, void *p)
 {
 	struct control *ctl = p;
 	struct timeval limit = {.tv_sec = 5};
-	struct control_call *c = ctl->clients < CLIENTS_MAX ? calloc(1, sizeof(*c)) : NULL;
+	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	struct control_call *c;
 
+	if (fd < 0)
+		return;
+	c = ctl->clients < CLIENTS_MAX ? calloc(1, sizeof(*c)) : NULL;
 	if (c)
-		c->b = bufferevent_socket_new(evconnlistener_get_base(l), fd,
+		c->b = bufferevent_socket_new(event_get_base(ctl->listener), fd,
 					      BEV_OPT_CLOSE_ON_FREE);
-	if (!c || !c->b || !identify(c, fd)) {
+	if (!c || !c->b || bufferevent_priority_set(c->b, CONTROL_PRIORITY) || !identify(c, fd)) {
 		if (c && c->b)
 			bufferevent_free(c->b);
 		else
@@ -249,10 +254,21 @@ static bool answered(const struct sockaddr_un *a)
 	return fd >= 0 && !connect(fd, (const struct sockaddr *)a, sizeof(*a));
 }
 
+static int listen_at(const struct sockaddr_un *a)
+{
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	unlink(a->sun_path);
+	if (fd < 0 || bind(fd, (const struct sockaddr *)a, sizeof(*a)) || listen(fd, BACKLOG))
+		return -errno;
+	return TAKE_FD(fd);
+}
+
 int control_open(struct event_base *base, const char *run_dir, const struct control_verb *verbs,
 		 void *ctx, struct control **ret)
 {
 	_cleanup_free_ struct control *c = calloc(1, sizeof(*c));
+	_cleanup_close_ int fd = -1;
 	int n;
 
 	if (!c)
@@ -269,16 +285,19 @@ int control_open(struct event_base *base, const char *run_dir, const struct cont
 		log_err("%s: another probityd is running", c->addr.sun_path);
 		return -EADDRINUSE;
 	}
-	unlink(c->addr.sun_path);
-	c->listener = evconnlistener_new_bind(base, on_client, c,
-					      LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 16,
-					      (struct sockaddr *)&c->addr, sizeof(c->addr));
-	if (!c->listener) {
-		int r = -errno;
-
-		log_err("%s: %s", c->addr.sun_path, strerror(-r));
-		return r;
+	fd = listen_at(&c->addr);
+	if (fd < 0) {
+		log_err("%s: %s", c->addr.sun_path, strerror(-fd));
+		return fd;
 	}
+	c->listener = event_new(base, fd, EV_READ | EV_PERSIST, on_client, c);
+	if (!c->listener || event_priority_set(c->listener, CONTROL_PRIORITY) ||
+	    event_add(c->listener, NULL)) {
+		if (c->listener)
+			event_free(c->listener);
+		return -ENOMEM;
+	}
+	TAKE_FD(fd);
 	allow_group(c->addr.sun_path);
 	*ret = TAKE_PTR(c);
 	return 0;
@@ -288,7 +307,8 @@ void control_free(struct control *c)
 {
 	if (!c)
 		return;
-	evconnlistener_free(c->listener);
+	close(event_get_fd(c->listener));
+	event_free(c->listener);
 	unlink(c->addr.sun_path);
 	free(c);
 }

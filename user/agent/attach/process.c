@@ -8,9 +8,10 @@
  * only where the process has that very offset mapped executable: the kernel's word, not the file's.
  *
  * Attaching takes 5 to 15 ms and is done here, in the keeper's loop, one process at a time with the
- * loop in between; letting go takes longer and is the closer's. When more than BACKLOG links wait
- * to be closed (thousands of processes that live for moments), new ones are not probed at their
- * first mapping but at their first ClientHello, which is held for it.
+ * loop in between, also between the programs that kernels before 5.15 need first, one for each kind of
+ * site. Letting go takes longer and is the closer's. When more than BACKLOG links wait to be closed
+ * (thousands of processes that live for moments), new ones are not probed at their first mapping but
+ * at their first ClientHello, which is held for it.
  */
 #include <bpf/bpf.h>
 #include <errno.h>
@@ -23,6 +24,7 @@
 #include "agent/attach/attach_int.h"
 #include "agent/attach/maps.h"
 #include "agent/attach/pinned.h"
+#include "agent/bpf_variant.h"
 #include "agent/net.h"
 #include "agent/pins.h"
 #include "base/cleanup.h"
@@ -247,6 +249,8 @@ static int link_anew(struct attach *a, struct image *im, int fd, const struct pi
 	char name[PINS_PROBE_NAME];
 	int r = pinned_name(name, sizeof(name), id, &as);
 
+	if (!r && id->pid)
+		r = bpf_uprobe_prepare(a->linker.prog, cookie, im->facts->sites_n);
 	return r
 		       ?: links_open(&a->linker, fd, im->facts->offset, cookie, im->facts->sites_n,
 				     id->pid, name, ret);
@@ -269,7 +273,8 @@ static int link_image(struct attach *a, struct image *im, int fd, struct target 
 	ms = (to.tv_sec - from.tv_sec) * 1e3 + (to.tv_nsec - from.tv_nsec) / 1e6;
 	if (ms > a->attach_ms)
 		a->attach_ms = ms;
-	if (r && r != -ESRCH && r != -EMFILE && r != -ENFILE && r != -ENOMEM && !im->failed) {
+	if (r && r != -EAGAIN && r != -ESRCH && r != -EMFILE && r != -ENFILE && r != -ENOMEM &&
+	    !im->failed) {
 		im->failed = true; /* of the file: tried no more. Of the host: it may go later. */
 		snprintf(im->reason, sizeof(im->reason), "the kernel refuses its sites: %s",
 			 strerror(-r));
@@ -315,7 +320,7 @@ struct look {
 	struct target *t;
 	const struct mapping *all;
 	int n;
-	bool gone, put_off, uncovered, failed, full;
+	bool gone, put_off, uncovered, failed, full, loading;
 	unsigned with_sites, pending;
 };
 
@@ -351,7 +356,8 @@ static void probe_use(struct look *l, struct image *im, const struct mapping *m,
 	}
 	r = im->failed ? -EINVAL : link_image(a, im, fd, t, &u->links);
 	l->gone |= r == -ESRCH;
-	l->failed |= r && r != -ESRCH;
+	l->loading |= r == -EAGAIN;
+	l->failed |= r && r != -ESRCH && r != -EAGAIN;
 	if (r)
 		return;
 	a->links++;
@@ -428,7 +434,7 @@ static void conclude(struct look *l)
 	uint32_t state = PROBES_NONE;
 
 	t->pending = l->pending;
-	if (l->pending)
+	if (l->pending || l->loading)
 		state = PROBES_COMING;
 	else if (any_on(t))
 		state = PROBES_IN_PLACE;
@@ -436,6 +442,8 @@ static void conclude(struct look *l)
 		state = PROBES_REMOVED;
 	if (l->pending)
 		reason = "its files are being looked at";
+	else if (l->loading)
+		reason = "its probes are being loaded";
 	else if (l->put_off)
 		reason = "too many processes that lived for moments";
 	else if (state == PROBES_IN_PLACE && t->early)
@@ -451,6 +459,8 @@ static void conclude(struct look *l)
 	l->a->put_off += l->put_off;
 	snprintf(t->reason, sizeof(t->reason), "%s", reason);
 	process_state(l->a, t, state);
+	if (l->loading)
+		process_queue(l->a, t, t->hellos > 0);
 	if (l->with_sites)
 		l->a->s.user(l->a->s.ctx, t->pid);
 }
