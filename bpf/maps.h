@@ -12,6 +12,9 @@
 #include "proto/event.h"
 #include "proto/shared.h"
 
+#define AF_INET 2
+#define AF_INET6 10
+
 /* events ↑ worker. 16 MiB holds four calls of the largest size (4 MiB). The keeper may enlarge it. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -48,6 +51,7 @@ struct conn {
 	__u64 offset[2]; /* next byte, by event_dir */
 	__u64 host_rules;
 	__u64 host_generation; /* of host_rules */
+	__u64 sock_generation; /* of what its socket has added to them */
 	__u64 name;	       /* where the server's name is, while it cannot be read; or 0 */
 	__u64 sk;	       /* its socket, 0 = not known */
 	__u64 seq; /* AEAD of TLS 1.2: of the last record. GnuTLS: the buffer of a write to repeat */
@@ -187,8 +191,8 @@ struct {
 	__type(key, struct conn_key); /* of no handle */
 	__type(value, struct named);
 } proc_named SEC(".maps") __weak;
-/* Of the name in the ClientHello of a socket, for handles that are bound to it. Only of names that
- * a rule has. */
+/* Of the name in the ClientHello of a socket, and of its peer, for handles that are bound to it. Only
+ * where a rule has them. */
 struct sock_rules {
 	__u64 rules, generation;
 };

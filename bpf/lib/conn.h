@@ -112,20 +112,22 @@ static __always_inline void wait_for_send(struct call *c, const struct conn_key 
 	c->pending = 1;
 }
 
-/* The rules of the name in the hello of its socket; the program's own word for it, if it was seen,
- * goes before. Returns whether it has any. */
+/* Adds the rules of the name in the hello of its socket, and of its peer's address, to those of the
+ * program's own word. Returns whether there are any. */
 static __noinline int name_by_sock(struct conn *conn, __u64 cookie)
 {
 	struct shared *sh = shared_of();
 	struct sock_rules *r;
 
-	if (!conn || !sh || !sh->krule.all || conn->host_generation == sh->krule.generation)
+	if (!conn || !sh || !sh->krule.all || conn->sock_generation == sh->krule.generation)
 		return 0;
 	r = bpf_map_lookup_elem(&sock_rules, &cookie);
 	if (!r || r->generation != sh->krule.generation)
 		return 0;
-	conn->host_rules = r->rules;
-	conn->host_generation = r->generation;
+	if (conn->host_generation != r->generation)
+		conn->host_rules = 0;
+	conn->host_rules |= r->rules;
+	conn->host_generation = conn->sock_generation = r->generation;
 	return 1;
 }
 
@@ -146,19 +148,26 @@ static __noinline void tell_named(struct conn *conn, __u64 cookie)
 	commit(e);
 }
 
-/* Whether the name in the socket's hello has the rules that the handle's own word has. */
+/* Whether a socket may be that of a handle: its hello has the rules that the handle's own word has, if that
+ * was seen. */
 static __noinline int has_its_rules(const struct conn *conn, __u64 cookie)
 {
 	struct sock_rules *r = bpf_map_lookup_elem(&sock_rules, &cookie);
+	struct shared *sh = shared_of();
 
-	return conn && r && r->generation == conn->host_generation && r->rules == conn->host_rules;
+	if (!conn || !r || !sh || r->generation != sh->krule.generation)
+		return 0;
+	if (conn->host_generation != r->generation)
+		return 1;
+	return conn->host_rules && (r->rules & conn->host_rules) == conn->host_rules;
 }
 
 static __always_inline void name_by(struct conn *conn, const struct named *n)
 {
 	if (conn->cookie) {
 		name_by_sock(conn, conn->cookie); /* rules may have changed */
-	} else if (n->cookie && (name_by_sock(conn, n->cookie) || has_its_rules(conn, n->cookie))) {
+	} else if (n->cookie && has_its_rules(conn, n->cookie)) {
+		name_by_sock(conn, n->cookie);
 		conn->cookie = n->cookie;
 		conn->sk = n->sk;
 		tell_named(conn, n->cookie);

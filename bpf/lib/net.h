@@ -5,8 +5,6 @@
 
 #include "emit.h"
 
-#define AF_INET 2
-#define AF_INET6 10
 #define ETH_P_IP 0x0800
 #define ETH_P_IPV6 0x86dd
 #define PF_KTHREAD 0x00200000

@@ -279,13 +279,10 @@ PACKET_FN(host_text)(struct __sk_buff *skb, __u32 off, __u32 len)
 static __always_inline bool is_loopback_peer(struct __sk_buff *skb)
 {
 	struct event_addr local, peer;
-	__u32 *w = (__u32 *)peer.addr;
 
 	net_addrs(skb, &local, &peer);
-	if (peer.family == AF_INET)
-		return peer.addr[0] == 127;
-	return !w[0] && !w[1] && (!w[2] || w[2] == bpf_htonl(0xffff)) &&
-	       (w[3] == bpf_htonl(1) || (w[2] && peer.addr[12] == 127));
+	plain_v4(&peer);
+	return is_loopback(&peer);
 }
 
 /* The first packet of a clear connection: refused, to be judged by the worker, or of no interest. */
@@ -309,6 +306,7 @@ PACKET_FN(clear_first)(struct __sk_buff *skb)
 		s->name = NAME_KNOWN;
 		name_rules(skb, n);
 	}
+	peer_rules(skb);
 	deny = s->rules & mine & (does->deny | does->watch) & ~does->content;
 	if (deny) {
 		host_text(skb, p.off, p.len);

@@ -34,6 +34,7 @@ ONCE(int, learn)(struct conn *conn, __u64 name)
 	if (rules_for(name, &rules) < 0)
 		return false;
 	conn->host_generation = sh->krule.generation;
+	conn->sock_generation = 0;
 	conn->host_rules = sh->krule.all ? rules : 0;
 	e = reserve(sizeof(*e));
 	if (!e)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * The server's name in a ClientHello, for the kernel rules. Only a hello whose name lies in the packet
+ * The server's name in a ClientHello, and its address, for the kernel rules. Only a hello whose name lies in the packet
  * is read; of any other the worker learns the name, from what is told of it in pieces. With ECH the
  * outer name counts.
  */
@@ -9,6 +9,7 @@
 
 #include "hostkey.h"
 #include "net_copy.h"
+#include "peer.h"
 
 #define SNI_EXTENSIONS_MAX 40 /* browsers send about 18 */
 #define SNI_AT 43	      /* record and message heads, version, random */
@@ -75,7 +76,7 @@ static __always_inline __u32 sni_text(struct __sk_buff *skb, struct net_sock *s,
 	return n;
 }
 
-/* Sets s->rules by the name of n bytes in s->key, and uses that up. False: no rule has it. */
+/* Sets s->rules by the name of n bytes in s->key, and uses that up. */
 PACKET_FN(name_rules)(struct __sk_buff *skb, __u32 n)
 {
 	struct net_sock *s = net_sock_of(skb);
@@ -83,11 +84,33 @@ PACKET_FN(name_rules)(struct __sk_buff *skb, __u32 n)
 	__u64 *rules;
 
 	if (!s || !sh)
-		return false;
+		return 0;
 	s->generation = sh->krule.generation;
 	rules = n ? host_rules(&s->key, n) : NULL;
 	s->rules = rules ? *rules : 0;
-	return rules != NULL;
+	return 0;
+}
+
+/* Adds the rules on content that have the peer's address, and of a hello without a name those of the
+ * name that DNS told for it: where no name does, that says whose writes are to be judged. */
+PACKET_FN(peer_rules)(struct __sk_buff *skb)
+{
+	struct net_sock *s = net_sock_of(skb);
+	struct krule_do *does = krule_does();
+	struct event_addr local, peer;
+	struct shared *sh = shared_of();
+	struct dns_value *dns = NULL;
+	__u64 rules;
+
+	if (!s || !does || !sh)
+		return 0;
+	net_addrs(skb, &local, &peer);
+	plain_v4(&peer);
+	rules = by_net(&peer);
+	if (s->name == NAME_NONE)
+		dns = by_dns(&peer, s->tgid, sh);
+	s->rules |= (rules | (dns ? dns->rules : 0)) & does->content;
+	return 0;
 }
 
 /* at: of the TLS record in the packet. Sets s->name and s->rules. */
@@ -104,15 +127,14 @@ PACKET_FN(sni_rules)(struct __sk_buff *skb, __u32 at)
 	s->rules = 0;
 	s->name = NAME_KNOWN;
 	n = sni_text(skb, s, at);
-	if (!n) {
-		if (!sni_find(skb, at))
-			s->name = sni_whole(skb, at) ? NAME_NONE : NAME_PART;
-		return 0;
-	}
-	if (!name_rules(skb, n))
-		return 0;
+	if (n)
+		name_rules(skb, n);
+	else if (!sni_find(skb, at))
+		s->name = sni_whole(skb, at) ? NAME_NONE : NAME_PART;
+	peer_rules(skb);
 	r.rules = s->rules;
-	bpf_map_update_elem(&sock_rules, &s->cookie, &r, BPF_ANY);
+	if (r.rules)
+		bpf_map_update_elem(&sock_rules, &s->cookie, &r, BPF_ANY);
 	return 0;
 }
 

@@ -12,9 +12,6 @@
 
 #include "conn.h"
 
-#define AF_INET 2
-#define AF_INET6 10
-
 static __always_inline __u64 cookie_of(struct sock *sk)
 {
 	__u64 c = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* A client that does not look: what it is refused it goes on writing, then it connects anew, with a handle at
- * the old one's address. usage: again PORT CA TIMES BYTES AGENT */
+ * the old one's address. With ADDRESS it says no name.
+ * usage: again PORT CA TIMES BYTES AGENT [ADDRESS] */
 #include <arpa/inet.h>
 #include <openssl/ssl.h>
 #include <signal.h>
@@ -19,10 +20,12 @@ int main(int argc, char **argv)
 	size_t body, head;
 	char *text;
 
-	if (argc != 6 || !ssl || SSL_CTX_load_verify_locations(ctx, argv[2], NULL) != 1)
+	if (argc < 6 || argc > 7 || !ssl || SSL_CTX_load_verify_locations(ctx, argv[2], NULL) != 1)
 		return 2;
 	signal(SIGPIPE, SIG_IGN);
 	at.sin_port = htons(atoi(argv[1]));
+	if (argc == 7)
+		inet_pton(AF_INET, argv[6], &at.sin_addr);
 	body = strtoul(argv[4], NULL, 10);
 	text = malloc(body + 4096);
 	for (int i = 0; i < atoi(argv[3]); i++) {
@@ -31,7 +34,8 @@ int main(int argc, char **argv)
 		     end[] = "\"}]}";
 		int fd = socket(AF_INET, SOCK_STREAM, 0);
 
-		SSL_set_tlsext_host_name(ssl, "localhost");
+		if (argc == 6)
+			SSL_set_tlsext_host_name(ssl, "localhost");
 		SSL_set_fd(ssl, fd);
 		if (connect(fd, (void *)&at, sizeof(at)) || SSL_connect(ssl) != 1)
 			return 3;

@@ -7,6 +7,7 @@
 // When it listens it prints one JSON line: {"https":PORT,"http":PORT,"pid":PID}. Settings:
 //   FAKE_CERTS       folder with server.pem and server.key (mkca.sh); without it there is no https
 //   FAKE_HTTPS_PORT  FAKE_HTTP_PORT   default 0 = any free port
+//   FAKE_ADDRESS     default 127.0.0.1
 //   FAKE_LOG         file the log lines are appended to; default stderr
 //   FAKE_ENCODE      gzip, br, deflate or zstd: code answers so when Accept-Encoding names it;
 //                    streams are flushed after every part, so a reader can follow
@@ -262,7 +263,7 @@ const onRequest = (req, res) => handle(req, res).catch((e) => {
 function listen(server, port) {
 	return new Promise((done, fail) => {
 		server.on('error', fail);
-		server.listen(Number(port || 0), '127.0.0.1', () => done(server.address().port));
+		server.listen(Number(port || 0), env.FAKE_ADDRESS || '127.0.0.1', () => done(server.address().port));
 	});
 }
 

@@ -3,11 +3,11 @@
 # Makes a CA and a server certificate for the tests' own servers, and nothing else ever trusts it.
 # usage: mkca.sh DIR. Leaves DIR/ca.pem, ca.key, server.pem (with the CA behind it), server.key.
 # Does nothing when they are there and valid for another day. The names are those the clients under
-# test are told to reach on 127.0.0.1; no other name is ever signed.
+# test are told to reach on 127.0.0.1 (or 127.0.0.2); no other name is ever signed.
 set -eu
 umask 077
 names="DNS:localhost,DNS:api.openai.com,DNS:api.anthropic.com"
-names="$names,DNS:generativelanguage.googleapis.com,DNS:*.shadow.example,IP:127.0.0.1"
+names="$names,DNS:generativelanguage.googleapis.com,DNS:*.shadow.example,IP:127.0.0.1,IP:127.0.0.2"
 
 mkdir -p "$1"
 cd "$1"

@@ -30,14 +30,12 @@ static bool kernel_host(const struct glob *g)
 	return *s && !strpbrk(s, "*?");
 }
 
-static const char *why_not_cond(const struct rule *rule, const struct cond *c)
+static const char *why_not_cond(const struct cond *c)
 {
 	if (c->key->not_kernel)
 		return c->key->not_kernel;
 	if (c->n_regexes)
 		return "it has a regular expression; the kernel compares names";
-	if (is_key(c, "address") && rule->action.on == FACTS_CALL)
-		return "an address alone is no AI call; ask for it in a rule on: connect";
 	if (c->n > FACTS_LIST_MAX)
 		return "it lists more than 64 values for one word";
 	for (size_t i = 0; is_key(c, "host") && i < c->n; i++)
@@ -84,9 +82,11 @@ static const char *why_not(const struct rule *rule)
 	const char *why = why_not_disposition(rule);
 
 	for (size_t i = 0; !why && i < m->n; i++)
-		why = why_not_cond(rule, &m->conds[i]);
+		why = why_not_cond(&m->conds[i]);
 	if (!why)
 		why = why_not_group(m);
+	if (!why && rule->action.on == FACTS_CALL && match_find(m, "address"))
+		why = "an address alone is no AI call; ask for it in a rule on: connect";
 	if (!why && rule->n_exceptions)
 		why = "it has exceptions; the kernel compares only what a rule names";
 	/* Services become hosts, and the kernel joins hosts and addresses by "or". */
@@ -270,7 +270,7 @@ static bool take(const struct rule *rule, const char *key, struct facts_list *re
 {
 	const struct cond *c = match_find(&rule->match, key);
 
-	if (!c || why_not_cond(rule, c))
+	if (!c || why_not_cond(c))
 		return false;
 	for (size_t i = 0; i < c->n; i++)
 		ret->v[ret->n++] = c->globs[i].pattern;

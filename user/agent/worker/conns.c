@@ -236,6 +236,44 @@ struct conn *conns_get(struct conns *cs, const struct event *e)
 	return c;
 }
 
+static void same_server(struct conn *c, const struct conn *was)
+{
+	struct sock *s = was->sock;
+
+	c->peer = was->peer;
+	c->peer_adjacent = was->peer_adjacent;
+	c->sni_given = was->sni_given;
+	memcpy(c->sni, was->sni, sizeof(c->sni));
+	memcpy(c->alpn, was->alpn, sizeof(c->alpn));
+	c->tls = was->tls;
+	c->closed_ns = was->closed_ns;
+	c->ai = was->ai;
+	c->sock = s;
+	if (s) {
+		c->next_of_sock = s->conns;
+		s->conns = c;
+	}
+}
+
+void conns_refused(struct conns *cs, struct conn *c, uint64_t ns)
+{
+	const struct conn was = *c;
+	struct event e = {.conn = c->id,
+			  .pid = c->pid,
+			  .start_ns = c->start_ns,
+			  .uid = c->uid,
+			  .cgroup = c->cgroup,
+			  .flags = c->flags,
+			  .boot_ns = ns};
+
+	conns_end(cs, c, ns);
+	if (was.halves) /* its keys find each other again */
+		return;
+	c = conns_get(cs, &e);
+	if (c)
+		same_server(c, &was);
+}
+
 bool conns_open(const struct conns *cs, uint32_t pid, uint64_t start_ns)
 {
 	for (const struct conn *c = cs->by_pid[pid % BUCKETS]; c; c = c->next_of_pid)
@@ -324,7 +362,7 @@ void conns_data(struct conns *cs, const struct event_data *e)
 		return; /* on its way up when its connection was given up */
 	c = conns_get(cs, &e->h);
 	if (c && e->h.flags & EVENT_F_GATED && gate_over_before(cs->worker->gate, c)) {
-		conns_end(cs, c, e->h.boot_ns);
+		conns_refused(cs, c, e->h.boot_ns);
 		c = conns_get(cs, &e->h);
 	}
 	if (!c)

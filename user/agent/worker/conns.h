@@ -113,7 +113,10 @@ void conns_bind(struct conn *c, struct sock *s, const struct event_conn *e);
 void conns_sock_closed(struct conns *c, struct sock *s, uint64_t ns);
 void conns_sock_gone(struct sock *s);
 void conns_end(struct conns *cs, struct conn *c, uint64_t ns); /* open exchanges become done */
-void conns_drop(struct conns *cs, struct conn *c);	       /* says nothing */
+/* A write of it was refused: open exchanges become done, and what is written next is of the same handle,
+ * socket and server. */
+void conns_refused(struct conns *cs, struct conn *c, uint64_t ns);
+void conns_drop(struct conns *cs, struct conn *c); /* says nothing */
 /* Not wanted: tells the kernel so, and forgets it. */
 void conns_ignore(struct conns *cs, struct conn *c);
 /* Tells the kernel what becomes of one id. */

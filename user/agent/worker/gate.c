@@ -286,7 +286,7 @@ void gate_ended(struct gate *g, const struct event_gate_end *e)
 		if (c && c->refused && e->refused) { /* GATE_FULL, refused: its bytes were told */
 			c->kill_mechanism = e->mechanism;
 			c->kill_policy = g->worker->generation;
-			conns_end(g->worker->conns, c, e->h.boot_ns);
+			conns_refused(g->worker->conns, c, e->h.boot_ns);
 		}
 		return;
 	}
@@ -301,7 +301,7 @@ void gate_ended(struct gate *g, const struct event_gate_end *e)
 	else if (gate_was_refused(gc) && e->mechanism != GATE_NONE && !gc->ended)
 		gate_set_outcome(gc, e->mechanism, false);
 	if (gate_was_refused(gc))
-		conns_end(g->worker->conns, c, e->h.boot_ns);
+		conns_refused(g->worker->conns, c, e->h.boot_ns);
 }
 
 /* --- once a second ---------------------------------------------------------------------------- */

@@ -137,5 +137,5 @@ void gate_continued(struct gate *g, const struct role_done *d)
 		return; /* its program says how it ended */
 	gate_waited(gc, boot_now() - gc->asked_ns);
 	if (gate_was_refused(gc))
-		conns_end(g->worker->conns, gc->conn, boot_now());
+		conns_refused(g->worker->conns, gc->conn, boot_now());
 }

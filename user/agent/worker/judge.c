@@ -12,6 +12,7 @@
  */
 #include "judge.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,12 +59,18 @@ void judge_facts(const struct subject *s, struct facts *f)
 		list_add(&f->groups, s->groups + i);
 }
 
-/* request: its data classes so far. */
+/* request: its data classes so far. address: room for the peer's, as long as f is used. */
 static void facts_call(const struct conn *c, const struct watch *watch,
 		       const struct interaction *it, const struct dataclass_scan *request,
-		       struct facts *f)
+		       char address[static INET6_ADDRSTRLEN], struct facts *f)
 {
 	const struct catalog_service *s = &watch->service;
+
+	address[0] = '\0';
+	if (c->peer.family)
+		inet_ntop(c->peer.family, c->peer.addr, address, INET6_ADDRSTRLEN);
+	f->address = address;
+	f->port = c->peer.port;
 
 	f->host = it->host[0] ? it->host : c->sni;
 	f->service = s->id;
@@ -141,9 +148,10 @@ static void decide(const struct worker *w, const struct conn *c, const struct wa
 		   struct decision *ret)
 {
 	struct facts f = {.stage = stage};
+	char address[INET6_ADDRSTRLEN];
 
 	f.unread = stage >= FACTS_REQUEST && it->completeness != COMPLETE;
-	facts_call(c, watch, it, &watch->request, &f);
+	facts_call(c, watch, it, &watch->request, address, &f);
 	decide_on(w, s, &f, ret);
 }
 
@@ -227,6 +235,7 @@ void judge_partial(struct worker *w, struct conn *c, struct watch *watch)
 {
 	struct facts f = {.stage = FACTS_REQUEST, .partial = true};
 	struct dataclass_scan seen = watch->request;
+	char address[INET6_ADDRSTRLEN];
 	struct decision d;
 	struct subject s;
 
@@ -234,7 +243,7 @@ void judge_partial(struct worker *w, struct conn *c, struct watch *watch)
 		return;
 	dataclass_end(w->classes, &seen);
 	subject_of(w, c, &s);
-	facts_call(c, watch, watch->it, &seen, &f);
+	facts_call(c, watch, watch->it, &seen, address, &f);
 	decide_on(w, &s, &f, &d);
 	gate_decided(w->gate, c, watch, watch->it, &d, FACTS_REQUEST);
 }

@@ -448,5 +448,5 @@ void mcps_model_call(struct mcps *m, const struct conn *c, const struct interact
 	if (m)
 		links_model_call(m->links, &client, c->id, it, from, ns);
 	if (m)
-		trees_model_call(m->worker->trees, &client, c->id, it, from, ns);
+		trees_model_call(m->worker->trees, &client, &c->peer, it, from, ns);
 }

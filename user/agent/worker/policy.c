@@ -212,9 +212,10 @@ static void say_what_comes_late(const struct worker *w)
 			n += snprintf(names + n, sizeof(names) - n, "%s%s", n ? ", " : "", id);
 	}
 	if (n)
-		log_info("at a host outside of the catalog the first request has left before it is "
-			 "judged by content; name the host to have it wait: rules %s%s",
-			 names, more ? " and others" : "");
+		log_info(
+			"at a host outside of the catalog the first request has left before it is "
+			"judged by content; name the host or its address to have it wait: rules %s%s",
+			names, more ? " and others" : "");
 }
 
 static void put_in_force(struct worker *w, const struct role_pack *p, struct pack *pack,

@@ -18,6 +18,7 @@
  */
 #include "trees.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,6 +44,7 @@ struct trees {
 struct asked {
 	struct who client;
 	const char *name, *id, *model, *server, *host;
+	const struct event_addr *peer; /* of the model's answer; NULL: a tool server's */
 	uint64_t ns;
 };
 
@@ -263,6 +265,7 @@ static void judge(struct trees *t, const struct asked *a)
 			  .mcp_server = a->server,
 			  .now_unix_s = (int64_t)((a->ns + w->wall_offset_ns) / 1000000000ull)};
 	struct catalog_service service;
+	char address[INET6_ADDRSTRLEN] = "";
 	const char *effect = "none";
 	struct decision d;
 	struct subject s;
@@ -271,6 +274,10 @@ static void judge(struct trees *t, const struct asked *a)
 	t->seen++;
 	if (!w->pack || !a->client.pid)
 		return;
+	if (a->peer && a->peer->family)
+		inet_ntop(a->peer->family, a->peer->addr, address, sizeof(address));
+	f.address = address;
+	f.port = a->peer ? a->peer->port : 0;
 	new_generation(t);
 	subject_of(w, a, &s);
 	judge_facts(&s, &f);
@@ -305,7 +312,7 @@ static const char *server_in(const char *name, char *buf, size_t cap)
 	return buf;
 }
 
-void trees_model_call(struct trees *t, const struct who *client, uint64_t conn,
+void trees_model_call(struct trees *t, const struct who *client, const struct event_addr *peer,
 		      const struct interaction *it, uint32_t from, uint64_t ns)
 {
 	char server[128];
@@ -320,6 +327,7 @@ void trees_model_call(struct trees *t, const struct who *client, uint64_t conn,
 									: it->request_model,
 					 .server = server_in(name, server, sizeof(server)),
 					 .host = it->host,
+					 .peer = peer,
 					 .ns = ns});
 	}
 }

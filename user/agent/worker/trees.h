@@ -12,7 +12,7 @@ struct trees *trees_new(struct worker *w);
 void trees_free(struct trees *t);
 
 /* A model asked for its client's tools: the calls from number `from` on (as links_model_call). */
-void trees_model_call(struct trees *t, const struct who *client, uint64_t conn,
+void trees_model_call(struct trees *t, const struct who *client, const struct event_addr *peer,
 		      const struct interaction *it, uint32_t from, uint64_t ns);
 /* A client called a tool of a server by itself or for its model. use_id: "" = not linked. */
 void trees_mcp_call(struct trees *t, const struct who *client, const char *server, const char *tool,
