@@ -10,7 +10,7 @@
  *   crashsweep FOLDER [direct|power|role]   FOLDER: an empty one, best in memory
  *
  * direct: epochs and spool, driven as the recorder drives them; from an empty folder and from one with a
- * torn tail. power: of these only the power cuts. role: recorder_main itself, killed at every STEPth call.
+ * torn tail. power: of these only the power cuts. role: recorder_main itself.
  * Prints what was tried, by call.
  *
  * Long because the tracer, the sessions it strikes and what must hold afterwards know one another's steps.
@@ -47,7 +47,6 @@
 
 #define RECORDS 1000
 #define ROLE_RECORDS 60
-#define STEP 5
 #define TRIES 6
 #define WHY 600
 
@@ -797,6 +796,24 @@ static void power_sweep(const char *from, unsigned long calls_n)
 	}
 }
 
+/* Each call that can have that fault; how many. */
+static unsigned fault_sweep(const char *from, const struct plan *counted, enum fault f, bool role)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(calls); i++) {
+		if ((f == ENOSPC_ && !calls[i].space) || (f == SHORT && !calls[i].part))
+			continue;
+		for (unsigned k = 0; k < counted->seen[i]; k++, n++) {
+			struct plan p = {.call = &calls[i], .k = k, .fault = f};
+
+			one(from, &p, role);
+			tried[i][f]++;
+		}
+	}
+	return n;
+}
+
 static void sweep(const char *from)
 {
 	struct plan counted = {.fault = COUNT};
@@ -807,17 +824,8 @@ static void sweep(const char *from)
 		failures++;
 		printf("# the session without a fault: %s\n", why);
 	}
-	for (size_t i = 0; i < ARRAY_SIZE(calls); i++)
-		for (int f = EIO_; f <= KILL && !power_only; f++) {
-			if ((f == ENOSPC_ && !calls[i].space) || (f == SHORT && !calls[i].part))
-				continue;
-			for (unsigned k = 0; k < counted.seen[i]; k++) {
-				struct plan p = {.call = &calls[i], .k = k, .fault = f};
-
-				one(from, &p, false);
-				tried[i][f]++;
-			}
-		}
+	for (int f = EIO_; f <= KILL && !power_only; f++)
+		fault_sweep(from, &counted, f, false);
 	power_sweep(from, counted.all);
 }
 
@@ -839,17 +847,15 @@ static void wide_sweep(void)
 static void role_sweep(void)
 {
 	struct plan counted = {.fault = COUNT};
-	unsigned n = 0;
 
 	one(NULL, &counted, true);
-	for (unsigned k = 0; k < counted.all; k += STEP, n++) {
-		struct plan p = {.k = k, .fault = KILL};
+	printf("# recorder role: %lu calls;", counted.all);
+	for (int f = EIO_; f <= KILL; f++) {
+		unsigned n = fault_sweep(NULL, &counted, f, true);
 
-		one(NULL, &p, true);
+		printf(" %s at %u%s", fault_names[f], n, f == KILL ? "\n" : ",");
+		failures += !n;
 	}
-	printf("# recorder role: %lu calls, killed at %u of them\n", counted.all, n);
-	if (!n)
-		failures++;
 }
 
 static void torn(const char *dir)
