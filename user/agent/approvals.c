@@ -432,7 +432,13 @@ static void make_room(struct approvals *a)
 void approvals_pending(struct approvals *a, const struct role_pending *p)
 {
 	struct entry *e = id_valid(p->id) ? approvals_by_id(a, p->id) : NULL;
+	struct approvals_now t = approvals_clock(a);
 
+	if (e && e->state != ENTRY_PENDING &&
+	    over(e, &t)) { /* its answer ended since the last tick */
+		approvals_gone(a, e, "expired");
+		e = NULL;
+	}
 	if (e) {
 		again(a, e, p);
 		return;

@@ -190,6 +190,25 @@ static void approved_once(void **state)
 	approvals_close(a);
 }
 
+/* A call that comes between the end of an answer and the tick that says so is asked about. */
+static void asked_right_after_the_end(void **state)
+{
+	struct approvals *a = open_it();
+
+	park(a, "aaaa");
+	assert_string_equal(say(a, "approve", "aaaa", 30, "service"), "");
+	w.now.unix_ns += 31 * S;
+	w.now.boot_ns += 31 * S;
+	park(a, "aaaa");
+	assert_int_equal(w.n, 0);
+	pass(a, 1);
+	assert_int_equal(pending(a), 1);
+	assert_string_equal(say(a, "deny", "aaaa", 60, NULL), "");
+	assert_string_equal(w.sealed, "aaaa:pending aaaa:granted aaaa:expired aaaa:pending "
+				      "aaaa:denied");
+	approvals_close(a);
+}
+
 static void scopes_and_ends(void **state)
 {
 	struct approvals *a = open_it();
@@ -554,6 +573,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(approved_once),
+		T(asked_right_after_the_end),
 		T(scopes_and_ends),
 		T(session_ends_with_its_program),
 		T(refusals),
