@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 /*
  * tls.bpf.c for kernels without attach cookies and bpf_loop (5.10). The loader makes one copy of the
- * program for each cookie in use, with the cookie in place of COOKIE_HERE (agent/bpf_variant.c).
+ * program for each cookie in use, with the cookie in place of COOKIE_HERE (agent/bpf_copies.c).
  */
 #define PROBITY_OLD
 #include "lib/tls.h"

@@ -21,6 +21,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "agent/bpf_copies.h"
 #include "agent/exec_hooks.h"
 #include "agent/guard.h"
 #include "agent/net.h"
@@ -241,7 +242,7 @@ void bpf_close(struct bpf *b)
 	bpf_link__destroy(b->state);
 	bpf_link__destroy(b->send);
 	bpf_link__destroy(b->recv);
-	bpf_variant_free();
+	bpf_copies_free();
 	if (b->shared)
 		munmap(b->shared, getpagesize());
 	probity_bpf__destroy(b->skel);

@@ -2,11 +2,6 @@
 /*
  * Flows in: what the kernel answers when asked. Flows out: which variant of the TLS program is
  * loaded, and its probes by perf event.
- *
- * Kernels without attach cookies (before 5.15) cannot tell a program which of its probes fired. There
- * each cookie in use gets a copy of the program, with the cookie in place of a constant. A copy is
- * made from the instructions that libbpf has already fitted to this kernel, and kept. COPIES_MAX is
- * beyond what all layouts of all sites need; a site beyond it is refused with -ENOSPC.
  */
 #include "bpf_variant.h"
 
@@ -23,17 +18,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "agent/bpf_copies.h"
 #include "base/cleanup.h"
 #include "proto/event.h"
-
-#define COOKIE_HERE 0x7072626379636b69ull /* of bpf/tls_old.bpf.c */
-#define COPIES_MAX 256
-
-static struct {
-	uint64_t cookie;
-	int fd;
-} copies[COPIES_MAX];
-static unsigned copies_n;
 
 /* --- what the kernel has ---------------------------------------------------------------------- */
 
@@ -117,72 +104,6 @@ const char *bpf_variant_note(enum bpf_variant v)
 	return notes[v];
 }
 
-/* --- copies ------------------------------------------------------------------------------------ */
-
-static int put_cookie(struct bpf_insn *in, size_t n, uint64_t cookie)
-{
-	for (size_t i = 0; i + 1 < n; i++)
-		if (in[i].code == (BPF_LD | BPF_IMM | BPF_DW) && !in[i].src_reg &&
-		    (uint32_t)in[i].imm == (uint32_t)COOKIE_HERE &&
-		    (uint32_t)in[i + 1].imm == COOKIE_HERE >> 32) {
-			in[i].imm = (uint32_t)cookie;
-			in[i + 1].imm = cookie >> 32;
-			return 0;
-		}
-	return -ENOENT;
-}
-
-static int copy_with(struct bpf_program *prog, uint64_t cookie)
-{
-	size_t n = bpf_program__insn_cnt(prog);
-	_cleanup_free_ struct bpf_insn *in = calloc(n, sizeof(*in));
-	int r;
-
-	if (!in)
-		return -ENOMEM;
-	memcpy(in, bpf_program__insns(prog), n * sizeof(*in));
-	r = put_cookie(in, n, cookie);
-	if (r)
-		return r;
-	r = bpf_prog_load(BPF_PROG_TYPE_KPROBE, "tls_copy", "GPL", in, n, NULL);
-	return r < 0 ? -errno : r;
-}
-
-static uint64_t copied(uint64_t cookie) /* without the image's index */
-{
-	return cookie & 0xffffffffffffull;
-}
-
-static int find_copy(uint64_t cookie)
-{
-	for (unsigned i = 0; i < copies_n; i++)
-		if (copies[i].cookie == copied(cookie))
-			return copies[i].fd;
-	return -ENOENT;
-}
-
-static int copy_of(struct bpf_program *prog, uint64_t cookie)
-{
-	int fd = find_copy(cookie);
-
-	if (fd >= 0)
-		return fd;
-	if (copies_n == COPIES_MAX)
-		return -ENOSPC;
-	fd = copy_with(prog, copied(cookie));
-	if (fd < 0)
-		return fd;
-	copies[copies_n].cookie = copied(cookie);
-	copies[copies_n++].fd = fd;
-	return fd;
-}
-
-void bpf_variant_free(void)
-{
-	while (copies_n)
-		close(copies[--copies_n].fd);
-}
-
 /* --- probes ------------------------------------------------------------------------------------ */
 
 static int uprobe_type(void)
@@ -216,15 +137,7 @@ static bool is_old(const struct bpf_program *prog)
 
 int bpf_uprobe_prepare(struct bpf_program *prog, const uint64_t *cookie, size_t n)
 {
-	int r;
-
-	for (size_t i = 0; i < n && is_old(prog); i++) {
-		if (find_copy(cookie[i]) >= 0)
-			continue;
-		r = copy_of(prog, cookie[i]);
-		return r < 0 ? r : -EAGAIN;
-	}
-	return 0;
+	return is_old(prog) ? bpf_copies_prepare(prog, cookie, n) : 0;
 }
 
 int bpf_uprobe(struct bpf_program *prog, const char *path, uint64_t offset, uint64_t cookie,
@@ -237,7 +150,7 @@ int bpf_uprobe(struct bpf_program *prog, const char *path, uint64_t offset, uint
 
 	if (event < 0)
 		return event;
-	fd = old ? copy_of(prog, cookie)
+	fd = old ? bpf_copy_of(prog, cookie)
 		 : bpf_link_create(bpf_program__fd(prog), event, BPF_PERF_EVENT, &o);
 	if (fd < 0)
 		return old ? fd : -errno;

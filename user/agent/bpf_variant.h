@@ -28,12 +28,8 @@ bool bpf_has_task_regs(void);
  */
 int bpf_uprobe(struct bpf_program *prog, const char *path, uint64_t offset, uint64_t cookie,
 	       pid_t pid);
-/*
- * What bpf_uprobe() would load for these cookies, one step at a time: -EAGAIN after each, 0 when nothing
- * is left, or -errno. A step takes a tenth of a second where there are no attach cookies (before 5.15);
- * elsewhere there is none.
- */
+/* What bpf_uprobe() would have to load for these cookies: 0 when nothing is missing, -EAGAIN while it is
+ * being loaded (before 5.15; seconds), or -errno. */
 int bpf_uprobe_prepare(struct bpf_program *prog, const uint64_t *cookie, size_t n);
-void bpf_variant_free(void); /* the copies */
 
 #endif

@@ -8,10 +8,10 @@
  * only where the process has that very offset mapped executable: the kernel's word, not the file's.
  *
  * Attaching takes 5 to 15 ms and is done here, in the keeper's loop, one process at a time with the
- * loop in between, also between the programs that kernels before 5.15 need first, one for each kind of
- * site. Letting go takes longer and is the closer's. When more than BACKLOG links wait to be closed
- * (thousands of processes that live for moments), new ones are not probed at their first mapping but
- * at their first ClientHello, which is held for it.
+ * loop in between. What kernels before 5.15 have to load first takes seconds and is a thread's
+ * (bpf_copies.c): the process is looked at again until it is there. Letting go is the closer's. When more
+ * than BACKLOG links wait to be closed (thousands of processes that live for moments), new ones are not
+ * probed at their first mapping but at their first ClientHello, which is held for it.
  */
 #include <bpf/bpf.h>
 #include <errno.h>
@@ -459,8 +459,11 @@ static void conclude(struct look *l)
 	l->a->put_off += l->put_off;
 	snprintf(t->reason, sizeof(t->reason), "%s", reason);
 	process_state(l->a, t, state);
-	if (l->loading)
-		process_queue(l->a, t, t->hellos > 0);
+	if (l->loading) {
+		t->loading = true;
+		l->a->loading++;
+		process_later(l->a, t);
+	}
 	if (l->with_sites)
 		l->a->s.user(l->a->s.ctx, t->pid);
 }
@@ -487,11 +490,19 @@ static void note_image(struct attach *a, struct target *t)
 	t->looked = false;
 }
 
+/* Its probes' programs are there, or are asked for again. */
+static void not_loading(struct attach *a, struct target *t)
+{
+	a->loading -= t->loading;
+	t->loading = false;
+}
+
 void process_sync(struct attach *a, struct target *t)
 {
 	_cleanup_free_ struct mapping *all = NULL;
 	struct look l = {.a = a, .t = t};
 
+	not_loading(a, t);
 	note_image(a, t);
 	l.n = maps_read(t->pid, &all);
 	if (l.n < 0 || !same_start(process_start(t->pid, NULL), t->start_ns)) {
@@ -533,6 +544,7 @@ void process_strip(struct attach *a, struct target *t, enum keep why, const char
 void process_drop(struct attach *a, struct target *t)
 {
 	process_unqueue(a, t);
+	not_loading(a, t);
 	for (unsigned i = 0; i < t->n; i++) {
 		use_end(a, &t->uses[i]);
 		t->uses[i].im->refs--;
