@@ -2,8 +2,8 @@
 /*
  * The write gate: what becomes of a write that begins, before a byte of it is encrypted.
  *
- * In: a connection whose name or address has rules (conn->host_rules), and the write. Out: it goes, it is
- * refused, its process is killed, or it waits for the worker (rules on content). A wait is one of
+ * In: a connection whose name or address has rules (conn->host_rules), and the write. Out: it goes, it
+ * is refused, its process is killed, or it waits for the worker (rules on content). A wait is one of
  *   by being made again (PROBITY_REEXEC): the task goes back to instructions in front of the probe
  *     that do nothing, and comes again until the verdict is there. Any number of threads, one CPU
  *     suffices. What is to be known then stands in the thread's entry of `calls`;
@@ -23,8 +23,8 @@
  * same bytes (gate_sum.h).
  *
  * Not seen here: a connection whose name nobody told yet, by call or by ClientHello, and whose address no
- * rule has, has no rules. What
- * another thread of the process writes into the buffer between the verdict and the encryption leaves.
+ * rule has, has no rules. What another thread of the process writes into the buffer between the verdict
+ * and the encryption leaves.
  */
 #ifndef PROBITY_BPF_GATE_H
 #define PROBITY_BPF_GATE_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * The server's name in a ClientHello, and its address, for the kernel rules. Only a hello whose name lies in the packet
- * is read; of any other the worker learns the name, from what is told of it in pieces. With ECH the
- * outer name counts.
+ * The server's name in a ClientHello, and its address, for the kernel rules. Only a hello whose name lies
+ * in the packet is read; of any other the worker learns the name, from what is told of it in pieces. With
+ * ECH the outer name counts.
  */
 #ifndef PROBITY_BPF_SNI_H
 #define PROBITY_BPF_SNI_H

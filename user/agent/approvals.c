@@ -434,8 +434,8 @@ void approvals_pending(struct approvals *a, const struct role_pending *p)
 	struct entry *e = id_valid(p->id) ? approvals_by_id(a, p->id) : NULL;
 	struct approvals_now t = approvals_clock(a);
 
-	if (e && e->state != ENTRY_PENDING &&
-	    over(e, &t)) { /* its answer ended since the last tick */
+	/* Its answer ended since the last tick. */
+	if (e && e->state != ENTRY_PENDING && over(e, &t)) {
 		approvals_gone(a, e, "expired");
 		e = NULL;
 	}
