@@ -507,6 +507,11 @@ bool attach_settled(const struct attach *a)
 	return !a->todo && !a->loading && !c.waited_for;
 }
 
+bool attach_loads(const struct attach *a)
+{
+	return a->loading;
+}
+
 bool attach_idle(const struct attach *a)
 {
 	struct ask_counts c;
