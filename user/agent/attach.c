@@ -16,6 +16,8 @@
  *
  * Late is what cannot be helped: connections from before the agent, or before the probes came. The
  * worker is told since when there are probes and why not earlier (ROLE_PROBES).
+ *
+ * Long because each source of a look has its entry here; what a look does is process.c's.
  */
 #include "attach.h"
 

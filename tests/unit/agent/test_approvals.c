@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Parked calls: answers, ends, clocks that go back, restarts, and a store cut or spoilt at every byte. */
+/* Parked calls: answers, ends, clocks that go back, restarts, and a store cut or spoilt at every byte. Long
+ * because all cases share one world: its clocks, its store, its worker. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -12,6 +12,8 @@
  * (bpf_copies.c): the process is looked at again until it is there. Letting go is the closer's. When more
  * than BACKLOG links wait to be closed (thousands of processes that live for moments), new ones are not
  * probed at their first mapping but at their first ClientHello, which is held for it.
+ *
+ * Long because what is linked, marked and told of a process changes in one look, or in none.
  */
 #include <bpf/bpf.h>
 #include <errno.h>

@@ -13,6 +13,8 @@
  * been closed, and its open call is recorded as truncated: idle ones that are not AI first, then
  * idle ones, then the least recently used. Events of a connection come in order; chunks lost by the
  * kernel are gaps by offset.
+ *
+ * Long because the table's links, its bounds and what each event does to it are one invariant.
  */
 #include "conns.h"
 
@@ -92,6 +94,13 @@ static void unbind(struct conn *c)
 		at = &(*at)->next_of_sock;
 	*at = c->next_of_sock;
 	c->sock = NULL;
+}
+
+static void tie(struct conn *c, struct sock *s)
+{
+	c->sock = s;
+	c->next_of_sock = s->conns;
+	s->conns = c;
 }
 
 static void unlink_conn(struct conns *cs, struct conn *c)
@@ -248,11 +257,8 @@ static void same_server(struct conn *c, const struct conn *was)
 	c->tls = was->tls;
 	c->closed_ns = was->closed_ns;
 	c->ai = was->ai;
-	c->sock = s;
-	if (s) {
-		c->next_of_sock = s->conns;
-		s->conns = c;
-	}
+	if (s)
+		tie(c, s);
 }
 
 void conns_refused(struct conns *cs, struct conn *c, uint64_t ns)
@@ -404,9 +410,7 @@ void conns_bind(struct conn *c, struct sock *s, const struct event_conn *e)
 		if (c->end[EVENT_WRITE] || c->end[EVENT_READ])
 			found_socket(c, s);
 		unbind(c);
-		c->sock = s;
-		c->next_of_sock = s->conns;
-		s->conns = c;
+		tie(c, s);
 	}
 	c->peer = e && e->peer.family ? e->peer : s->peer;
 	c->peer_adjacent = e && e->h.flags & EVENT_F_ADJACENT;
