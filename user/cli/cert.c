@@ -337,7 +337,7 @@ static bool cosignature(struct check *c)
 	size_t others = 0;
 
 	for (size_t i = 0; i < c->note.n; i++)
-		others += c->note.sigs[i].n == 8 + RECORD_SIG_LEN;
+		others += cosignature_is(&c->note.sigs[i]);
 	if (!c->t->witnesses_n)
 		return say(c, "cosignature", CERT_NOT_CHECKED, "%zu of witnesses; no key was given",
 			   others);

@@ -57,6 +57,7 @@ static void counts_json(json_t *o, const struct verify_result *v)
 	put(o, "tpm_size", v->tpm_size);
 	put(o, "witness_size", v->witness_size);
 	put(o, "witness_time", v->witness_s);
+	put(o, "cosigned_unchecked", v->cosigned_unchecked);
 	put(o, "findings", v->findings);
 }
 
@@ -151,6 +152,12 @@ static void print_checkpoints(const struct verify_result *v)
 	if (v->tpm_size)
 		printf("  %-10s signed the checkpoint of %" PRIu64 " records\n", "TPM",
 		       v->tpm_size);
+	if (!v->witness_size && v->cosigned_unchecked) {
+		printf("  %-10s not checked: a checkpoint of %" PRIu64
+		       " records is cosigned; give --witness, the key of who did\n",
+		       "witnessed", v->cosigned_unchecked);
+		return;
+	}
 	if (!v->witness_size) {
 		printf("  %-10s none: files set back together to an older state would verify too\n",
 		       "witnessed");

@@ -227,6 +227,11 @@ size_t cosign(const char *text, size_t n, uint64_t unix_s, const char *name, str
 			 sizeof(sig), out, cap);
 }
 
+bool cosignature_is(const struct note_sig *s)
+{
+	return s->n == 8 + RECORD_SIG_LEN && !s->sig[0];
+}
+
 static int cosignature_ok(const struct note *n, const struct note_sig *s, struct verifier *v,
 			  uint64_t *ret_unix_s)
 {
@@ -253,8 +258,7 @@ int cosignature_verify(const struct note *n, const struct note_key *witness, uin
 	for (size_t i = 0; i < n->n; i++) {
 		const struct note_sig *s = &n->sigs[i];
 
-		if (s->n != 8 + RECORD_SIG_LEN ||
-		    (witness->name[0] && strcmp(witness->name, s->name)) ||
+		if (s->n != 8 + RECORD_SIG_LEN || (witness->name[0] && strcmp(witness->name, s->name)) ||
 		    s->id != note_key_id_of(s->name, witness->public, NOTE_COSIGNATURE))
 			continue;
 		found = cosignature_ok(n, s, v, ret_unix_s);

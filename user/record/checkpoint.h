@@ -32,6 +32,9 @@ int checkpoint_parse(const char *text, size_t n, struct checkpoint *ret, const c
 /* "cosignature/v1\ntime T\n" ‖ text, signed; the line with its newline. Length, 0 on failure. */
 size_t cosign(const char *text, size_t n, uint64_t unix_s, const char *name, struct signer *s,
 	      char *out, size_t cap);
+/* By its shape: 8 bytes of a time that begin with 0, and 64. (ECDSA in DER can be as long, and begins with
+ * 0x30.) */
+bool cosignature_is(const struct note_sig *s);
 /* 0 with the time of this witness's (last) cosignature; -ENOKEY: none; -EBADMSG: one is wrong. Its vkey is
  * of NOTE_COSIGNATURE. */
 int cosignature_verify(const struct note *n, const struct note_key *witness, uint64_t *ret_unix_s);

@@ -40,6 +40,8 @@ struct verify_result {
 	uint64_t checkpoint_size; /* largest that is covered; 0 = none is known */
 	uint64_t tpm_size;	  /* largest that is covered and has the TPM's line; 0 = none */
 	uint64_t witness_size, witness_s; /* largest cosigned one, and when: Unix seconds */
+	uint64_t
+		cosigned_unchecked; /* largest with a line of a witness that nobody named; 0 = none */
 	size_t findings;
 	struct verify_finding first;
 };

@@ -155,6 +155,10 @@ static int by_chain(const struct walk *w, const struct known_note *k, uint32_t *
 
 static void cosigned(struct walk *w, const struct known_note *k)
 {
+	size_t lines = 0, known = 0;
+
+	for (size_t i = 0; i < k->note.n; i++)
+		lines += cosignature_is(&k->note.sigs[i]);
 	for (size_t i = 0; i < w->o->witnesses_n; i++) {
 		uint64_t t;
 		int r = cosignature_verify(&k->note, &w->o->witnesses[i], &t);
@@ -164,6 +168,7 @@ static void cosigned(struct walk *w, const struct known_note *k)
 				     "that of the witness %.80s is wrong", w->o->witnesses[i].name);
 		if (r)
 			continue;
+		known++;
 		w->notes.seen |= i < VERIFY_WITNESSES_MAX ? 1ull << i : 0;
 		w->r->signatures++;
 		if (k->c.size > w->r->witness_size ||
@@ -172,6 +177,8 @@ static void cosigned(struct walk *w, const struct known_note *k)
 			w->r->witness_s = t;
 		}
 	}
+	if (lines > known && k->c.size > w->r->cosigned_unchecked)
+		w->r->cosigned_unchecked = k->c.size;
 }
 
 /* One that was not passed: too long, or of a size at which the tree is not known. */

@@ -580,14 +580,22 @@ static void witness_of_nothing(void **state)
 	forge_put(&c, "witnessed", note, n);
 	r = verify_part(0, &key);
 	expect("a witness of nothing", "not asked for", &r, NULL);
+	assert_int_equal(r.cosigned_unchecked, 0);
 	r = verify_part(1, &key);
 	expect("a witness of nothing", "asked for", &r, "cosignature");
 	memcpy(note, known, known_n); /* of these records, and of another witness none */
 	n = (char *)memmem(known, known_n, "\n\n", 2) + 1 - known;
 	k = cosign(known, n, 1795300000, key.name, w, note + known_n, sizeof(note) - known_n);
 	forge_put(&c, "witnessed", note, known_n + k);
+	r = verify_part(0, NULL);
+	expect("a witness", "nobody named", &r, NULL);
+	assert_int_equal(r.witness_size, 0);
+	assert_true(r.cosigned_unchecked > 0);
+	k = r.cosigned_unchecked;
 	r = verify_part(1, &key);
 	expect("a witness", "asked for", &r, NULL);
+	assert_int_equal(r.witness_size, k);
+	assert_int_equal(r.cosigned_unchecked, 0);
 	two[0] = two[1] = key;
 	two[1].public[3] ^= 1;
 	r = verify_part(2, two);
