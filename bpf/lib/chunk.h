@@ -10,7 +10,8 @@
  * somebody wait in vain is not waited for again before it moves. What then finds no room is a
  * counted gap.
  *
- * PROBITY_OLD: kernels without bpf_loop; the loop is unrolled by the verifier.
+ * PROBITY_OLD: kernels without bpf_loop, whose verifier walks through each round of a loop: there a round is
+ * one call of a function it goes through once.
  */
 #ifndef PROBITY_BPF_CHUNK_H
 #define PROBITY_BPF_CHUNK_H
@@ -19,11 +20,7 @@
 #include "emit.h"
 
 #define CHUNK (64 << 10)
-#ifdef PROBITY_OLD
-#define CHUNKS_MAX 4 /* × 64 KiB = 256 KiB a call: more, and the verifier gives up */
-#else
 #define CHUNKS_MAX 64 /* × 64 KiB = 4 MiB a call */
-#endif
 #define CALL_MAX ((__u64)CHUNK * CHUNKS_MAX)
 #define PAGE 4096
 #define STEPS_MAX (1 << 22) /* of a call that waits; the time ends it long before */
@@ -62,18 +59,6 @@ enum { SENT, NO_ROOM, NOT_THERE };
 		}                                                                           \
 		commit(e);                                                                  \
 	} while (0)
-
-#ifdef PROBITY_OLD
-/* What a loop has to do, in few ways: on old kernels each of them is walked through in each round. */
-static __noinline int emit_large(struct flight *f, __u32 n)
-{
-	if (n <= 16384)
-		EMIT_TIER(16384);
-	else
-		EMIT_TIER(CHUNK);
-	return SENT;
-}
-#endif
 
 static __noinline int emit_some(struct flight *f, __u32 n)
 {
@@ -241,24 +226,28 @@ static long emit_step(__u32 i, void *p)
 		return 1;
 	if (n > CHUNK)
 		n = CHUNK;
-#ifdef PROBITY_OLD
-	sent_or_not(f, emit_large(f, n), n);
-#else
 	sent_or_not(f, emit_some(f, n), n);
-#endif
 	next_chunk(f, n);
 	return 0;
 }
 
 #ifdef PROBITY_OLD
-/* Memory of a map and not of the stack: the verifier, which walks through every round of the loop,
- * would follow each value on the stack. Programs of these kernels are not preempted. */
+/* Memory of a map and not of the stack, which a round could not be given. Programs of these kernels are not
+ * preempted. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, struct flight);
 } old_flight SEC(".maps");
+
+ONCE(int, emit_step_old)(__u32 i)
+{
+	__u32 zero = 0;
+	struct flight *f = bpf_map_lookup_elem(&old_flight, &zero);
+
+	return f ? emit_step(i, f) : 1;
+}
 
 static __always_inline void emit_all(struct flight *stack)
 {
@@ -269,7 +258,7 @@ static __always_inline void emit_all(struct flight *stack)
 		return;
 	*f = *stack;
 	for (int i = 0; i < CHUNKS_MAX; i++)
-		if (emit_step(i, f))
+		if (emit_step_old(i))
 			break;
 	stack->told = f->told;
 }

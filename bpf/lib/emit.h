@@ -9,17 +9,23 @@
 
 /*
  * A function the verifier goes through once, whoever calls it, with arguments it knows nothing of.
- * Each variant of the programs has its own, and old kernels (5.10) only know the other sort: there all
- * is walked through at each call, because the copies of the program are loaded without BTF.
+ * Each variant of the programs has its own. Old kernels (5.10) take no pointers for arguments (ONCE_AT), and
+ * have no loop but the one that is walked through (ONCE_OLD).
  */
-#if defined(PROBITY_OLD)
-#define ONCE(type, name) static __noinline type name
-#elif defined(PROBITY_SLEEPS)
 #define ONCE(type, name) __weak __noinline type name
+#if defined(PROBITY_OLD)
+#define ONCE_AT(type, name) static __noinline type name
+#define ONCE_OLD(type, name) ONCE(type, name)
+#define emit_flight emit_flight_old
+#define going_ends going_ends_old
+#define sum_of sum_of_old
+#else
+#define ONCE_AT(type, name) ONCE(type, name)
+#define ONCE_OLD(type, name) static __noinline type name
+#endif
+#if defined(PROBITY_SLEEPS)
 #define emit_flight emit_flight_sleeps
 #define learn learn_sleeps
-#else
-#define ONCE(type, name) __weak __noinline type name
 #endif
 
 static __always_inline void drop(__u32 cause)

@@ -30,7 +30,7 @@
 #define BLOCK_LATE_NS 1000000000ull /* so long behind its bound a wait may still become a stop */
 #ifdef PROBITY_OLD
 #define GOING_TRIES 2
-#define GOING_STEPS 512 /* looks: some 20 us */
+#define GOING_STEPS 4096 /* looks */
 #else
 #define GOING_TRIES 3
 #define GOING_STEPS (1 << 20) /* the time ends it before */
@@ -96,11 +96,10 @@ static __always_inline bool is_going(void)
 /*
  * The keeper takes some 0.1 ms to continue a process; a write of another thread of it waits that long,
  * rather than be refused. Its note is taken back meanwhile, because the keeper looks for such. False:
- * it took too long; on 5.10, whose verifier walks through each look, it mostly does, and the write is
- * one that cannot wait.
+ * it took too long, and the write is one that cannot wait.
  */
 #ifdef PROBITY_OLD
-static __noinline bool going_ends(const struct ask *w)
+ONCE(int, going_ends)(__u64 buf)
 {
 	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
 
@@ -130,13 +129,10 @@ static long going_step(__u32 i, void *p)
 	return 0;
 }
 
-static __noinline bool going_ends(const struct ask *w)
+static __noinline int going_ends(__u64 buf)
 {
-	struct going g = {.tgid = bpf_get_current_pid_tgid() >> 32};
+	struct going g = {.buf = buf, .tgid = bpf_get_current_pid_tgid() >> 32};
 
-	if (!w)
-		return false;
-	g.buf = w->buf;
 	g.until = bpf_ktime_get_ns() + GOING_NS;
 	bpf_loop(GOING_STEPS, going_step, &g, 0);
 	return g.ended;
@@ -154,7 +150,7 @@ static __always_inline bool note_stopped(const struct ask *w)
 		if (!is_going())
 			return true;
 		bpf_map_delete_elem(&gate_waits, &k);
-		if (!going_ends(w))
+		if (!going_ends(w->buf))
 			return false;
 	}
 	return false;
@@ -331,7 +327,7 @@ static __noinline int block_held(struct conn *conn, struct call *c)
 		if (block(conn, &c->ask) != GATE_ASKED)
 			break;
 		stopped = c->ask.stopped;
-		if (!stopped && !going_ends(&c->ask))
+		if (!stopped && !going_ends(c->ask.buf))
 			break;
 	}
 	if (!stopped)

@@ -14,7 +14,7 @@
 
 #define SUM_BLOCK 64
 #ifdef PROBITY_OLD
-#define SUM_MAX (16 << 10) /* each block is one round of a loop that the verifier walks through */
+#define SUM_MAX (64 << 10) /* each block is one round of a loop that the verifier walks through */
 #else
 #define SUM_MAX CALL_MAX
 #endif
@@ -83,7 +83,7 @@ struct {
 	__type(value, struct sum);
 } old_sum SEC(".maps");
 
-static __noinline long sum_step_old(__u32 i)
+ONCE(int, sum_step_old)(__u32 i)
 {
 	__u32 zero = 0;
 	struct sum *s = bpf_map_lookup_elem(&old_sum, &zero);
@@ -114,7 +114,7 @@ static __always_inline void sum_all(struct sum *s)
 #endif
 
 /* 0 = none. */
-static __noinline __u64 sum_of(__u64 buf, __u64 len, __u64 key)
+ONCE_OLD(__u64, sum_of)(__u64 buf, __u64 len, __u64 key)
 {
 	struct sum s = {.buf = buf, .left = len};
 

@@ -23,7 +23,7 @@ static __noinline long rules_for(__u64 name, __u64 *ret)
 }
 
 /* False when the name is not in memory. */
-ONCE(int, learn)(struct conn *conn, __u64 name)
+ONCE_AT(int, learn)(struct conn *conn, __u64 name)
 {
 	struct shared *sh = shared_of();
 	struct event_host *e;

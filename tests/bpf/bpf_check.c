@@ -24,7 +24,6 @@
 
 static struct verdict_slot *verdicts;
 static uint8_t *data;
-static size_t call_max;
 
 static bool no_drops_since(const uint64_t before[static DROP__MAX], int except)
 {
@@ -136,10 +135,10 @@ static void test_sizes(unsigned form)
 				65536,
 				65537,
 				131072,
-				call_max / 4,
-				call_max / 4 + 7,
-				call_max - 1,
-				call_max};
+				BPF_CALL_MAX / 4,
+				BPF_CALL_MAX / 4 + 7,
+				BPF_CALL_MAX - 1,
+				BPF_CALL_MAX};
 	uint64_t before[DROP__MAX], offset = 0, conn = 0;
 	void *h = client();
 	bool right = true;
@@ -163,7 +162,7 @@ static void test_sizes(unsigned form)
 
 static void test_too_large(unsigned form)
 {
-	size_t n = call_max + 4097;
+	size_t n = BPF_CALL_MAX + 4097;
 	uint64_t before[DROP__MAX], conn;
 	void *h = client();
 
@@ -171,7 +170,7 @@ static void test_too_large(unsigned form)
 	move_at(form, h, 0, n);
 	hear();
 	conn = last_conn();
-	ok(covers(conn, forms[form].dir, 0, call_max),
+	ok(covers(conn, forms[form].dir, 0, BPF_CALL_MAX),
 	   "%s: of more than the largest call its first bytes come", forms[form].name);
 	ok(drops(DROP_TOO_LARGE) == before[DROP_TOO_LARGE] + 1 &&
 		   no_drops_since(before, DROP_TOO_LARGE),
@@ -556,7 +555,7 @@ static void test_processes(void)
 
 static void test_full_ring(void)
 {
-	const size_t n = call_max < 1 << 20 ? call_max : 1 << 20;
+	const size_t n = 1 << 20;
 	uint64_t before[DROP__MAX], sent = 0, got = 0, next = 0, gaps = 0;
 	void *h = client();
 	bool right = true;
@@ -823,7 +822,7 @@ static void test_real(void)
 	if (pthread_create(&thread, NULL, serve, s))
 		die("pthread_create", errno);
 	for (size_t i = 0; i < REAL_SIZES; i++) {
-		size_t n = real_sizes[i] < call_max ? real_sizes[i] : call_max, done = 0;
+		size_t n = real_sizes[i], done = 0;
 
 		fill(data, all, n);
 		if (i % 2 ? !SSL_write_ex(c, data, n, &done) : SSL_write(c, data, n) != (int)n)
@@ -920,8 +919,7 @@ int main(int argc, char **argv)
 	}
 	lib = load_stub(argv[1]);
 	rig_open(RING);
-	call_max = bpf_call_max(b);
-	data = malloc(call_max + CHUNK);
+	data = malloc(BPF_CALL_MAX + CHUNK);
 	verdicts = mmap(NULL, VERDICT_SLOTS * sizeof(*verdicts), PROT_READ | PROT_WRITE, MAP_SHARED,
 			bpf_verdicts_fd(b), 0);
 	if (verdicts == MAP_FAILED)

@@ -60,16 +60,6 @@ static void on_pump(evutil_socket_t fd, short what, void *ctx)
 		event_add(a->pump, &now);
 }
 
-/* A while from now: most children have exec'd, and what is being loaded may be there. */
-void process_later(struct attach *a, struct target *t)
-{
-	struct timeval grace = {.tv_usec = (FORK_GRACE_MS + 1) * 1000};
-
-	t->due_ms = boot_ms() + FORK_GRACE_MS;
-	if (!event_pending(a->soon, EV_TIMEOUT, NULL))
-		event_add(a->soon, &grace);
-}
-
 static void queue_due(void *ctx, struct target *t)
 {
 	struct timeval grace = {.tv_usec = (FORK_GRACE_MS + 1) * 1000};
@@ -78,7 +68,7 @@ static void queue_due(void *ctx, struct target *t)
 	if (!t->due_ms)
 		return;
 	if (boot_ms() >= t->due_ms)
-		process_queue(a, t, t->hellos > 0);
+		process_queue(a, t, false);
 	else if (!event_pending(a->soon, EV_TIMEOUT, NULL))
 		event_add(a->soon, &grace);
 }
@@ -317,12 +307,15 @@ void attach_fork(struct attach *a, pid_t pid, pid_t parent)
 {
 	const struct target *p = targets_find(a->targets, parent, 0);
 	struct target *t = p ? process_get(a, pid) : NULL;
+	struct timeval grace = {.tv_usec = (FORK_GRACE_MS + 1) * 1000};
 
 	if (!t || t->n)
 		return;
 	t->keep = p->keep == KEEP_AI ? KEEP_AI : KEEP_PROBATION;
 	t->marks |= p->marks;
-	process_later(a, t);
+	t->due_ms = boot_ms() + FORK_GRACE_MS;
+	if (!event_pending(a->soon, EV_TIMEOUT, NULL))
+		event_add(a->soon, &grace);
 	snprintf(t->reason, sizeof(t->reason), "was forked from a process with probes");
 	process_state(a, t, PROBES_COMING);
 }
@@ -506,12 +499,7 @@ bool attach_settled(const struct attach *a)
 	struct ask_counts c;
 
 	ask_counts(a->ask, &c);
-	return !a->todo && !a->loading && !c.waited_for;
-}
-
-bool attach_loads(const struct attach *a)
-{
-	return a->loading;
+	return !a->todo && !c.waited_for;
 }
 
 bool attach_idle(const struct attach *a)

@@ -66,7 +66,6 @@ void attach_prepare(struct attach *a, int fd, const char *path);
 bool attach_idle(const struct attach *a);    /* the resolver has nothing to do */
 void attach_tell_all(struct attach *a);	     /* the worker is new */
 bool attach_settled(const struct attach *a); /* no process waits for its probes */
-bool attach_loads(const struct attach *a);   /* what probes need is being loaded (before 5.15) */
 
 unsigned attach_images(const struct attach *a); /* files with TLS functions in use */
 unsigned attach_sites(const struct attach *a);

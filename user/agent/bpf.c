@@ -118,6 +118,7 @@ static void choose(struct bpf *b)
 		if (v != BPF_VARIANT_OLD)
 			bpf_program__set_expected_attach_type(p, ATTACH_UPROBE_MULTI);
 	}
+	bpf_program__set_autoload(b->skel->progs.tls_old_sites, b->variant == BPF_VARIANT_OLD);
 	if (!b->loops)
 		bpf_program__set_autoload(b->skel->progs.pipe_sys_exit, false);
 	if (!bpf_has_task_regs())
@@ -132,7 +133,8 @@ static void choose(struct bpf *b)
 /* After a refusal: whether another try without that program makes sense. */
 static bool do_without(struct bpf *b, const char *name)
 {
-	static const char *const needed[] = {"proc_exec", "proc_fork", "proc_exit", "tls_old"};
+	static const char *const needed[] = {"proc_exec", "proc_fork", "proc_exit", "tls_old",
+					     "tls_old_sites"};
 
 	if (!name[0] || b->refused_n == REFUSED_MAX)
 		return false;
@@ -184,7 +186,9 @@ static int load(struct bpf *b, size_t ring_bytes)
 			libbpf_last[0] ? libbpf_last : "no further word");
 		return r;
 	}
-	r = pins_loaded(b->pins, b->skel->obj);
+	r = b->variant == BPF_VARIANT_OLD ? bpf_copies_open(b->skel->obj) : 0;
+	if (!r)
+		r = pins_loaded(b->pins, b->skel->obj);
 	if (r)
 		return r;
 	b->shared = mmap(NULL, getpagesize(), PROT_READ | PROT_WRITE, MAP_SHARED,
@@ -260,10 +264,6 @@ struct bpf_object *bpf_object_of(const struct bpf *b)
 struct bpf_program *bpf_tls_program(const struct bpf *b)
 {
 	return bpf_object__find_program_by_name(b->skel->obj, bpf_variant_program(b->variant));
-}
-size_t bpf_call_max(const struct bpf *b) /* CALL_MAX of bpf/lib/chunk.h */
-{
-	return b->variant == BPF_VARIANT_OLD ? 256 << 10 : 4 << 20;
 }
 void bpf_set_wait(struct bpf *b, uint32_t us)
 {

@@ -31,7 +31,8 @@ void bpf_close(struct bpf *b);
 /* The program for every TLS site; attach it with the site's cookie, by uprobe_multi or, one by one,
  * by bpf_uprobe() of bpf_variant.h: not by libbpf, which cannot on kernels without cookies. */
 struct bpf_program *bpf_tls_program(const struct bpf *b);
-size_t bpf_call_max(const struct bpf *b); /* of a larger call only so much is told */
+#define BPF_CALL_MAX \
+	(4 << 20) /* of a larger call only so much is told: CALL_MAX of bpf/lib/chunk.h */
 /* How long a call waits for room in the ring while the worker does not move; 0 = never. */
 void bpf_set_wait(struct bpf *b, uint32_t us);
 bool bpf_waits(const struct bpf *b);	   /* whether this kernel can */

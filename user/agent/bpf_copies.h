@@ -1,20 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The TLS program for kernels without attach cookies (before 5.15): a copy of it per cookie. */
+/* For kernels without attach cookies (before 5.15): what stands at a probe in place of the TLS program. */
 #ifndef PROBITY_AGENT_BPF_COPIES_H
 #define PROBITY_AGENT_BPF_COPIES_H
 
-#include <stddef.h>
 #include <stdint.h>
 
+struct bpf_object;
 struct bpf_program;
 
-/* The descriptor of the copy with that cookie, loaded now if it is not there; or -errno. It stays ours. */
-int bpf_copy_of(struct bpf_program *prog, uint64_t cookie);
-/*
- * The same without waiting: 0 when there is a copy for each of these cookies, -EAGAIN while the missing ones
- * are being loaded, or -errno of one that the kernel refused.
- */
-int bpf_copies_prepare(struct bpf_program *prog, const uint64_t *cookie, size_t n);
+/* The copies' way to the program for all sites; once, after the load. 0 or -errno. */
+int bpf_copies_open(struct bpf_object *obj);
+/* The descriptor of the copy with that cookie, ours until the next call; or -errno. */
+int bpf_copy_of(const struct bpf_program *prog, uint64_t cookie);
 void bpf_copies_free(void);
 
 #endif

@@ -94,8 +94,8 @@ const char *bpf_variant_note(enum bpf_variant v)
 {
 	static const char *const notes[] = {
 		[BPF_VARIANT_OLD] =
-			"no attach cookies: a program per kind of site; a full ring is a "
-			"gap; 256 KiB a call; liveness not by image",
+			"no attach cookies: a few instructions of its own at each site; a full "
+			"ring is a gap",
 		[BPF_VARIANT_PLAIN] = "no sleepable uprobes: a full ring is a gap",
 		[BPF_VARIANT_SLEEPS] = "calls wait for room in the ring",
 		[BPF_VARIANT_REEXEC] = "calls wait for room in the ring, or are made again",
@@ -133,11 +133,6 @@ static int open_event(const char *path, uint64_t offset, pid_t pid)
 static bool is_old(const struct bpf_program *prog)
 {
 	return !strcmp(bpf_program__name(prog), bpf_variant_program(BPF_VARIANT_OLD));
-}
-
-int bpf_uprobe_prepare(struct bpf_program *prog, const uint64_t *cookie, size_t n)
-{
-	return is_old(prog) ? bpf_copies_prepare(prog, cookie, n) : 0;
 }
 
 int bpf_uprobe(struct bpf_program *prog, const char *path, uint64_t offset, uint64_t cookie,

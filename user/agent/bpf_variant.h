@@ -11,7 +11,7 @@ struct bpf_program;
 
 /* Best last. */
 enum bpf_variant {
-	BPF_VARIANT_OLD,    /* no attach cookies, no bpf_loop: a copy of the program per cookie */
+	BPF_VARIANT_OLD, /* no attach cookies, no bpf_loop: a small program per cookie before it */
 	BPF_VARIANT_PLAIN,  /* one program for all sites */
 	BPF_VARIANT_SLEEPS, /* which fetches pages, waits for room in the ring and for verdicts */
 	BPF_VARIANT_REEXEC, /* and may set registers: calls are made again, or fail */
@@ -23,13 +23,9 @@ bool bpf_has_task_regs(void);
 
 /*
  * One probe: prog (of bpf_tls_program) with that cookie at that offset of a file; pid 0: of every
- * process. A descriptor, by whose close the probe goes, or -errno. Works on every kernel; where
- * there are no attach cookies the image index is not kept.
+ * process. A descriptor, by whose close the probe goes, or -errno. Works on every kernel.
  */
 int bpf_uprobe(struct bpf_program *prog, const char *path, uint64_t offset, uint64_t cookie,
 	       pid_t pid);
-/* What bpf_uprobe() would have to load for these cookies: 0 when nothing is missing, -EAGAIN while it is
- * being loaded (before 5.15; seconds), or -errno. */
-int bpf_uprobe_prepare(struct bpf_program *prog, const uint64_t *cookie, size_t n);
 
 #endif

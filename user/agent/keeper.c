@@ -36,8 +36,8 @@
 #include "base/fs.h"
 #include "base/log.h"
 
-#define READY_MS 5 /* how often it is looked whether all is in place */
-#define READY_S 30 /* files that take longer to look at are not waited for; what is loaded is */
+#define READY_MS 5	 /* how often it is looked whether all is in place */
+#define READY_S 30	 /* files that take longer to look at are not waited for */
 #define FILES_MAX 524288 /* with perf events each probed site takes two */
 
 /* --- signals ---------------------------------------------------------------------------------- */
@@ -69,7 +69,7 @@ static void say_ready(struct keeper *k)
 	pid_t roles[] = {k->worker.pid, k->recorder.pid, k->resolver.pid};
 
 	if (k->ready || !k->worker.status || !k->recorder.status ||
-	    (!attach_settled(k->attach) && k->seconds < READY_S) || attach_loads(k->attach))
+	    (!attach_settled(k->attach) && k->seconds < READY_S))
 		return;
 	k->ready = true;
 	event_del(k->starting);

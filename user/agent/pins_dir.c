@@ -177,7 +177,7 @@ bool pins_map_kept(const struct bpf_map *m)
 
 	if (bpf_map__is_internal(m)) /* variables are kept */
 		return strstr(name, ".bss") || (strstr(name, ".data") && !strstr(name, ".rodata"));
-	return strncmp(name, "pipe_", 5) && strcmp(name, "stdios");
+	return strncmp(name, "pipe_", 5) && strncmp(name, "old_", 4) && strcmp(name, "stdios");
 }
 
 static void into(void *ctx, const char *fmt, va_list ap)

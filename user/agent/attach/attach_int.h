@@ -18,7 +18,7 @@ struct attach {
 	struct ask *ask;
 	struct event *pump, *soon;
 	struct target *todo, **todo_last;
-	unsigned todo_n, loading, links, linked_images, linked_sites;
+	unsigned todo_n, links, linked_images, linked_sites;
 	uint64_t word_ms; /* who was silent up to then had nobody to tell of him; UINT64_MAX: has */
 	uint64_t links_made, adopted, put_off, saved_ms, begun_ms;
 	double attach_ms;			   /* longest */
@@ -34,7 +34,6 @@ uint64_t boot_ms(void);
 
 /* process.c */
 void process_queue(struct attach *a, struct target *t, bool hurry);
-void process_later(struct attach *a, struct target *t); /* some milliseconds from now */
 void process_unqueue(struct attach *a, struct target *t);
 void process_sync(struct attach *a, struct target *t); /* may remove it */
 void process_drop(struct attach *a, struct target *t); /* all its probes, and itself */

@@ -8,10 +8,9 @@
  * only where the process has that very offset mapped executable: the kernel's word, not the file's.
  *
  * Attaching takes 5 to 15 ms and is done here, in the keeper's loop, one process at a time with the
- * loop in between. What kernels before 5.15 have to load first takes seconds and is a thread's
- * (bpf_copies.c): the process is looked at again until it is there. Letting go is the closer's. When more
- * than BACKLOG links wait to be closed (thousands of processes that live for moments), new ones are not
- * probed at their first mapping but at their first ClientHello, which is held for it.
+ * loop in between; letting go takes longer and is the closer's. When more than BACKLOG links wait
+ * to be closed (thousands of processes that live for moments), new ones are not probed at their
+ * first mapping but at their first ClientHello, which is held for it.
  *
  * Long because what is linked, marked and told of a process changes in one look, or in none.
  */
@@ -26,7 +25,6 @@
 #include "agent/attach/attach_int.h"
 #include "agent/attach/maps.h"
 #include "agent/attach/pinned.h"
-#include "agent/bpf_variant.h"
 #include "agent/net.h"
 #include "agent/pins.h"
 #include "base/cleanup.h"
@@ -251,8 +249,6 @@ static int link_anew(struct attach *a, struct image *im, int fd, const struct pi
 	char name[PINS_PROBE_NAME];
 	int r = pinned_name(name, sizeof(name), id, &as);
 
-	if (!r && id->pid)
-		r = bpf_uprobe_prepare(a->linker.prog, cookie, im->facts->sites_n);
 	return r
 		       ?: links_open(&a->linker, fd, im->facts->offset, cookie, im->facts->sites_n,
 				     id->pid, name, ret);
@@ -275,8 +271,7 @@ static int link_image(struct attach *a, struct image *im, int fd, struct target 
 	ms = (to.tv_sec - from.tv_sec) * 1e3 + (to.tv_nsec - from.tv_nsec) / 1e6;
 	if (ms > a->attach_ms)
 		a->attach_ms = ms;
-	if (r && r != -EAGAIN && r != -ESRCH && r != -EMFILE && r != -ENFILE && r != -ENOMEM &&
-	    !im->failed) {
+	if (r && r != -ESRCH && r != -EMFILE && r != -ENFILE && r != -ENOMEM && !im->failed) {
 		im->failed = true; /* of the file: tried no more. Of the host: it may go later. */
 		snprintf(im->reason, sizeof(im->reason), "the kernel refuses its sites: %s",
 			 strerror(-r));
@@ -322,7 +317,7 @@ struct look {
 	struct target *t;
 	const struct mapping *all;
 	int n;
-	bool gone, put_off, uncovered, failed, full, loading;
+	bool gone, put_off, uncovered, failed, full;
 	unsigned with_sites, pending;
 };
 
@@ -358,8 +353,7 @@ static void probe_use(struct look *l, struct image *im, const struct mapping *m,
 	}
 	r = im->failed ? -EINVAL : link_image(a, im, fd, t, &u->links);
 	l->gone |= r == -ESRCH;
-	l->loading |= r == -EAGAIN;
-	l->failed |= r && r != -ESRCH && r != -EAGAIN;
+	l->failed |= r && r != -ESRCH;
 	if (r)
 		return;
 	a->links++;
@@ -436,7 +430,7 @@ static void conclude(struct look *l)
 	uint32_t state = PROBES_NONE;
 
 	t->pending = l->pending;
-	if (l->pending || l->loading)
+	if (l->pending)
 		state = PROBES_COMING;
 	else if (any_on(t))
 		state = PROBES_IN_PLACE;
@@ -444,8 +438,6 @@ static void conclude(struct look *l)
 		state = PROBES_REMOVED;
 	if (l->pending)
 		reason = "its files are being looked at";
-	else if (l->loading)
-		reason = "its probes are being loaded";
 	else if (l->put_off)
 		reason = "too many processes that lived for moments";
 	else if (state == PROBES_IN_PLACE && t->early)
@@ -461,11 +453,6 @@ static void conclude(struct look *l)
 	l->a->put_off += l->put_off;
 	snprintf(t->reason, sizeof(t->reason), "%s", reason);
 	process_state(l->a, t, state);
-	if (l->loading) {
-		t->loading = true;
-		l->a->loading++;
-		process_later(l->a, t);
-	}
 	if (l->with_sites)
 		l->a->s.user(l->a->s.ctx, t->pid);
 }
@@ -492,19 +479,11 @@ static void note_image(struct attach *a, struct target *t)
 	t->looked = false;
 }
 
-/* Its probes' programs are there, or are asked for again. */
-static void not_loading(struct attach *a, struct target *t)
-{
-	a->loading -= t->loading;
-	t->loading = false;
-}
-
 void process_sync(struct attach *a, struct target *t)
 {
 	_cleanup_free_ struct mapping *all = NULL;
 	struct look l = {.a = a, .t = t};
 
-	not_loading(a, t);
 	note_image(a, t);
 	l.n = maps_read(t->pid, &all);
 	if (l.n < 0 || !same_start(process_start(t->pid, NULL), t->start_ns)) {
@@ -546,7 +525,6 @@ void process_strip(struct attach *a, struct target *t, enum keep why, const char
 void process_drop(struct attach *a, struct target *t)
 {
 	process_unqueue(a, t);
-	not_loading(a, t);
 	for (unsigned i = 0; i < t->n; i++) {
 		use_end(a, &t->uses[i]);
 		t->uses[i].im->refs--;

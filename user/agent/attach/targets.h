@@ -45,7 +45,6 @@ struct target {
 	unsigned hellos, judged, pending;
 	bool held;		  /* a flight of it waits for its mark */
 	bool todo, looked, early; /* early: was there before the agent */
-	bool loading;		  /* what its probes need is being loaded */
 	struct use *uses;
 	unsigned n;
 	char reason[96];
