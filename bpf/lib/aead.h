@@ -74,19 +74,51 @@ static long unpad(__u32 i, void *p)
 	return d->type || d->failed;
 }
 
+#ifdef PROBITY_OLD
+#define PADDING_ROUND 64
+
+/* Of the len bytes that end there, how many zeros are last, PADDING_ROUND at most; -1: they cannot be read. */
+ONCE(int, zeros_old)(__u64 end, __u64 len)
+{
+	__u8 c = 0;
+
+	for (int i = 0; i < PADDING_ROUND; i++) {
+		if (i >= len)
+			return i;
+		if (bpf_probe_read_user(&c, 1, (void *)(end - 1 - i)))
+			return -1;
+		if (c)
+			return i;
+	}
+	return PADDING_ROUND;
+}
+
+static __always_inline void unpad_all(struct padding *d)
+{
+	int n = PADDING_ROUND;
+
+	for (int i = 0; i < PADDING_MAX / PADDING_ROUND && n == PADDING_ROUND; i++) {
+		n = zeros_old(d->buf + d->len, d->len);
+		d->failed = n < 0;
+		d->len -= n;
+	}
+	if (!d->failed)
+		unpad(0, d);
+}
+#else
+static __always_inline void unpad_all(struct padding *d)
+{
+	if (!unpad(0, d))
+		bpf_loop(PADDING_MAX, unpad, d, 0);
+}
+#endif
+
 /* Takes content type and padding off a TLS 1.3 plaintext. False: not application data. */
 static __noinline bool is_data(__u64 buf, __u64 *len)
 {
 	struct padding d = {.buf = buf, .len = *len};
 
-#ifdef PROBITY_OLD
-	for (int i = 0; i < 16; i++) /* a record with more padding than that is not told */
-		if (unpad(i, &d))
-			break;
-#else
-	if (!unpad(0, &d))
-		bpf_loop(PADDING_MAX, unpad, &d, 0);
-#endif
+	unpad_all(&d);
 	if (d.failed)
 		drop(DROP_READ_FAULT);
 	*len = d.len;

@@ -298,11 +298,13 @@ static void test_records(int cipher)
 	   "%s: TLS 1.3 sealed in place, read before, without its type", name);
 	seal13(cipher, w, 16383, 100, APP, 15);
 	ok(told(EVENT_WRITE, 16383, 100) == conn, "%s: padding is not data", name);
-	seal13(cipher, w, 16483, 2, 0x15, 0);
+	seal13(cipher, w, 16483, 100, APP, 8000);
+	ok(told(EVENT_WRITE, 16483, 100) == conn, "%s: nor is much of it", name);
+	seal13(cipher, w, 16583, 2, 0x15, 0);
 	ok(hear() == 0, "%s: an alert is not data", name);
-	fill(data, 16483, 80);
+	fill(data, 16583, 80);
 	seal_raw(cipher, w, 80, aad13(81));
-	ok(told(EVENT_WRITE, 16483, 80) == conn, "%s: the type may be apart from the plaintext",
+	ok(told(EVENT_WRITE, 16583, 80) == conn, "%s: the type may be apart from the plaintext",
 	   name);
 	memcpy(data, "\x14\0\0\x20", 4);
 	seal_raw(cipher, w, 36, aad13(37));

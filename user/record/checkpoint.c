@@ -258,7 +258,8 @@ int cosignature_verify(const struct note *n, const struct note_key *witness, uin
 	for (size_t i = 0; i < n->n; i++) {
 		const struct note_sig *s = &n->sigs[i];
 
-		if (s->n != 8 + RECORD_SIG_LEN || (witness->name[0] && strcmp(witness->name, s->name)) ||
+		if (s->n != 8 + RECORD_SIG_LEN ||
+		    (witness->name[0] && strcmp(witness->name, s->name)) ||
 		    s->id != note_key_id_of(s->name, witness->public, NOTE_COSIGNATURE))
 			continue;
 		found = cosignature_ok(n, s, v, ret_unix_s);
