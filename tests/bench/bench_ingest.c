@@ -12,6 +12,7 @@
 
 #include "collector/ingest.h"
 #include "evidence_rig.h"
+#include "record/look.h"
 
 #define RECORDS 4096
 #define BATCH 512 /* as the agent sends them */
@@ -91,6 +92,7 @@ static void make_batches(const char *dir, bool by_checkpoint)
 
 static char db_path[400];
 static struct witness *witness;
+static struct looks *looks;
 
 static double ingest_rate(const char *dir, int round)
 {
@@ -105,7 +107,7 @@ static double ingest_rate(const char *dir, int round)
 		die(err);
 	t = now(CLOCK_MONOTONIC);
 	for (size_t i = 0; i < ARRAY_SIZE(batches); i++) {
-		int e = ingest_batch(st, witness, &peer, batches[i].p, batches[i].n,
+		int e = ingest_batch(st, witness, looks, &peer, batches[i].p, batches[i].n,
 				     now(CLOCK_REALTIME), &res);
 
 		if (e || res.fault)
@@ -281,8 +283,8 @@ static void bench(const char *dir, const char *what, bool by_checkpoint, double 
 	report(what, share, rate, limit, target);
 	qsort(signatures, ROUNDS, sizeof(*signatures), by_value);
 	if (!by_checkpoint)
-		printf("  %.0f %% of the ingest's time is what its signatures take on one core\n",
-		       signatures[ROUNDS / 2] * 100);
+		printf("  %.0f %% of the ingest's time is what its signatures take on one core; it has %u\n",
+		       signatures[ROUNDS / 2] * 100, looks_cpus());
 }
 
 int main(int argc, char **argv)
@@ -297,8 +299,11 @@ int main(int argc, char **argv)
 	make_payload();
 	if (witness_open(argv[1], "bench", &witness, err, sizeof(err)))
 		die(err);
+	if (looks_new(looks_cpus(), &looks))
+		die("out of memory");
 	bench(argv[1], "ingest / bare SQLite insert", false, 0.50);
 	bench(argv[1], "ingest, checkpoints only / bare insert", true, 0.50);
+	looks_free(looks);
 	witness_free(witness);
 	return 0;
 }

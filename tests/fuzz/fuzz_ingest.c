@@ -8,6 +8,7 @@
 
 #include "collector/ingest.h"
 #include "fuzz.h"
+#include "record/look.h"
 
 static char dir[] = "/tmp/probity-fuzz-XXXXXX";
 
@@ -46,12 +47,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	static const struct ingest_peer peer = {.cn = "alpha"};
 	static struct ingest_result r;
 	static struct witness *w;
+	static struct looks *looks;
 	static struct store *st;
 
 	if (!st)
 		st = open_store(&w);
+	if (!looks && looks_new(1, &looks))
+		abort();
 	memset(&r, 0, sizeof(r));
-	if (ingest_batch(st, w, &peer, p, n, 1790000000000000000, &r) || !r.http ||
+	if (ingest_batch(st, w, looks, &peer, p, n, 1790000000000000000, &r) || !r.http ||
 	    r.ack_len > INGEST_ACK_MAX || strpbrk(r.alarm, "\n\r\x1b"))
 		abort();
 	return 0;

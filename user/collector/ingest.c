@@ -116,8 +116,10 @@ static int all_records(struct ingest *in)
 		r = ingest_witnessed(in);
 	if (!r && in->batch->mac_seed.len)
 		r = ingest_seed(in);
-	for (size_t i = 0; i < in->batch->n_records && !r; i++)
+	for (size_t i = 0; i < in->batch->n_records && !r; i++) {
+		in->checked = ingest_ahead(in, i);
 		r = ingest_record(in, in->batch->records[i]);
+	}
 	if (!r && in->batch->checkpoint[0])
 		r = ingest_checkpoint(in);
 	return r;
@@ -226,10 +228,12 @@ static int store_failed(struct ingest *in, int r)
 	return r;
 }
 
-int ingest_batch(struct store *st, struct witness *w, const struct ingest_peer *peer,
-		 const uint8_t *body, size_t n, int64_t now_ns, struct ingest_result *ret)
+int ingest_batch(struct store *st, struct witness *w, struct looks *looks,
+		 const struct ingest_peer *peer, const uint8_t *body, size_t n, int64_t now_ns,
+		 struct ingest_result *ret)
 {
-	struct ingest in = {.st = st, .witness = w, .peer = peer, .now_ns = now_ns, .ret = ret};
+	struct ingest in = {
+		.st = st, .witness = w, .looks = looks, .peer = peer, .now_ns = now_ns, .ret = ret};
 	Probity__V1__Batch *b;
 	struct pbmem mem;
 	const char *why;

@@ -61,8 +61,12 @@ struct ingest_result {
 	size_t ack_len;
 };
 
-/* Always gives an answer. 0, or -errno of the store (then http is 503). */
-int ingest_batch(struct store *st, struct witness *w, const struct ingest_peer *peer,
-		 const uint8_t *body, size_t n, int64_t now_ns, struct ingest_result *ret);
+struct looks;
+
+/* Always gives an answer. 0, or -errno of the store (then http is 503). looks: who checks signatures, NULL =
+ * the calling thread. */
+int ingest_batch(struct store *st, struct witness *w, struct looks *looks,
+		 const struct ingest_peer *peer, const uint8_t *body, size_t n, int64_t now_ns,
+		 struct ingest_result *ret);
 
 #endif

@@ -4,6 +4,7 @@
 #define PROBITY_COLLECTOR_INGEST_INT_H
 
 #include "ingest.h"
+#include "record/look.h"
 #include "record/note_ecdsa.h"
 #include "record/segment.h"
 
@@ -18,7 +19,11 @@ struct ingest {
 	int64_t now_ns;
 	struct store_chain chain, committed; /* with this batch; before it */
 	bool known, was_known;
-	bool dirty; /* the transaction holds something */
+	bool dirty;	     /* the transaction holds something */
+	struct looks *looks; /* NULL: each signature in its turn */
+	bool ahead;	     /* looks' items are records ahead_from to below ahead_to */
+	size_t ahead_from, ahead_to;
+	const struct chain_checked *checked; /* of the record that is taken, or NULL */
 	struct chain_state state;
 	struct mac_key mac;		   /* state's, when the chain is seeded */
 	uint64_t floor_ns;		   /* wall time below which a record is back-dated */
@@ -48,6 +53,8 @@ int ingest_refuse(struct ingest *in, fault_t f, enum store_severity severity, co
 /* The chain's state as in->chain has it. 0, -EUCLEAN. */
 int ingest_resume(struct ingest *in);
 int ingest_record(struct ingest *in, const Probity__V1__SealedRecord *rec);
+/* What is known of record i of the batch before its turn; NULL: nothing. In order of i. */
+const struct chain_checked *ingest_ahead(struct ingest *in, size_t i);
 /* Takes K_0, or says that another one came. */
 int ingest_seed(struct ingest *in);
 /* The record `head` does not follow what is held: over the hole, or a gap. */

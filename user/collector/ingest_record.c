@@ -173,7 +173,8 @@ static int append(struct ingest *in, uint64_t seq, const Probity__V1__SealedReco
 		return ingest_misfit(in, seq, rec, "signature length");
 	if (rec->mac.len != MAC_LEN)
 		return ingest_misfit(in, seq, rec, "mac");
-	r = chain_append(&in->state, rec->record.data, rec->record.len, &seal, &head, &why);
+	r = chain_append_checked(&in->state, rec->record.data, rec->record.len, &seal, in->checked,
+				 &head, &why);
 	if (r == -EBADMSG)
 		return ingest_misfit(in, seq, rec, why);
 	return r ? r : store_one(in, &head, rec);

@@ -33,6 +33,7 @@
 #include "http.h"
 #include "ingest.h"
 #include "pki.h"
+#include "record/look.h"
 #include "silence.h"
 #include "witness_http.h"
 
@@ -48,7 +49,8 @@ struct server {
 	struct store *store;
 	struct peers *peers;
 	uint16_t port;
-	bool store_ok;		 /* the last batch could be committed */
+	bool store_ok; /* the last batch could be committed */
+	struct looks *looks;
 	struct witness *witness; /* borrowed, as is the ledger */
 	struct ledger *ledger;
 	struct witness_http *public; /* the second listener; NULL: none */
@@ -144,8 +146,8 @@ static void on_records(struct evhttp_request *req, void *ctx)
 		http_text(req, 503, "out of memory\n");
 		return;
 	}
-	s->store_ok =
-		ingest_batch(s->store, s->witness, &peer, body, n, server_now_ns(), &res) == 0;
+	s->store_ok = ingest_batch(s->store, s->witness, s->looks, &peer, body, n, server_now_ns(),
+				   &res) == 0;
 	if (res.alarm[0])
 		log_line(res.http == 503 || res.fault == PROBITY__V1__ACK__FAULT__FORK ? LOG_L_ERR
 										       : LOG_L_WARN,
@@ -289,7 +291,8 @@ int server_open(const struct server_config *c, struct server **ret, char *err, s
 	s->witness = c->witness;
 	s->ledger = c->ledger;
 	s->store_ok = true;
-	if (peers_new(SERVER_CONNECTIONS, on_full, s, &s->peers))
+	if (peers_new(SERVER_CONNECTIONS, on_full, s, &s->peers) ||
+	    looks_new(looks_cpus(), &s->looks))
 		return -ENOMEM;
 	signal(SIGPIPE, SIG_IGN);
 	r = http_listen(s->base, c->address, c->port, &s->listener, err, err_len);
@@ -345,5 +348,6 @@ void server_free(struct server *s)
 	if (s->base)
 		event_base_free(s->base);
 	peers_free(s->peers);
+	looks_free(s->looks);
 	free(s);
 }

@@ -19,12 +19,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <stdarg.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "proto/record.pb-c.h"
+#include "look.h"
 #include "verify_int.h"
 #include "verify_source.h"
 
@@ -265,18 +265,10 @@ static bool key_at(void *ctx, uint64_t seq, uint8_t ret[static RECORD_PUBKEY_LEN
 	return verify_key_at(ctx, seq, &epoch, ret);
 }
 
-static unsigned threads(const struct walk *w)
-{
-	cpu_set_t set;
-
-	if (w->o->threads)
-		return w->o->threads;
-	return sched_getaffinity(0, sizeof(set), &set) ? 1 : CPU_COUNT(&set);
-}
-
 static int segments(struct walk *w)
 {
-	const struct source_config cfg = {w->dir, w->names, w->n, threads(w), key_at, w};
+	const struct source_config cfg = {w->dir, w->names, w->n, w->o->threads ?: looks_cpus(),
+					  key_at, w};
 	_cleanup_(source_freep) struct source *s = NULL;
 	const struct source_item *it;
 	struct place p = {.whole = true};

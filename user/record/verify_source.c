@@ -20,13 +20,11 @@
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
-#include "proto/record.pb-c.h"
+#include "look.h"
 
 #define BLOCK_ITEMS 64
 #define BLOCK_BYTES (128 * 1024)
 #define THREADS_MAX 64
-#define SCHEMA_AT 99 /* its lowest byte */
-#define KEYS 4	     /* verifiers a thread keeps: a block seldom has more epochs in it */
 
 struct block {
 	struct source_item item[BLOCK_ITEMS];
@@ -34,21 +32,13 @@ struct block {
 	bool taken, done;
 	uint8_t bytes[BLOCK_BYTES];
 };
-struct keys {
-	size_t next;
-	struct {
-		uint8_t public[RECORD_PUBKEY_LEN];
-		struct verifier *v;
-	} of[KEYS];
-};
-
 struct source {
 	struct source_config c;
 	/* reading */
 	size_t segment;
 	int fd;
-	bool open, held, keyed; /* held: the reader's frame is in no block yet */
-	uint8_t key[RECORD_PUBKEY_LEN];
+	bool open, held; /* held: the reader's frame is in no block yet */
+	struct look_guess guess;
 	struct segment_reader in;
 	/* the ring: blocks head to below tail are in use, those below `work` have been taken by somebody */
 	struct block **ring;
@@ -57,7 +47,7 @@ struct source {
 	size_t at; /* in the block at head */
 	bool end;  /* of all files */
 	int error;
-	struct keys keys;
+	struct look_keys keys;
 	/* the threads */
 	pthread_mutex_t lock;
 	pthread_cond_t more, done;
@@ -68,47 +58,12 @@ struct source {
 
 /* --- looking at a block ---------------------------------------------------------------------------- */
 
-static struct verifier *verifier_of(struct keys *k, const uint8_t *public)
+static void block_look(struct block *b, struct look_keys *k)
 {
-	size_t i = k->next;
-
-	for (size_t j = 0; j < KEYS; j++)
-		if (k->of[j].v && !memcmp(k->of[j].public, public, RECORD_PUBKEY_LEN))
-			return k->of[j].v;
-	verifier_free(TAKE_PTR(k->of[i].v));
-	if (verifier_new(public, &k->of[i].v))
-		return NULL;
-	memcpy(k->of[i].public, public, RECORD_PUBKEY_LEN);
-	k->next = (i + 1) % KEYS;
-	return k->of[i].v;
-}
-
-static void keys_done(struct keys *k)
-{
-	for (size_t i = 0; i < KEYS; i++)
-		verifier_free(k->of[i].v);
-}
-
-static void look(struct source_item *it, struct keys *k)
-{
-	struct chain_checked *c = &it->checked;
-	struct verifier *v;
-	const char *why;
-
-	if (it->answer != SEGMENT_FRAME ||
-	    record_decode(it->frame.record, it->frame.record_len, &c->record, &why))
-		return;
-	record_leaf(it->frame.record, c->leaf.b);
-	c->decoded = true;
-	v = c->looked && it->frame.sig ? verifier_of(k, c->key) : NULL;
-	c->looked = v;
-	c->holds = v && verifier_ok(v, it->frame.record, RECORD_HEADER_LEN, it->frame.sig);
-}
-
-static void block_look(struct block *b, struct keys *k)
-{
-	for (size_t i = 0; i < b->n; i++)
-		look(&b->item[i], k);
+	for (struct source_item *it = b->item; it < b->item + b->n; it++)
+		if (it->answer == SEGMENT_FRAME)
+			look_at(k, it->frame.record, it->frame.record_len, it->frame.sig,
+				&it->checked);
 }
 
 /* The next block nobody has taken; the lock is held. */
@@ -123,7 +78,7 @@ static struct block *take(struct source *s)
 static void *worker(void *arg)
 {
 	struct source *s = arg;
-	struct keys k = {0};
+	struct look_keys k = {0};
 
 	pthread_mutex_lock(&s->lock);
 	while (!s->stop) {
@@ -140,38 +95,11 @@ static void *worker(void *arg)
 		pthread_cond_signal(&s->done);
 	}
 	pthread_mutex_unlock(&s->lock);
-	keys_done(&k);
+	look_keys_done(&k);
 	return NULL;
 }
 
 /* --- reading into a block -------------------------------------------------------------------------- */
-
-static void key_is(struct source *s, const ProtobufCBinaryData *key)
-{
-	if (key->len != RECORD_PUBKEY_LEN)
-		return;
-	memcpy(s->key, key->data, RECORD_PUBKEY_LEN);
-	s->keyed = true;
-}
-
-/* Which key a record is under, and those behind it, as it says. */
-static void guess(struct source *s, struct source_item *it)
-{
-	const struct frame *f = &it->frame;
-	Probity__V1__Control *c = NULL;
-
-	if (f->record_len > RECORD_HEADER_LEN && f->record[SCHEMA_AT] == RECORD_CONTROL)
-		c = probity__v1__control__unpack(NULL, f->record_len - RECORD_HEADER_LEN,
-						 f->record + RECORD_HEADER_LEN);
-	if (c && !s->keyed)
-		key_is(s, &c->public_key);
-	memcpy(it->checked.key, s->key, RECORD_PUBKEY_LEN);
-	it->checked.looked = s->keyed;
-	if (c && c->kind == PROBITY__V1__CONTROL__KIND__SEAL)
-		key_is(s, &c->next_public_key);
-	if (c)
-		probity__v1__control__free_unpacked(c, NULL);
-}
 
 static void put_frame(struct source *s, struct block *b)
 {
@@ -192,7 +120,7 @@ static void put_frame(struct source *s, struct block *b)
 			  .len = f->len},
 	};
 	b->used += f->len;
-	guess(s, it);
+	look_guess(&s->guess, it->frame.record, it->frame.record_len, &it->checked);
 }
 
 static void put_end(struct source *s, struct block *b, enum segment_answer a, bool unopened)
@@ -227,8 +155,8 @@ static bool segment_open(struct source *s, struct block *b)
 		s->in.why = "kind of file";
 		put_end(s, b, SEGMENT_BAD, true);
 		return false;
-	} else if (s->c.key_at && s->c.key_at(s->c.ctx, s->c.names[s->segment], s->key)) {
-		s->keyed = true;
+	} else if (s->c.key_at && s->c.key_at(s->c.ctx, s->c.names[s->segment], s->guess.key)) {
+		s->guess.keyed = true;
 	}
 	return s->open;
 }
@@ -369,7 +297,7 @@ void source_free(struct source *s)
 	pthread_mutex_destroy(&s->lock);
 	pthread_cond_destroy(&s->more);
 	pthread_cond_destroy(&s->done);
-	keys_done(&s->keys);
+	look_keys_done(&s->keys);
 	for (size_t i = 0; s->ring && i < s->blocks; i++)
 		free(s->ring[i]);
 	free(s->ring);

@@ -19,12 +19,14 @@
 #include "collector/audit.h"
 #include "collector/ingest.h"
 #include "host.h"
+#include "record/look.h"
 
 #define A(x) PROBITY__V1__ACK__FAULT__##x
 
 static char dir[] = "/tmp/probity-ingest-XXXXXX", db[64];
 static struct host alpha, other, good; /* two keys; alpha behind record 5 */
 static struct witness *witness;
+static struct looks *looks; /* NULL: one signature after the other */
 static struct host_record rec[128];
 
 static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *f)
@@ -368,7 +370,7 @@ static void run_step(struct store *s, const struct step *t)
 	int64_t rows = 0;
 
 	assert_int_equal(store_count(s, &before), 0);
-	assert_int_equal(ingest_batch(s, witness, &peer, body, n, HOST_NOW_NS, &res), 0);
+	assert_int_equal(ingest_batch(s, witness, looks, &peer, body, n, HOST_NOW_NS, &res), 0);
 	free(body);
 	assert_int_equal(store_count(s, &after), 0);
 	assert_int_equal(res.http, t->http);
@@ -386,7 +388,7 @@ static void run_step(struct store *s, const struct step *t)
 	assert_int_equal(rows, after.records);
 }
 
-static void test_steps(void **state)
+static void all_steps(void)
 {
 	struct store *s = NULL;
 
@@ -402,13 +404,22 @@ static void test_steps(void **state)
 	store_free(s);
 }
 
+static void test_steps(void **state)
+{
+	all_steps();
+	print_message("# the same, signatures looked at ahead by three threads\n");
+	assert_int_equal(looks_new(3, &looks), 0);
+	all_steps();
+	looks_free(TAKE_PTR(looks));
+}
+
 static void send(struct store *s, const char *records, struct ingest_result *ret)
 {
 	struct ingest_peer peer = {.cn = "alpha"};
 	size_t n;
 	uint8_t *body = body_of(0, records, &n);
 
-	ingest_batch(s, witness, &peer, body, n, HOST_NOW_NS, ret);
+	ingest_batch(s, witness, looks, &peer, body, n, HOST_NOW_NS, ret);
 	free(body);
 }
 
@@ -510,13 +521,13 @@ static void test_hostile_bytes(void **state)
 
 		assert_non_null(cut);
 		memcpy(cut, body, i);
-		ingest_batch(s, witness, &peer, cut, i, HOST_NOW_NS, &res);
+		ingest_batch(s, witness, looks, &peer, cut, i, HOST_NOW_NS, &res);
 		assert_true(res.ack_len > 0);
 		free(cut);
 	}
 	for (size_t i = 0; i < n; i++) {
 		body[i] ^= 1 << i % 8;
-		ingest_batch(s, witness, &peer, body, n, HOST_NOW_NS, &res);
+		ingest_batch(s, witness, looks, &peer, body, n, HOST_NOW_NS, &res);
 		assert_true(res.ack_len > 0);
 		body[i] ^= 1 << i % 8;
 	}
@@ -541,7 +552,8 @@ static void test_memory_bound(void **state)
 		body[i] = 0x2a; /* field 5, length-delimited */
 		body[i + 1] = 0;
 	}
-	assert_int_equal(ingest_batch(s, witness, &peer, body, INGEST_BODY_MAX, HOST_NOW_NS, &res),
+	assert_int_equal(ingest_batch(s, witness, looks, &peer, body, INGEST_BODY_MAX, HOST_NOW_NS,
+				      &res),
 			 0);
 	assert_int_equal(res.http, 400);
 	assert_non_null(strstr(res.alarm, "not a batch")); /* not even unpacked */

@@ -180,7 +180,8 @@ static void send(const struct host_record *r, struct key *k, bool wrong, int fau
 	if (k)
 		note[n + line(k, note, text - wrong, note + n, sizeof(note) - n)] = '\0';
 	body = host_batch(h.chain, 16, signer_public(h.keys[0]), 1, list, r != NULL, &more, &len);
-	assert_int_equal(ingest_batch(store, witness, &peer, body, len, HOST_NOW_NS, &res), 0);
+	assert_int_equal(ingest_batch(store, witness, NULL, &peer, body, len, HOST_NOW_NS, &res),
+			 0);
 	ack = probity__v1__ack__unpack(NULL, res.ack_len, res.ack);
 	free(body);
 	if ((int)ack->fault != fault)

@@ -263,7 +263,7 @@ static void send(struct store *s, const struct host *h, const struct host_record
 	for (size_t i = 0; i < count; i++)
 		list[i] = &rec[from + i];
 	body = host_batch(h->chain, 16, NULL, 1, list, count, &more, &n);
-	assert_int_equal(ingest_batch(s, witness, &peer, body, n, HOST_NOW_NS, &res), 0);
+	assert_int_equal(ingest_batch(s, witness, NULL, &peer, body, n, HOST_NOW_NS, &res), 0);
 	assert_int_equal(res.added, count);
 	free(body);
 }

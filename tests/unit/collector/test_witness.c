@@ -22,6 +22,7 @@
 #include "collector/ledger.h"
 #include "collector/silence.h"
 #include "host.h"
+#include "record/look.h"
 
 #define A(x) PROBITY__V1__ACK__FAULT__##x
 #define CALLS 5 /* in each of the epochs */
@@ -29,6 +30,7 @@
 
 static char dir[] = "/tmp/probity-witness-XXXXXX", db[64];
 static struct witness *witness;
+static struct looks *looks;
 static struct host start, at[64],
 	end; /* the host before each record of the good chain, and behind it */
 static struct host_record rec[64];
@@ -75,11 +77,13 @@ static int set_up(void **state)
 	start = host_new(key, 0xaa);
 	host_seed(&start, seed);
 	make_chain();
+	assert_int_equal(looks_new(2, &looks), 0);
 	return witness_open(dir, "col.example", &witness, err, sizeof(err));
 }
 
 static int tear_down(void **state)
 {
+	looks_free(looks);
 	for (size_t i = 0; i < recs; i++)
 		free(rec[i].bytes);
 	host_free(&start);
@@ -110,7 +114,7 @@ static void send_at(struct store *s, const struct host_record *const *list, size
 	uint8_t *body =
 		host_batch(start.chain, 16, signer_public(start.keys[0]), 1, list, n, more, &len);
 
-	assert_int_equal(ingest_batch(s, witness, &peer, body, len, now_ns, &res), 0);
+	assert_int_equal(ingest_batch(s, witness, looks, &peer, body, len, now_ns, &res), 0);
 	free(body);
 	probity__v1__ack__free_unpacked(ack, NULL);
 	ack = probity__v1__ack__unpack(NULL, res.ack_len, res.ack);
